@@ -20,7 +20,7 @@ import (
 type Reader struct {
 	file string
 	db   *sql.DB
-	now  func() time.Time
+	options
 
 	structures *structureCache
 	tails      tailCache
@@ -46,17 +46,23 @@ type Store struct {
 // Option changes how a file is opened.
 type Option func(*options)
 
-type options struct{ now func() time.Time }
+type options struct {
+	tuning
+	now func() time.Time
+}
 
 // WithClock makes the store take the time of heartbeats from now.
 func WithClock(now func() time.Time) Option { return func(o *options) { o.now = now } }
 
 func newReader(file string, db *sql.DB, opts []Option) *Reader {
-	o := options{now: time.Now}
-	for _, set := range opts {
-		set(&o)
+	r := &Reader{
+		file: file, db: db, structures: newStructureCache(structureCacheBytes),
+		options: options{tuning: defaultTuning, now: time.Now},
 	}
-	return &Reader{file: file, db: db, now: o.now, structures: newStructureCache(structureCacheBytes)}
+	for _, set := range opts {
+		set(&r.options)
+	}
+	return r
 }
 
 // OpenReader opens a file of recordings for reading. It works on a file that is being written, and in a directory that
