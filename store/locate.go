@@ -91,8 +91,7 @@ func blockOf(ctx context.Context, q queries, run *runRow, seq uint64) (uint32, e
 		return 0, recording.Errorf(recording.CodeNotFound, "no event %d in run %s, which has %d", seq, run.ID, run.Events)
 	}
 	var number uint32
-	err := q.QueryRowContext(ctx, `SELECT number FROM blocks WHERE run = ? AND first_seq <= ? AND events > 0
-		ORDER BY first_seq DESC, number DESC LIMIT 1`, run.key, seq).Scan(&number)
+	err := q.QueryRowContext(ctx, queryBlockOf, run.key, seq).Scan(&number)
 	if errors.Is(err, sql.ErrNoRows) {
 		return 0, failure(recording.CodeDamaged, err, "the index of blocks is damaged", "")
 	}

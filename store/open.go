@@ -22,6 +22,7 @@ type Reader struct {
 	db   *sql.DB
 	options
 
+	prepared   prepared
 	structures *structureCache
 	tails      tailCache
 	types      typeCache
@@ -54,15 +55,19 @@ type options struct {
 // WithClock makes the store take the time of heartbeats from now.
 func WithClock(now func() time.Time) Option { return func(o *options) { o.now = now } }
 
-func newReader(file string, db *sql.DB, opts []Option) *Reader {
+func newReader(ctx context.Context, file string, db *sql.DB, opts []Option) (*Reader, error) {
+	statements, err := prepareReads(ctx, db)
+	if err != nil {
+		return nil, err
+	}
 	r := &Reader{
-		file: file, db: db, structures: newStructureCache(structureCacheBytes),
+		file: file, db: db, prepared: statements, structures: newStructureCache(structureCacheBytes),
 		options: options{tuning: defaultTuning, now: time.Now},
 	}
 	for _, set := range opts {
 		set(&r.options)
 	}
-	return r
+	return r, nil
 }
 
 // OpenReader opens a file of recordings for reading. It works on a file that is being written, and in a directory that
@@ -97,11 +102,15 @@ func openReader(ctx context.Context, file string, opts []Option) (*Reader, error
 	if err == nil && found.version < SchemaVersion() {
 		err = upgrade(ctx, file)
 	}
+	var r *Reader
+	if err == nil {
+		r, err = newReader(ctx, file, db, opts)
+	}
 	if err != nil {
 		db.Close() //nolint:errcheck // the first failure is the one that tells
 		return nil, err
 	}
-	return newReader(file, db, opts), nil
+	return r, nil
 }
 
 // upgrade brings an older file up to date.
@@ -148,13 +157,11 @@ func open(ctx context.Context, file string, opts []Option) (*Store, error) {
 	if err != nil {
 		return nil, errors.Join(err, w.Close())
 	}
-	s := &Store{
-		Reader: newReader(file, readers, opts),
-		w:      w,
-		writer: identity(),
-		live:   make(map[recording.RunID]*liveRun),
+	s := &Store{w: w, writer: identity(), live: make(map[recording.RunID]*liveRun)}
+	if s.Reader, err = newReader(ctx, file, readers, opts); err == nil {
+		s.statements, err = prepare(ctx, w)
 	}
-	if s.statements, err = prepare(ctx, w); err == nil {
+	if err == nil {
 		err = s.recover(ctx)
 	}
 	if err != nil {
