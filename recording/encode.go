@@ -13,16 +13,27 @@ import (
 // encoder is the memory that encoding a block takes besides its result.
 type encoder struct {
 	z        *zstd.Encoder
+	sections int // so far
 	scratch  []byte
-	planes   []byte
-	tails    []byte
-	lengths  []byte
-	numbers  []uint64
-	counts   []uint32
-	order    []uint32
-	offsets  []uint32
-	sorted   []int64
-	sections int
+
+	codes   []byte
+	actors  []uint16
+	times   []uint64
+	callees []uint32
+
+	planes  []byte
+	tails   []byte
+	lengths []byte
+	counts  []uint32 // by slot or group
+	order   []uint32
+	offsets []uint32
+
+	durations     []int64
+	row           [histogramBuckets]uint32 // zeros between histograms
+	buckets       []histogramBucket
+	histogramList []Histogram
+	functions     []FunctionDelta
+	activities    []GoroutineActivity
 }
 
 var encoders = sync.Pool{New: func() any { return &encoder{} }}
@@ -85,6 +96,7 @@ func (e *encoder) definitions(dst []byte, d *draftState) []byte {
 // summary completes the draft's summary from its tables.
 func (e *encoder) summary(d *draftState) *Summary {
 	s := &d.summary
+	s.Functions, s.Goroutines = e.functions[:0], e.activities[:0]
 	histograms := e.histograms(d)
 	for i := range d.slots {
 		f := &d.slots[i]
@@ -105,55 +117,89 @@ func (e *encoder) summary(d *draftState) *Summary {
 		s.Goroutines = append(s.Goroutines, d.actors[i].activity)
 	}
 	slices.SortFunc(s.Goroutines, func(a, b GoroutineActivity) int { return cmp.Compare(a.ID, b.ID) })
+	e.functions, e.activities = s.Functions, s.Goroutines
 	slices.SortFunc(s.Opened, func(a, b OpenCall) int { return cmp.Compare(a.Seq, b.Seq) })
 	return s
 }
 
-// histograms returns the histogram of each slot.
+// histograms returns the histogram of each slot. The durations are sorted by slot first, so that one dense row of counts
+// serves one function after the other. The buckets belong to e and are valid until the next call.
 func (e *encoder) histograms(d *draftState) []Histogram {
-	list := make([]Histogram, len(d.slots))
-	for _, end := range d.ends {
-		list[end.slot].Add(end.duration)
+	e.counts = resize(e.counts, len(d.slots)+1)
+	counts := e.counts
+	clear(counts)
+	for i := range d.ends {
+		counts[d.ends[i].slot+1]++
 	}
-	return list
+	for i := 1; i < len(counts); i++ {
+		counts[i] += counts[i-1]
+	}
+	e.durations = resize(e.durations, len(d.ends))
+	for i := range d.ends {
+		at := &counts[d.ends[i].slot]
+		e.durations[*at] = d.ends[i].duration
+		*at++
+	}
+	e.histogramList = resize(e.histogramList, len(d.slots))
+	e.buckets = slices.Grow(e.buckets[:0], len(d.ends))
+	begin := uint32(0)
+	for i := range e.histogramList {
+		end := counts[i]
+		e.histogramList[i] = e.histogram(e.durations[begin:end])
+		begin = end
+	}
+	return e.histogramList
+}
+
+// histogram counts durations. Its buckets lie in e.buckets, which has room for one a duration.
+func (e *encoder) histogram(durations []int64) Histogram {
+	if len(durations) == 0 {
+		return Histogram{}
+	}
+	h := Histogram{Count: uint64(len(durations)), Min: durations[0], Max: durations[0]}
+	for _, ns := range durations {
+		h.Min, h.Max = min(h.Min, ns), max(h.Max, ns)
+		e.row[bucketOf(ns)]++
+	}
+	first := len(e.buckets)
+	for i := bucketOf(h.Min); i <= bucketOf(h.Max); i++ {
+		if count := e.row[i]; count != 0 {
+			e.buckets = append(e.buckets, histogramBucket{i, uint64(count)})
+			e.row[i] = 0
+		}
+	}
+	h.buckets = e.buckets[first:len(e.buckets):len(e.buckets)]
+	return h
 }
 
 // structure appends the sections that hold everything of the events but their data.
 func (e *encoder) structure(dst []byte, d *draftState) []byte {
 	dst = e.section(dst, sectionTables, appendTables(e.scratch[:0], d))
-	codes := e.scratch[:0]
-	for i := range d.records {
-		codes = append(codes, d.records[i].code)
-	}
-	dst = e.section(dst, sectionCodes, codes)
-
-	numbers := e.numbers[:0]
-	for i := range d.records {
-		numbers = append(numbers, uint64(d.records[i].actor))
-	}
-	dst = e.column(dst, sectionActors, numbers)
-
-	numbers = numbers[:0]
+	n := len(d.records)
+	e.codes = resize(e.codes, n)
+	e.actors, e.times, e.callees = resize(e.actors, n), resize(e.times, n), resize(e.callees, n)
+	codes, actors, times, callees := e.codes, e.actors, e.times, e.callees[:0]
 	last := d.header.First
 	for i := range d.records {
-		numbers = append(numbers, uint64(d.records[i].time-last))
-		last = d.records[i].time
-	}
-	if d.backwards() {
-		for i, n := range numbers {
-			numbers[i] = n<<1 ^ uint64(int64(n)>>63)
+		r := &d.records[i]
+		codes[i] = r.code
+		actors[i] = r.actor
+		times[i] = uint64(r.time - last)
+		last = r.time
+		if r.code&codeFunction != 0 {
+			callees = append(callees, r.slot)
 		}
 	}
-	dst = e.column(dst, sectionTimes, numbers)
-
-	numbers = numbers[:0]
-	for i := range d.records {
-		if r := &d.records[i]; r.code&codeFunction != 0 {
-			numbers = append(numbers, uint64(r.slot))
+	if d.backwards {
+		for i, n := range times {
+			times[i] = n<<1 ^ uint64(int64(n)>>63)
 		}
 	}
-	dst = e.column(dst, sectionCallees, numbers)
-	e.numbers = numbers
+	e.sections++
+	dst = appendSection(dst, e.z, sectionCodes, 0, codes)
+	dst = appendColumn(dst, e, sectionActors, actors)
+	dst = appendColumn(dst, e, sectionTimes, times)
+	dst = appendColumn(dst, e, sectionCallees, callees)
 	return e.rare(dst, d)
 }
 
@@ -178,26 +224,14 @@ func (e *encoder) rare(dst []byte, d *draftState) []byte {
 	return dst
 }
 
-// backwards reports whether an event is earlier than the one before it, of another goroutine.
-func (d *draftState) backwards() bool {
-	last := d.header.First
-	for i := range d.records {
-		if d.records[i].time < last {
-			return true
-		}
-		last = d.records[i].time
-	}
-	return false
-}
-
-// column appends numbers as byte planes, lowest first. A plane of zeros is left out.
-func (e *encoder) column(dst []byte, kind sectionKind, numbers []uint64) []byte {
-	var varies, any uint64
+// appendColumn appends numbers as byte planes, lowest first. A plane of zeros is left out.
+func appendColumn[T uint16 | uint32 | uint64](dst []byte, e *encoder, kind sectionKind, numbers []T) []byte {
+	var varies, any T
 	for _, n := range numbers {
 		varies |= n ^ numbers[0]
 		any |= n
 	}
-	for plane := uint8(0); plane < 8; plane++ {
+	for plane := uint8(0); any>>(plane*8) != 0; plane++ {
 		shift := plane * 8
 		switch {
 		case byte(any>>shift) == 0:
@@ -205,11 +239,11 @@ func (e *encoder) column(dst []byte, kind sectionKind, numbers []uint64) []byte 
 			e.sections++
 			dst = appendFill(dst, kind, plane, byte(any>>shift), len(numbers))
 		default:
-			raw := e.scratch[:0]
-			for _, n := range numbers {
-				raw = append(raw, byte(n>>shift))
+			e.scratch = resize(e.scratch, len(numbers))
+			raw := e.scratch
+			for i, n := range numbers {
+				raw[i] = byte(n >> shift)
 			}
-			e.scratch = raw
 			e.sections++
 			dst = appendSection(dst, e.z, kind, plane, raw)
 		}
@@ -222,7 +256,7 @@ const tablesBackwards = 1 // the time deltas are signed, zigzag
 // appendTables appends the block's functions, goroutines and entry stacks.
 func appendTables(dst []byte, d *draftState) []byte {
 	var flags byte
-	if d.backwards() {
+	if d.backwards {
 		flags |= tablesBackwards
 	}
 	dst = append(dst, flags)
