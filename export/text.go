@@ -38,7 +38,7 @@ const (
 func (t *Text) Event(e *analysis.Event) error {
 	t.begin(e)
 	t.add(t.what(e))
-	if e.Source != "" && (e.Kind == analysis.EventCall || e.Kind == analysis.EventLine || e.Kind == analysis.EventReturn) {
+	if e.Source != "" && (e.Kind == analysis.EventCall || e.Kind == analysis.EventLine) {
 		t.add("  " + t.style.Faint("// "+Escape(e.Source)))
 	}
 	t.line = append(t.line, '\n')
