@@ -4,6 +4,7 @@ import (
 	"debug/dwarf"
 	"debug/elf"
 	"sort"
+	"strconv"
 	"strings"
 )
 
@@ -150,22 +151,14 @@ func (d *debugInfo) signature(entry uint64) (signature, bool) {
 	if !ok {
 		return signature{}, false
 	}
-	e, children := d.entry(offset)
-	if e == nil {
-		return signature{}, false
-	}
-	if origin, ok := e.Val(dwarf.AttrAbstractOrigin).(dwarf.Offset); ok {
-		// The abstract function has its variables in the order of the source, and all of them.
-		if _, declared := d.entry(origin); declared != nil {
-			children = declared
-		}
-	}
-	return d.signatureOf(children), true
+	return d.signatureAt(offset)
 }
 
-// signatureOf collects the parameters among a function's children. A result that lives in memory for a deferred function
-// is listed twice.
-func (d *debugInfo) signatureOf(children []*dwarf.Entry) signature {
+// signatureAt collects the parameters of a function that has code. They are in the order of the source, and those without a
+// name are there as ~p1 or ~r1, while the abstract entry of a function that was also inlined leaves them out. A result
+// that lives in memory for a deferred function is listed twice. It is false when the numbers do not fit.
+func (d *debugInfo) signatureAt(offset dwarf.Offset) (signature, bool) {
+	_, children := d.entry(offset)
 	var s signature
 	seen := map[string]bool{}
 	for _, c := range children {
@@ -174,7 +167,7 @@ func (d *debugInfo) signatureOf(children []*dwarf.Entry) signature {
 		}
 		if origin, ok := c.Val(dwarf.AttrAbstractOrigin).(dwarf.Offset); ok {
 			if c, _ = d.entry(origin); c == nil {
-				continue
+				return s, false
 			}
 		}
 		name, _ := c.Val(dwarf.AttrName).(string)
@@ -188,12 +181,21 @@ func (d *debugInfo) signatureOf(children []*dwarf.Entry) signature {
 				continue
 			}
 			seen[name] = true
+			if n, ok := strings.CutPrefix(name, "~r"); ok && n != strconv.Itoa(len(s.results)) {
+				return s, false
+			}
 			s.results = append(s.results, v)
-		} else {
-			s.params = append(s.params, v)
+			continue
 		}
+		if n, ok := strings.CutPrefix(name, "~p"); ok {
+			if n != strconv.Itoa(len(s.params)) {
+				return s, false
+			}
+			v.name = "_"
+		}
+		s.params = append(s.params, v)
 	}
-	return s
+	return s, true
 }
 
 // entry reads an entry and its direct children.

@@ -71,14 +71,11 @@ func (p *Program) placeValues(pl *Plan, f *pclnFunction) {
 	if p.debug == nil {
 		return
 	}
-	declared, ok := p.debug.signature(f.entry)
-	if !ok {
-		return
-	}
+	declared, complete := p.debug.signature(f.entry)
 	pl.Function.Params = p.params(declared.params)
 	pl.Function.Results = p.params(declared.results)
 	where, ok := p.assign(&pl.Function, f)
-	if !ok {
+	if !ok || !complete {
 		const reason = "the binary does not say where its function's values lie"
 		for _, list := range [][]recording.Param{pl.Function.Params, pl.Function.Results} {
 			for i := range list {
