@@ -161,7 +161,7 @@ func (b *Builder) add(d *draftState, g *goroutineState, r *Raw) {
 	d.data = append(d.data, r.Data...)
 	d.summary.Truncated += uint64(r.Truncated)
 	d.summary.Unreadable += uint64(r.Unreadable)
-	rec := record{time: time, dataEnd: uint32(len(d.data)), actor: g.actor, code: uint8(r.Kind)}
+	rec := record{time: time, dataEnd: uint32(len(d.data)), actor: g.actor}
 	switch r.Kind {
 	case KindCall:
 		rec.slot, rec.code = b.call(d, g, r, seq, time)
@@ -177,7 +177,7 @@ func (b *Builder) add(d *draftState, g *goroutineState, r *Raw) {
 }
 
 func (b *Builder) call(d *draftState, g *goroutineState, r *Raw, seq uint64, time int64) (uint32, uint8) {
-	code := uint8(KindCall) | codeFunction
+	code := codeOf(KindCall)
 	n := len(g.frames)
 	if n > 0 && g.frames[n-1].offset >= r.Frame {
 		// Frames at or beyond this one are gone: their place on the stack is used again.
@@ -207,7 +207,7 @@ func (b *Builder) call(d *draftState, g *goroutineState, r *Raw, seq uint64, tim
 }
 
 func (b *Builder) returned(d *draftState, g *goroutineState, r *Raw, seq uint64, time int64) (uint32, uint8) {
-	code := uint8(KindReturn)
+	code := codeOf(KindReturn)
 	at := b.slot(d, r.Function)
 	if b.failed(r) {
 		code |= codeFailed
@@ -239,7 +239,7 @@ func (b *Builder) returned(d *draftState, g *goroutineState, r *Raw, seq uint64,
 }
 
 func (b *Builder) other(d *draftState, g *goroutineState, r *Raw, seq uint64, time int64) (uint32, uint8) {
-	code := uint8(r.Kind)
+	code := codeOf(r.Kind)
 	switch r.Kind {
 	case KindPanic:
 		d.summary.Panics++

@@ -12,7 +12,7 @@ import (
 
 // groupOf returns the group of a record.
 func groupOf(r *record) uint32 {
-	switch Kind(r.code & codeKind) {
+	switch kindOf(r.code) {
 	case KindCall:
 		return 2 * r.slot
 	case KindReturn:
