@@ -2,11 +2,7 @@
 
 package tracer
 
-import (
-	"golang.org/x/arch/x86/x86asm"
-
-	"smiley/recording"
-)
+import "smiley/recording"
 
 // maxOutput bounds what is kept of one write.
 const maxOutput = 64 << 10
@@ -34,7 +30,7 @@ func (e *engine) onWrite(h *hit) error {
 	data[0] = byte(fd)
 	if length > 0 {
 		if err := e.memory.read(data[1:], addr); err != nil {
-			return e.out.drop(1, g.id, "output could not be read")
+			return e.drop(g.id, "output could not be read")
 		}
 	}
 	g.write = pendingWrite{frame: g.hi - h.regs.SP, fd: byte(fd), data: data, asked: length}
@@ -69,7 +65,7 @@ func (e *engine) abandonWrites() error {
 			continue
 		}
 		g.write = pendingWrite{}
-		if err := e.out.drop(1, g.id, "the program ended while it wrote output"); err != nil {
+		if err := e.drop(g.id, "the program ended while it wrote output"); err != nil {
 			return err
 		}
 	}
@@ -92,32 +88,16 @@ func (e *engine) hookPrint(byName map[string]Symbol) {
 		if !ok {
 			continue
 		}
-		for _, addr := range e.returnsOf(sym) {
-			s := e.at(addr)
+		where, err := e.sitesOf(sym)
+		if err != nil {
+			return
+		}
+		for _, offset := range where.returns {
+			s := e.at(sym.Entry + uint64(offset))
 			s.hooks = append(s.hooks, e.onPrinted)
 		}
 		return
 	}
-}
-
-// returnsOf finds the RET instructions of an assembly function, which has no plan. No breakpoint is set yet.
-func (e *engine) returnsOf(sym Symbol) []uint64 {
-	code := make([]byte, sym.End-sym.Entry)
-	if err := e.memory.read(code, sym.Entry); err != nil {
-		return nil
-	}
-	var returns []uint64
-	for at := 0; at < len(code); {
-		inst, err := x86asm.Decode(code[at:], 64)
-		if err != nil {
-			return nil
-		}
-		if inst.Op == x86asm.RET {
-			returns = append(returns, sym.Entry+uint64(at))
-		}
-		at += inst.Len
-	}
-	return returns
 }
 
 // onPrinted runs at the return of func write1(fd uintptr, p unsafe.Pointer, n int32) int32.
@@ -128,7 +108,7 @@ func (e *engine) onPrinted(h *hit) error {
 	}
 	text := make([]byte, min(args.written, maxOutput))
 	if err := e.memory.read(text, args.addr); err != nil {
-		return e.out.drop(1, 0, "output could not be read")
+		return e.drop(0, "output could not be read")
 	}
 	if e.crash.begun && args.fd == 2 {
 		e.crash.add(text)
