@@ -3,6 +3,7 @@ package recording
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"hash/crc32"
 	"math"
 	"os"
@@ -581,4 +582,27 @@ func FuzzParseText(f *testing.F) {
 			t.Error(err)
 		}
 	})
+}
+
+// TestFormatIsSpecified looks for each kind of section, and the limits, in the specification.
+func TestFormatIsSpecified(t *testing.T) {
+	spec, err := os.ReadFile(filepath.Join("..", "docs", "reference", "format.md"))
+	must(t, err)
+	_, table, _ := strings.Cut(string(spec), "| kind | section |")
+	table, _, _ = strings.Cut(table, "\n\n")
+	for kind := sectionKind(0); kind < 255; kind++ {
+		if specified := strings.Contains(table, fmt.Sprintf("\n| %d | ", kind)); kind.known() != specified {
+			t.Errorf("section %d: known %t, specified %t", kind, kind.known(), specified)
+		}
+	}
+	for _, want := range []string{
+		fmt.Sprintf("# The block format, version %d", formatVersion), "at most 65,536", "at most 256 times as long",
+	} {
+		if !strings.Contains(string(spec), want) {
+			t.Errorf("the specification does not say %q", want)
+		}
+	}
+	if BlockEvents != 65_536 || maxExpansion != 256 || MaxData != 4<<20 || maxSection != 64<<20 || BlockNanoseconds != 250e6 {
+		t.Error("a limit has changed; the specification has not")
+	}
 }
