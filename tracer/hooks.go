@@ -30,6 +30,9 @@ var runtimeHooks = []runtimeHook{
 	{name: "syscall.runtime_BeforeExec", entry: func(e *engine) hook { return e.onExec(true) }},
 	{name: "syscall.runtime_AfterExec", entry: func(e *engine) hook { return e.onExec(false) }}, // it failed
 	{name: "syscall.write", entry: func(e *engine) hook { return e.onWrite }, returns: func(e *engine) hook { return e.onWritten }},
+	{name: "internal/syscall/unix.CopyFileRange", entry: func(e *engine) hook { return e.onCopy(2) }, returns: func(e *engine) hook { return e.onWritten }},
+	{name: "syscall.Splice", entry: func(e *engine) hook { return e.onCopy(2) }, returns: func(e *engine) hook { return e.onWritten }},
+	{name: "syscall.sendfile", entry: func(e *engine) hook { return e.onCopy(0) }, returns: func(e *engine) hook { return e.onWritten }},
 	{name: "golang.org/x/sys/unix.write", entry: func(e *engine) hook { return e.onWrite }, returns: func(e *engine) hook { return e.onWritten }},
 }
 

@@ -2,7 +2,11 @@
 
 package tracer
 
-import "smiley/recording"
+import (
+	"fmt"
+
+	"smiley/recording"
+)
 
 // maxOutput bounds what is kept of one write.
 const maxOutput = 64 << 10
@@ -11,8 +15,7 @@ const maxOutput = 64 << 10
 // return, when the registers that say where it lies are gone.
 type pendingWrite struct {
 	frame uint64 // 0: none
-	fd    byte
-	data  []byte // the first maxOutput bytes
+	data  []byte // descriptor, the first maxOutput bytes; empty: the kernel copies them from another descriptor
 	asked uint64
 }
 
@@ -33,11 +36,27 @@ func (e *engine) onWrite(h *hit) error {
 			return e.drop(g.id, "output could not be read")
 		}
 	}
-	g.write = pendingWrite{frame: g.hi - h.regs.SP, fd: byte(fd), data: data, asked: length}
+	g.write = pendingWrite{frame: g.hi - h.regs.SP, data: data, asked: length}
 	return nil
 }
 
-// onWritten runs at the returns of the same function: RAX is how much was written.
+// onCopy runs at the entry of functions that let the system copy from one descriptor to another, argument number index
+// being the one that is written to.
+func (e *engine) onCopy(index int) hook {
+	return func(h *hit) error {
+		if fd := h.regs.Int[index]; fd != 1 && fd != 2 {
+			return nil
+		}
+		g, err := e.goroutineOf(h.regs.G, h.now)
+		if g == nil || err != nil {
+			return err
+		}
+		g.write = pendingWrite{frame: g.hi - h.regs.SP}
+		return nil
+	}
+}
+
+// onWritten runs at the returns of both: RAX is how much was written.
 func (e *engine) onWritten(h *hit) error {
 	g, err := e.goroutineOf(h.regs.G, h.now)
 	if g == nil || err != nil || g.write.frame != g.hi-h.regs.SP {
@@ -46,6 +65,9 @@ func (e *engine) onWritten(h *hit) error {
 	w := g.write
 	g.write = pendingWrite{}
 	n := int64(h.regs.Int[0])
+	if len(w.data) == 0 && n > 0 {
+		return e.drop(g.id, fmt.Sprintf("the system copied %d bytes of output from another file", n))
+	}
 	if n <= 0 || uint64(n) > w.asked {
 		return nil // nothing was written
 	}
