@@ -75,7 +75,10 @@ func (s *Store) Import(ctx context.Context, file string) ([]recording.RunID, err
 		return nil, err
 	}
 	ids, err := s.importFrom(ctx, src)
-	return ids, errors.Join(wrap(s.file, err), src.Close())
+	if err := wrap(s.file, errors.Join(err, src.Close())); err != nil {
+		return nil, err
+	}
+	return ids, nil
 }
 
 func (s *Store) importFrom(ctx context.Context, src *Reader) ([]recording.RunID, error) {

@@ -69,13 +69,13 @@ func compare(t *rapid.T, r *Reader, id recording.RunID, o *oracle) {
 		equal(t, "results", string(got.Results), string(o.results[seq]))
 		if rapid.IntRange(0, 3).Draw(t, "children") == 0 {
 			page := rapid.IntRange(1, 5).Draw(t, "page")
-			children := pages(t, page, func(after uint64) ([]recording.Call, error) { return r.Children(ctx, id, seq, after, page) })
+			children := pageByPage(t, page, func(after uint64) ([]recording.Call, error) { return r.Children(ctx, id, seq, after, page) })
 			equalLists(t, fmt.Sprintf("children of %d", seq), children, o.children(seq))
 		}
 	}
 	for goroutine := range o.goroutines {
 		page := rapid.IntRange(1, 5).Draw(t, "page")
-		roots := pages(t, page, func(after uint64) ([]recording.Call, error) { return r.Roots(ctx, id, goroutine, after, page) })
+		roots := pageByPage(t, page, func(after uint64) ([]recording.Call, error) { return r.Roots(ctx, id, goroutine, after, page) })
 		equalLists(t, fmt.Sprintf("roots of %d", goroutine), roots, o.roots(goroutine))
 	}
 	compareEvents(t, r, id, o)
@@ -162,7 +162,7 @@ func compareEvents(t *rapid.T, r *Reader, id recording.RunID, o *oracle) {
 }
 
 // pages reads a list page by page.
-func pages(t tb, size int, page func(after uint64) ([]recording.Call, error)) []recording.Call {
+func pageByPage(t tb, size int, page func(after uint64) ([]recording.Call, error)) []recording.Call {
 	t.Helper()
 	var all []recording.Call
 	for after := uint64(0); ; {
