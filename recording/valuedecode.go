@@ -51,11 +51,12 @@ func (d *ValueDecoder) decode(lays []*layout, values []Value, data []byte) {
 	if data[0]&statusUnreadable != 0 {
 		s.unreadableRoots(values)
 	}
+	lost := s.damaged // which of the images are values is not known
 	for i, lay := range lays {
 		if lay == nil || values[i].Unreadable != "" {
 			continue
 		}
-		if end := images[i] + lay.size; end <= len(data) {
+		if end := images[i] + lay.size; end <= len(data) && !lost {
 			s.image(&values[i], lay, data[images[i]:end])
 			s.references(&values[i], s.d.layouts.budget())
 		} else {
