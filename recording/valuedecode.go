@@ -207,7 +207,7 @@ func (s *decoding) structImage(v *Value, lay *layout, img []byte) {
 	}
 	v.Children = make([]Value, lay.parts)
 	for i := range v.Children {
-		part := s.d.layouts.of(fields[i].Type)
+		part := lay.fields[i]
 		v.Children[i] = part.blank()
 		v.Children[i].Name = fields[i].Name
 		s.image(&v.Children[i], part, img[:part.size])
@@ -226,7 +226,7 @@ func (s *decoding) arrayImage(v *Value, lay *layout, img []byte) {
 		s.tooMany(v)
 		return
 	}
-	v.Children = s.elements(s.d.layouts.of(lay.typ.Elem), lay.parts, img)
+	v.Children = s.elements(lay.elem, lay.parts, img)
 }
 
 // elements returns n values whose images lie behind each other.
