@@ -390,10 +390,39 @@ func TestFailedEmitSticks(t *testing.T) {
 	}
 }
 
-// sample is an encoded block with a bit of everything.
+// sample is an encoded block with a bit of everything: the story, and calls whose values vary in one bit, two bits, whole
+// bytes and length.
 func sample(t rapid.TB) []byte {
 	d, raws := story()
+	for i := range uint64(150) {
+		data := binary.LittleEndian.AppendUint64([]byte{0}, i&1)
+		data = binary.LittleEndian.AppendUint64(data, i*i)
+		data[3] = byte(i % 3)
+		f := FunctionID(2 + i%2*2)
+		if f == 2 {
+			data = append(data, "tail"[:i%5]...)
+		}
+		now := int64(200 + 10*i)
+		raws = append(raws, Raw{Kind: KindCall, Goroutine: 1, Function: f, Time: now, Frame: 512, Data: data},
+			Raw{Kind: KindReturn, Goroutine: 1, Function: f, Time: now + 5, Frame: 512, Data: data[:9]})
+	}
 	return recorded(t, d, raws).encoded[0]
+}
+
+// inflated rewrites a block without compression, so that changed bytes reach what reads the sections.
+func inflated(t rapid.TB, encoded []byte) []byte {
+	b, err := Decode(encoded)
+	must(t, err)
+	out := bytes.Clone(encoded[:headerSize])
+	for i := range b.sections {
+		s := &b.sections[i]
+		raw, err := s.bytes()
+		must(t, err)
+		out = append(appendSectionHead(out, s.kind, s.plane, 0, len(raw), len(raw)), raw...)
+	}
+	out = reseal(append(out, 0, 0, 0, 0))
+	must(t, readAll(out))
+	return out
 }
 
 // reseal makes the checksum of a changed block right again.
@@ -457,7 +486,8 @@ func readAll(encoded []byte) error {
 func FuzzDecode(f *testing.F) {
 	d, raws := story()
 	c := recorded(f, d, raws, 3, 9)
-	for _, encoded := range append(c.encoded, sample(f)) {
+	must(f, readAll(sample(f)))
+	for _, encoded := range append(c.encoded, sample(f), inflated(f, sample(f))) {
 		f.Add(encoded[:len(encoded)-checksumSize])
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
@@ -470,9 +500,9 @@ func FuzzDecode(f *testing.F) {
 
 // TestMutatedBlocks is a bounded, random FuzzDecode that also measures memory.
 func TestMutatedBlocks(t *testing.T) {
-	whole := sample(t)
+	wholes := [][]byte{sample(t), inflated(t, sample(t))}
 	rapid.Check(t, func(t *rapid.T) {
-		changed := bytes.Clone(whole)
+		changed := bytes.Clone(rapid.SampledFrom(wholes).Draw(t, "block"))
 		for range rapid.IntRange(1, 4).Draw(t, "changes") {
 			at := rapid.IntRange(headerSize-48, len(changed)-checksumSize-1).Draw(t, "at")
 			changed[at] = rapid.Byte().Draw(t, "byte")
