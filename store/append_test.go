@@ -377,3 +377,31 @@ func askEverything(t testing.TB, r *Reader, id recording.RunID) {
 		}
 	}
 }
+
+// A goroutine's number that is given again, which Go does not do, hides nothing: the blocks of both are found.
+func TestGoroutineNumberGivenAgain(t *testing.T) {
+	s := openStore(t, withTuning(2, 1))
+	f := build(t, newRun(t, 0), false, func(b *recording.Builder) {
+		now := int64(0)
+		live := func(id int64) {
+			for _, kind := range []recording.Kind{recording.KindGoroutineStart, recording.KindCall, recording.KindReturn, recording.KindGoroutineEnd} {
+				now++
+				check(t, b.Append(&recording.Raw{Kind: kind, Function: 1, Goroutine: id, Time: now, Frame: 64}))
+			}
+			check(t, b.Cut(now))
+		}
+		for _, id := range []int64{5, 1, 2, 3, 4, 6, 7, 8, 9, 5} {
+			live(id)
+		}
+	})
+	keep(t, s, f)
+	roots, err := s.Roots(t.Context(), f.run.ID, 5, 0, 10)
+	check(t, err)
+	equal(t, "calls of both", len(roots), 2)
+	events := 0
+	for _, err := range s.Events(t.Context(), f.run.ID, EventQuery{Goroutine: 5}) {
+		check(t, err)
+		events++
+	}
+	equal(t, "events of both", events, 8)
+}

@@ -141,7 +141,7 @@ func TestDamagedFile(t *testing.T) {
 	o := newOracle(t, f.blocks)
 	rng := rand.New(rand.NewPCG(7, 7))
 	readable := 0
-	for round := range 150 {
+	for round := range 60 {
 		broken := bytes.Clone(whole)
 		if round%3 == 0 {
 			broken = broken[:rng.IntN(len(broken))]
