@@ -96,7 +96,7 @@ func (r *Reader) events(ctx context.Context, id recording.RunID, query *EventQue
 		if err != nil || block == nil {
 			return err
 		}
-		for e, err := range block.Events(query.Parts) {
+		for e, err := range block.EventsFrom(query.FromSeq, query.Parts) {
 			if err != nil {
 				return err
 			}
