@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -49,7 +50,7 @@ func wantOneFile(t *testing.T, file string) {
 	wantIntact(t, file)
 }
 
-// wantSame checks that a store has the blocks of a run, and rolled them up.
+// wantSame checks that a store has the blocks of a run, its source, and rolled them up.
 func wantSame(t *testing.T, s *Store, f *fixture) {
 	t.Helper()
 	run, err := s.runRow(t.Context(), s.db, f.run.ID)
@@ -58,11 +59,16 @@ func wantSame(t *testing.T, s *Store, f *fixture) {
 	for number, want := range f.blocks {
 		body, err := readBody(t.Context(), s.db, run.key, uint32(number))
 		check(t, err)
-		if !bytes.Equal(body, want) {
+		b, err := recording.Decode(want)
+		check(t, err)
+		if !bytes.Equal(body, b.WithoutFileBodies(want)) {
 			t.Fatalf("block %d differs", number)
 		}
 	}
 	wantStatsOfFullScan(t, s.Reader, f.run.ID)
+	source, err := s.FileBody(t.Context(), sha256.Sum256([]byte(sourceText)))
+	check(t, err)
+	equal(t, "source", string(source), sourceText)
 }
 
 // An import believes nothing but blocks: what a file claims besides is made anew, and a file whose blocks do not hold is
@@ -83,6 +89,8 @@ func TestImportBelievesOnlyBlocks(t *testing.T) {
 		{"a block that is none", `UPDATE block_bodies SET body = x'00' WHERE number = 2`, recording.CodeDamaged},
 		{"a block is missing", `DELETE FROM block_bodies WHERE number = 1`, recording.CodeDamaged},
 		{"the end too early", `UPDATE block_bodies SET body = (SELECT body FROM block_bodies WHERE number = 3) WHERE number = 1`, recording.CodeDamaged},
+		{"no source", `DELETE FROM files`, recording.CodeDamaged},
+		{"another source", `UPDATE files SET body = (SELECT body FROM types LIMIT 1)`, recording.CodeDamaged},
 		{"no metadata", `UPDATE runs SET settings = '{'`, recording.CodeDamaged},
 		{"no id", `UPDATE runs SET id = 'x'`, recording.CodeDamaged},
 	} {

@@ -1,8 +1,11 @@
 package store
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"sync"
@@ -58,22 +61,42 @@ func pages(t *testing.T, s *Store) int {
 	return n
 }
 
-// Source files are stored once, and stay as long as a run needs them.
+// Source files are stored once, however many runs share them, and stay as long as a run needs them.
 func TestFilesAreShared(t *testing.T) {
 	s := openStore(t)
-	f, g := small(t, newRun(t, 0)), small(t, newRun(t, 1))
-	count := func() (n int) {
-		check(t, s.w.QueryRow(`SELECT count(*) FROM files`).Scan(&n))
-		return n
+	source := noise(newWorldOf(t), 200<<10)
+	var runs []recording.RunID
+	size := 0
+	for n := range 3 {
+		f := build(t, newRun(t, n), false, func(b *recording.Builder) {
+			check(t, b.Define(recording.Definitions{Files: []recording.File{
+				{ID: 3, Name: "/home/gopher/large.go", Body: source, Hash: sha256.Sum256(source)},
+			}}))
+		})
+		keep(t, s, f)
+		runs = append(runs, f.run.ID)
+		if n == 0 {
+			size = pages(t, s)
+		}
 	}
-	keep(t, s, f)
-	keep(t, s, g)
-	equal(t, "files of two runs", count(), 1)
-	check(t, s.Delete(t.Context(), f.run.ID))
-	equal(t, "files of one run", count(), 1)
-	check(t, s.Delete(t.Context(), g.run.ID))
-	equal(t, "files of no run", count(), 0)
+	if more := (pages(t, s) - size) * pageSize; more > len(source)/4 {
+		t.Errorf("two more runs of the same source take %d bytes", more)
+	}
+	for i, id := range runs {
+		body, err := s.FileBody(t.Context(), sha256.Sum256(source))
+		check(t, err)
+		if !bytes.Equal(body, source) {
+			t.Fatal("the source differs")
+		}
+		check(t, s.Delete(t.Context(), id))
+		var files int
+		check(t, s.w.QueryRow(`SELECT count(*) FROM files`).Scan(&files))
+		equal(t, "files", files, map[bool]int{true: 2, false: 0}[i < len(runs)-1])
+	}
 }
+
+// newWorldOf makes a world that only lends its random numbers.
+func newWorldOf(t testing.TB) *world { return &world{t: t, rng: rand.New(rand.NewPCG(1, 1))} }
 
 func TestDeleteRefusesARunThatIsRecorded(t *testing.T) {
 	s := openStore(t)
