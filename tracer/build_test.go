@@ -44,6 +44,7 @@ var exampleModule = map[string]string{
 // TestTargets names a program in all the ways there are. Functions so small that the compiler would inline them are calls.
 func TestTargets(t *testing.T) {
 	dir := writeModule(t, exampleModule)
+	t.Setenv("TMPDIR", t.TempDir())
 	shop := []string{"main.main", "example.com/shop/price.Of", "example.com/shop/price.tax", "main.extra"}
 	for _, test := range []struct {
 		name   string
