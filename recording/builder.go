@@ -193,16 +193,20 @@ func (b *Builder) call(d *draftState, g *goroutineState, r *Raw, seq uint64, tim
 	d.actors[g.actor].activity.Calls++
 	d.summary.Calls++
 	var caller FunctionID
+	made := &g.roots
 	if n > 0 {
 		caller = g.frames[n-1].function
+		made = &g.frames[n-1].calls
 	}
+	position := *made
+	*made++
 	edge := s.lastEdge
 	if s.lastCaller != caller || edge < 0 {
 		edge = d.edges.find(caller, r.Function)
 		s.lastCaller, s.lastEdge = caller, edge
 	}
 	d.edges.list[edge].Calls++
-	g.push(frame{seq: seq, offset: r.Frame, start: time, function: r.Function, edge: edge, slot: at})
+	g.push(frame{seq: seq, offset: r.Frame, start: time, function: r.Function, edge: edge, slot: at, position: position})
 	return at, code
 }
 
@@ -497,7 +501,7 @@ func (b *Builder) sealGoroutine(d *draftState, g *goroutineState) {
 	}
 	for i := first; i < len(g.frames); i++ {
 		f := &g.frames[i]
-		o := OpenCall{Seq: f.seq, Goroutine: g.id, Function: f.function, Depth: i, Start: f.start}
+		o := OpenCall{Seq: f.seq, Goroutine: g.id, Function: f.function, Position: f.position, Depth: i, Start: f.start}
 		if i > 0 {
 			o.Parent = g.frames[i-1].seq
 		}

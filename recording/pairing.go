@@ -7,6 +7,7 @@ type goroutineState struct {
 	id     int64
 	last   int64 // time of its last event
 	frames []frame
+	roots  uint64 // calls made without an open call
 	open   openSet
 	panics []panicking
 	stamp  uint32 // the block it was active in last
@@ -27,6 +28,8 @@ type frame struct {
 	place    int32  // in the open set; −1: a call further out has the same function
 	edge     int32  // in the block of its call
 	slot     uint32 // in the block of its call
+	position uint64 // among the calls of its parent
+	calls    uint64 // that it made
 }
 
 // panicking is a panic that is not over.
