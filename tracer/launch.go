@@ -150,7 +150,14 @@ func (p *process) clearBreakpoints() error {
 
 // release clears every breakpoint and detaches: the program goes on by itself.
 func (p *process) release() error {
-	return errors.Join(p.clearBreakpoints(), p.group.Detach(false))
+	cleared := p.clearBreakpoints()
+	detached := p.group.Detach(false)
+	if detached != nil && gone(detached) {
+		// Delve stops at a thread that is just beginning or ending. It also ends its tracing OS thread, with which the
+		// system detaches the rest.
+		detached = nil
+	}
+	return errors.Join(cleared, detached)
 }
 
 // abandon kills a program that could not be handed over and collects it.
