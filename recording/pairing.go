@@ -100,6 +100,14 @@ func (g *goroutineState) above(offset uint64) int {
 	return len(g.frames) - n
 }
 
+// aboveOrAt returns how many of the innermost frames have an offset of at least offset.
+func (g *goroutineState) aboveOrAt(offset uint64) int {
+	if offset == 0 {
+		return len(g.frames)
+	}
+	return g.above(offset - 1)
+}
+
 // beginPanic notes a panic. offset is 0 when the engine did not say where: then it is the innermost call's.
 func (g *goroutineState) beginPanic(seq, offset uint64) {
 	if n := len(g.frames); offset == 0 && n > 0 {
