@@ -85,8 +85,14 @@ func (s *Store) erase(ctx context.Context, key int64) error {
 		return err
 	}
 	for _, table := range []struct{ name, second string }{
-		{"blocks", "number"}, {"goroutines", "id"}, {"long_calls", "seq"}, {"presence", "level"}, {"functions", "id"},
-		{"types", "first"}, {"function_stats", "function"}, {"edge_stats", "caller"},
+		{"blocks", "number"},
+		{"goroutines", "id"},
+		{"long_calls", "seq"},
+		{"presence", "level"},
+		{"functions", "id"},
+		{"types", "first"},
+		{"function_stats", "function"},
+		{"edge_stats", "caller"},
 	} {
 		if err := s.eraseRows(ctx, table.name, table.second, key, eraseRows); err != nil {
 			return err

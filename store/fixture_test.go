@@ -121,7 +121,6 @@ type worldGoroutine struct {
 	id     int64
 	frames []uint64
 	funcs  []recording.FunctionID
-	panics int
 }
 
 func newWorld(t tb, b *recording.Builder, seed uint64) *world {
