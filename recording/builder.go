@@ -32,6 +32,7 @@ type builderState struct {
 	typeCount int
 	fileCount int
 
+	drafts   chan *draftState // encoded ones, to be used again
 	live     map[int64]*goroutineState
 	current  *goroutineState // of the last event
 	recent   [recentGoroutines]*goroutineState
@@ -67,6 +68,7 @@ func NewBuilder(run Run, emit func(*Draft) error) *Builder {
 		functions: make([]functionState, 1),
 		types:     &Types{},
 		live:      make(map[int64]*goroutineState),
+		drafts:    make(chan *draftState, maxDrafts),
 	}}
 	b.begin()
 	b.d.start = &b.run
@@ -75,7 +77,7 @@ func NewBuilder(run Run, emit func(*Draft) error) *Builder {
 
 // begin starts a block.
 func (b *Builder) begin() {
-	b.d = newDraft()
+	b.d = b.newDraft()
 	b.stamp++
 	b.firstSeq = b.next
 	b.d.header.Run = b.run.ID

@@ -1,7 +1,5 @@
 package recording
 
-import "sync"
-
 // Draft is a block that is not encoded yet. It is independent of its builder, so another goroutine may encode it.
 type Draft struct{ *draftState }
 
@@ -10,6 +8,7 @@ func (d *Draft) Header() Header { return d.header }
 
 // draftState holds what the builder wrote down. It is large, so states are used again.
 type draftState struct {
+	home        chan<- *draftState // where it goes when it is encoded
 	header      Header
 	start       *Run
 	end         *RunEnd
@@ -87,11 +86,18 @@ type callEnd struct {
 	slot     uint32
 }
 
-// drafts keeps states that were encoded. A state takes about 6 MB once it has held a full block with values.
-var drafts = sync.Pool{New: func() any { return &draftState{} }}
+// maxDrafts is how many encoded states a builder keeps for its next blocks. A state takes about 6 MB once it has held a
+// full block with values. A sync.Pool would lose them at every garbage collection, and growing anew costs more than
+// building.
+const maxDrafts = 4
 
-func newDraft() *draftState {
-	d := drafts.Get().(*draftState)
+func (b *Builder) newDraft() *draftState {
+	var d *draftState
+	select {
+	case d = <-b.drafts:
+	default:
+		d = &draftState{home: b.drafts}
+	}
 	d.slots = append(d.slots, slot{})
 	return d
 }
@@ -114,7 +120,10 @@ func (d *draftState) release() {
 	d.edges.reset()
 	opened, closed := d.summary.Opened[:0], d.summary.Closed[:0]
 	d.summary = Summary{Opened: opened, Closed: closed}
-	drafts.Put(d)
+	select {
+	case d.home <- d:
+	default: // there are enough
+	}
 }
 
 // empty reports whether there is nothing to make a block of.

@@ -48,6 +48,7 @@ func (d *Draft) Encode(dst []byte) ([]byte, error) {
 	e.z = compressors.Get().(*zstd.Encoder)
 	e.sections = 0
 	begin := len(dst)
+	dst = slices.Grow(dst, headerSize+3*len(d.records)+len(d.data)/8) // about what usual blocks take
 	dst = appendHeader(dst, &d.header, 0)
 	dst = e.definitions(dst, d.draftState)
 	dst = e.section(dst, sectionSummary, appendSummary(e.scratch[:0], e.summary(d.draftState)))

@@ -9,8 +9,12 @@ import (
 	"smiley/store"
 )
 
-// inFlight bounds the blocks between two stages of the pipeline.
-const inFlight = 4
+// These bound what lies between two stages of the pipeline. An encoded block is small, and the store pauses now and then
+// for the disk, so more of them wait.
+const (
+	draftsInFlight = 4
+	blocksInFlight = 32
+)
 
 // errStopped is what the builder gets when a later stage failed; that stage has the reason.
 var errStopped = errors.New("a later stage stopped")
@@ -22,7 +26,7 @@ func record(ctx context.Context, s *store.Store, m mix, events func(*recording.B
 	if err != nil {
 		return run.ID, err
 	}
-	drafts, encoded := make(chan *recording.Draft, inFlight), make(chan []byte, inFlight)
+	drafts, encoded := make(chan *recording.Draft, draftsInFlight), make(chan []byte, blocksInFlight)
 	stopped := make(chan struct{})
 	encodeErr, storeErr := make(chan error, 1), make(chan error, 1)
 	go func() {

@@ -69,7 +69,7 @@ func removeAll(file string) error {
 func throughput(ctx context.Context, s settings) error {
 	rows := [][]string{{"what", "calls/s", "processor/call", "allocations/call", "peak memory", "disk/call"}}
 	for _, m := range []mix{mixNone, mixInts, mixValues} {
-		list := prepare(m, 8*recording.BlockEvents)
+		list := prepare(m, 2*recording.BlockEvents)
 		file := filepath.Join(s.dir, "throughput.db")
 		got, err := measure(file, s.scaled(30_000_000), func() error {
 			return recordFile(ctx, file, m, repeat(list, s.scaled(30_000_000)))
@@ -81,7 +81,7 @@ func throughput(ctx context.Context, s settings) error {
 	}
 	file := filepath.Join(s.dir, "plain.db")
 	calls := s.scaled(2_000_000)
-	got, err := measure(file, calls, func() error { return plain(file, prepare(mixInts, 8*recording.BlockEvents), calls) })
+	got, err := measure(file, calls, func() error { return plain(file, prepare(mixInts, 2*recording.BlockEvents), calls) })
 	if err != nil {
 		return err
 	}
