@@ -118,11 +118,24 @@ func interfaces() {
 		value any
 		shown string
 	}{
-		{nil, "nil"}, {42, "any(42)"}, {int64(42), "any(int64(42))"}, {"text", `any("text")`}, {true, "any(true)"}, {1.5, "any(1.5)"},
-		{color(2), "any(main.color(2))"}, {point{1, 2}, "any(main.point{X: 1, Y: 2})"}, {&point{1, 2}, "any(&main.point{X: 1, Y: 2})"},
-		{(*point)(nil), "any((*main.point)(nil))"}, {[]int{1}, "any([]int{1})"}, {map[string]int{}, "any(map[string]int(len 0))"},
-		{empty{}, "any(main.empty{})"}, {[1]*point{}, "any([1]*main.point{nil})"}, {struct{ P *int }{}, "any(struct { P *int }{P: nil})"},
-		{kInt, "any(func main.kInt)"}, {uint8(3), "any(uint8(3))"}, {[]any{1, nil}, "any([]any{any(1), nil})"},
+		{nil, "nil"},
+		{42, "any(42)"},
+		{int64(42), "any(int64(42))"},
+		{"text", `any("text")`},
+		{true, "any(true)"},
+		{1.5, "any(1.5)"},
+		{color(2), "any(main.color(2))"},
+		{point{1, 2}, "any(main.point{X: 1, Y: 2})"},
+		{&point{1, 2}, "any(&main.point{X: 1, Y: 2})"},
+		{(*point)(nil), "any((*main.point)(nil))"},
+		{[]int{1}, "any([]int{1})"},
+		{map[string]int{}, "any(map[string]int(len 0))"},
+		{empty{}, "any(main.empty{})"},
+		{[1]*point{}, "any([1]*main.point{nil})"},
+		{struct{ P *int }{}, "any(struct { P *int }{P: nil})"},
+		{kInt, "any(func main.kInt)"},
+		{uint8(3), "any(uint8(3))"},
+		{[]any{1, nil}, "any([]any{any(1), nil})"},
 		{large{Name: "l"}, `any(main.large{A: 0, B: 0, C: 0, D: 0, E: 0, Name: "l", X: 0, Y: 0, Z: 0, W: 0, Last: [2]bool{false, false}})`},
 	} {
 		same("kAny", c.shown)
