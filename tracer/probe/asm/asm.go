@@ -6,6 +6,7 @@ package asm
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 )
@@ -134,10 +135,16 @@ func (c *Code) imm32(v int32) { c.buf = binary.LittleEndian.AppendUint32(c.buf, 
 // relative appends the distance to addr, with trailing more bytes of the instruction to come.
 func (c *Code) relative(addr uint64, trailing int) {
 	d := int64(addr - (c.PC() + 4 + uint64(trailing)))
-	if (d < math.MinInt32 || d > math.MaxInt32) && c.err == nil {
-		c.err = fmt.Errorf("%#x is more than 2 GiB from %#x", addr, c.PC())
+	if d < math.MinInt32 || d > math.MaxInt32 {
+		c.fail(fmt.Sprintf("%#x is more than 2 GiB from %#x", addr, c.PC()))
 	}
 	c.imm32(int32(d))
+}
+
+func (c *Code) fail(why string) {
+	if c.err == nil {
+		c.err = errors.New(why)
+	}
 }
 
 func (c *Code) toLabel(l Label) {

@@ -27,11 +27,13 @@ func memText(size string, m Mem, next uint64) string {
 	case m.index != none && m.scale == 1:
 		s = names[m.base] + "+" + names[m.index]
 	case m.index != none:
-		s = fmt.Sprintf("%s+%s*%d", names[m.base], names[m.index], m.scale)
+		s = fmt.Sprintf("%s+%d*%s", names[m.base], m.scale, names[m.index])
 	default:
 		s = names[m.base]
 	}
-	if m.disp != 0 {
+	if m.disp < -128 {
+		s += fmt.Sprintf("+%#x", uint32(m.disp)) // as the disassembler has it
+	} else if m.disp != 0 {
 		s += fmt.Sprintf("%+#x", m.disp)
 	}
 	return fmt.Sprintf("%s ptr [%s]", size, s)
@@ -58,6 +60,9 @@ func TestEveryEncoding(t *testing.T) {
 			{func(c *Code) { c.Load8(a, m) }, func(p uint64) string { return "movzx " + name32(a) + ", " + memText("byte", m, p) }},
 			{func(c *Code) { c.Store(m, a) }, func(p uint64) string { return "mov " + memText("qword", m, p) + ", " + names[a] }},
 			{func(c *Code) { c.Store32(m, a) }, func(p uint64) string { return "mov " + memText("dword", m, p) + ", " + name32(a) }},
+			{func(c *Code) { c.Store8(m, a|8) }, func(p uint64) string {
+				return "mov " + memText("byte", m, p) + ", " + names[a|8] + "b"
+			}},
 			{func(c *Code) { c.StoreImm32(m, uint32(v)) }, func(p uint64) string { return "mov " + memText("dword", m, p) + ", " + imm(v) }},
 			{func(c *Code) { c.StoreImm(m, v) }, func(p uint64) string { return fmt.Sprintf("mov %s, %s", memText("qword", m, p), imm(v)) }},
 			{func(c *Code) { c.Lea(a, m) }, func(p uint64) string { return "lea " + names[a] + ", " + memText("", m, p) }},
@@ -145,7 +150,7 @@ func imm(v int32) string {
 
 // normal evens out how the two sides write the same thing.
 func normal(s string) string {
-	for _, word := range []string{"xmmword", "qword", "dword", "word", "byte", "ptr ", "*1"} {
+	for _, word := range []string{"xmmword", "qword", "dword", "word", "byte", "ptr ", "1*"} {
 		s = strings.ReplaceAll(s, word, "")
 	}
 	s = strings.ReplaceAll(s, ",", ", ")

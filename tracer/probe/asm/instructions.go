@@ -20,6 +20,14 @@ func (c *Code) Store(m Mem, src Reg) { c.mem(w(0x89), src, m, 0) }
 // Store32 writes the lower four bytes.
 func (c *Code) Store32(m Mem, src Reg) { c.mem(n(0x89), src, m, 0) }
 
+// Store8 writes the lowest byte.
+func (c *Code) Store8(m Mem, src Reg) {
+	if src < R8 { // the lower ones need a prefix that is not written here
+		c.fail("Store8 is written for R8 to R15")
+	}
+	c.mem(n(0x88), src, m, 0)
+}
+
 // StoreImm32 writes four bytes.
 func (c *Code) StoreImm32(m Mem, v uint32) {
 	c.mem(n(0xC7), 0, m, 4)
