@@ -333,3 +333,17 @@ func frameOnly(code []Inst, img *Image) (early bool, adjust int64) {
 	}
 	return true, adjust
 }
+
+// Displace returns the site of a jump at exactly addr; its Kind is not set.
+func (img *Image) Displace(addr uint64) Site {
+	f := img.functionAt(addr)
+	if f == nil {
+		return Site{Reason: "no function holds it"}
+	}
+	p := planner{img: img, used: map[uint64]bool{}}
+	b := body{f: f}
+	for in := range img.Instructions(addr, f.End) {
+		b.code = append(b.code, in)
+	}
+	return p.displace(&b, 0)
+}

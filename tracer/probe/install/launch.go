@@ -1,0 +1,261 @@
+package install
+
+import (
+	"fmt"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/go-delve/delve/pkg/proc"
+	"github.com/go-delve/delve/pkg/proc/native"
+
+	"smiley/recording"
+	"smiley/tracer/probe/ring"
+	"smiley/tracer/probe/routine"
+	"smiley/tracer/probe/site"
+)
+
+// Probe is a function to be probed and what its records hold.
+type Probe struct {
+	Function      *site.Function
+	Args, Results routine.Capture
+}
+
+// Options say what to launch and how.
+type Options struct {
+	Command       []string // the program's path first
+	Dir           string
+	Env           []string // nil: the tracer's own
+	Stdin         string   // path; "" is the tracer's own
+	Stdout        *os.File // nil: the tracer's own; else taken over and closed
+	Stderr        *os.File // nil: the tracer's own; else taken over and closed
+	Rings         int      // 0: DefaultRings
+	RingBytes     uint64   // bytes for records in each ring, rounded up to a page; 0: DefaultRingBytes
+	Patience      time.Duration
+	DropWhenFull  bool
+	KeepHandler   bool // leave the signal handler as it is: for measuring what the shim does
+	DebugInfoDirs []string
+}
+
+// The defaults of Options.
+const (
+	DefaultRings     = 128
+	DefaultRingBytes = 1 << 20
+	DefaultPatience  = 2 * time.Second
+)
+
+// Process is a program with probes in it.
+type Process struct {
+	Pid     int
+	Reader  *ring.Reader
+	Clock   *ring.Clock
+	Start   time.Time
+	Sites   []site.Sites
+	Skipped []Skipped
+	Report  Report
+
+	program *routine.Program
+	shared  []byte
+	memory  *os.File
+}
+
+// Skipped is a function that got no probe.
+type Skipped struct {
+	Function *site.Function
+	Reason   string
+}
+
+// Report says what installing cost.
+type Report struct {
+	Functions, Patches int
+	CodeBytes          int
+	Launched           time.Duration // Delve's launch and its reading of symbols
+	Planned            time.Duration // sites
+	Generated          time.Duration
+	Mapped             time.Duration
+	Patched            time.Duration
+	Detached           time.Duration
+}
+
+// Launch starts a program with probes in the given functions. img must have been loaded from Command[0].
+func Launch(img *site.Image, probes []Probe, o Options) (*Process, error) {
+	begin := time.Now()
+	plan := planned(img, probes)
+	p := &Process{Sites: plan.sites, Skipped: plan.skipped}
+	p.Report.Planned = time.Since(begin)
+
+	begin = time.Now()
+	stdin := o.Stdin
+	if stdin == "" {
+		stdin = "/proc/self/fd/0"
+	}
+	group, err := native.Launch(o.Command, o.Dir, 0, o.DebugInfoDirs, "", stdin,
+		proc.OutputRedirect{File: o.Stdout}, proc.OutputRedirect{File: o.Stderr})
+	if err != nil {
+		return nil, recording.Errorf(recording.CodeInvalid, "starting %s: %w", o.Command[0], err)
+	}
+	p.Report.Launched = time.Since(begin)
+	if err := p.install(img, plan, group.Selected, group, o); err != nil {
+		_ = group.Detach(true)
+		return nil, err
+	}
+	begin = time.Now()
+	if err := group.Detach(false); err != nil {
+		return nil, recording.Errorf(recording.CodeInternal, "letting %s go: %w", o.Command[0], err)
+	}
+	p.Report.Detached = time.Since(begin)
+	return p, nil
+}
+
+type plan struct {
+	probes  []Probe
+	sites   []site.Sites
+	skipped []Skipped
+}
+
+// planned finds the sites of all probes and leaves out functions that lack one.
+func planned(img *site.Image, probes []Probe) plan {
+	var p plan
+	functions := make([]*site.Function, len(probes))
+	for i := range probes {
+		functions[i] = probes[i].Function
+	}
+	for i, s := range img.Plan(functions) {
+		if why, ok := s.Complete(); !ok {
+			p.skipped = append(p.skipped, Skipped{s.Function, why})
+			continue
+		}
+		p.probes = append(p.probes, probes[i])
+		p.sites = append(p.sites, s)
+	}
+	return p
+}
+
+// install does everything between launch and detach.
+func (p *Process) install(img *site.Image, plan plan, target *proc.Target, group *proc.TargetGroup, o Options) error {
+	p.Pid = target.Pid()
+	for addr := range target.Breakpoints().M {
+		if err := target.ClearBreakpoint(addr); err != nil {
+			return recording.Errorf(recording.CodeInternal, "clearing a breakpoint: %w", err)
+		}
+	}
+	offsets, err := runtimeOffsets(target.BinInfo())
+	if err != nil {
+		return err
+	}
+	begin := time.Now()
+	layout := ring.Layout{Count: o.Rings, DataSize: (o.RingBytes + 4095) &^ 4095}
+	if layout.Count == 0 {
+		layout.Count = DefaultRings
+	}
+	if layout.DataSize == 0 {
+		layout.DataSize = DefaultRingBytes
+	}
+	bias := target.BinInfo().Images[0].StaticBase
+	size := codeSize(plan.sites)
+	code, err := placeNear(p.Pid, img, bias, size+layout.Size())
+	if err != nil {
+		return err
+	}
+	layout.Base = code + size
+	region, err := mapRegion(target, group, p.Pid, code, size, layout.Size(), zeroByte(img)+bias)
+	if err != nil {
+		return err
+	}
+	p.Report.Mapped = time.Since(begin)
+	p.shared = region[size:]
+
+	begin = time.Now()
+	gen := routine.NewGenerator(routine.Config{
+		Image: img, Bias: bias, Code: code, Size: size, Rings: layout, Offsets: offsets,
+	})
+	for i := range plan.sites {
+		if err := gen.Add(&plan.sites[i], EntryNumber(i), ReturnNumber(i), plan.probes[i].Args, plan.probes[i].Results); err != nil {
+			return err
+		}
+	}
+	handler := img.Lookup("runtime.sigtramp")
+	if handler == nil {
+		return recording.Errorf(recording.CodeUnsupported, "the program has no runtime.sigtramp")
+	}
+	if p.program, err = gen.Finish(handler); err != nil {
+		return err
+	}
+	copy(region[:size], p.program.Code)
+	p.Report.Generated = time.Since(begin)
+	return p.start(plan, layout, o)
+}
+
+// start prepares the rings and writes the patches.
+func (p *Process) start(plan plan, layout ring.Layout, o Options) error {
+	patience := o.Patience
+	if patience == 0 {
+		patience = DefaultPatience
+	}
+	p.Start = time.Now()
+	p.Clock = ring.NewClock(p.Start, ring.Ticks())
+	ring.Init(p.shared, layout, p.Clock.Ticks(patience))
+	shapes := make([]ring.Shape, 0, 2*len(plan.probes))
+	for i := range plan.probes {
+		shapes = append(shapes, shape(plan.probes[i].Args), shape(plan.probes[i].Results))
+	}
+	p.Reader = ring.NewReader(p.shared, layout, func(n uint32) (ring.Shape, bool) {
+		if int(n) >= len(shapes) {
+			return ring.Shape{}, false
+		}
+		return shapes[n], true
+	})
+	if o.DropWhenFull {
+		p.Reader.Abandon()
+	}
+	begin := time.Now()
+	memory, err := os.OpenFile(fmt.Sprintf("/proc/%d/mem", p.Pid), os.O_RDWR, 0)
+	if err != nil {
+		return recording.Errorf(recording.CodePermission, "opening the program's memory: %w", err)
+	}
+	p.memory = memory
+	var patches []routine.Patch
+	if !o.KeepHandler {
+		patches = append(patches, p.program.Shim)
+	}
+	patches = append(patches, p.program.Patches...)
+	if err := write(memory, patches); err != nil {
+		return err
+	}
+	p.Report.Patched = time.Since(begin)
+	p.Report.Functions, p.Report.Patches = len(plan.sites), len(patches)
+	p.Report.CodeBytes = len(p.program.Code)
+	return nil
+}
+
+// EntryNumber and ReturnNumber are the numbers that the records of the i-th of Process.Sites carry.
+func EntryNumber(i int) uint32  { return uint32(2 * i) }
+func ReturnNumber(i int) uint32 { return uint32(2*i + 1) }
+
+func shape(c routine.Capture) ring.Shape {
+	return ring.Shape{Words: len(c.Words), Copies: len(c.Copies)}
+}
+
+// Wait waits for a program that was launched to end.
+func (p *Process) Wait() (syscall.WaitStatus, error) {
+	var status syscall.WaitStatus
+	for {
+		_, err := syscall.Wait4(p.Pid, &status, 0, nil)
+		if err == syscall.EINTR {
+			continue
+		}
+		if err != nil {
+			return 0, recording.Errorf(recording.CodeInternal, "waiting for the program: %w", err)
+		}
+		return status, nil
+	}
+}
+
+// Close releases the tracer's side: no program needs it.
+func (p *Process) Close() error {
+	p.Reader = nil
+	if err := p.memory.Close(); err != nil {
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,237 @@
+package ring
+
+import (
+	"encoding/binary"
+	"sync/atomic"
+	"unsafe"
+)
+
+// Record is one record as it lies in a ring. Its bytes are valid until the end of the call that hands it out.
+type Record struct {
+	Time      uint64 // ticks
+	Goroutine int64
+	Frame     uint32
+	Site      uint32
+	Words     []byte // the words of the site's plan
+	Copies    []byte // the copies behind them
+}
+
+// Shape says how long the parts of a record are, by its site.
+type Shape struct {
+	Words  int // number of words
+	Copies int // number of copies
+}
+
+// Reader takes records out of rings that somebody else fills. It is not safe for concurrent use, but for Beat.
+type Reader struct {
+	layout Layout
+	memory []byte // the whole region as this process sees it
+	shapes func(site uint32) (Shape, bool)
+	rings  []cursor
+	heap   []int // rings with a record waiting, the earliest first
+	last   uint64
+}
+
+// cursor is where the reader stands in a ring.
+type cursor struct {
+	at   uint64 // address
+	stop uint64 // address up to which this batch may read
+	lap  uint64 // address where the records of this lap end; 0: the ring has not wrapped in this batch
+	time uint64 // of the record at at
+	used bool   // the program has taken the ring
+}
+
+// Init writes the shared page and the control pages of all rings. memory is the region as this process sees it.
+func Init(memory []byte, l Layout, patience uint64) {
+	put := func(off, v uint64) { binary.LittleEndian.PutUint64(memory[off:], v) }
+	put(SharedHeartbeat, Ticks())
+	put(SharedPatience, patience)
+	put(SharedLimit, uint64(l.Count))
+	put(SharedSleep+8, 20_000)
+	for i := range l.Count {
+		off := l.Ring(i) - l.Base
+		data := l.Ring(i) + ControlLen
+		put(off+Head, data)
+		put(off+Limit, data+l.DataSize)
+		put(off+Tail, data)
+		put(off+Data, data)
+		put(off+DataEnd, data+l.DataSize)
+	}
+}
+
+// NewReader reads the rings of a region that Init has prepared. shapes tells how long the records of a site are.
+func NewReader(memory []byte, l Layout, shapes func(site uint32) (Shape, bool)) *Reader {
+	r := &Reader{layout: l, memory: memory, shapes: shapes, rings: make([]cursor, l.Count)}
+	for i := range r.rings {
+		r.rings[i].at = l.Ring(i) + ControlLen
+	}
+	return r
+}
+
+func (r *Reader) word(addr uint64) *atomic.Uint64 {
+	return (*atomic.Uint64)(unsafe.Pointer(&r.memory[addr-r.layout.Base]))
+}
+
+// Beat tells the program that its tracer is alive.
+func (r *Reader) Beat() { r.word(r.layout.Base + SharedHeartbeat).Store(Ticks()) }
+
+// Abandon makes the program drop, from now on, what finds no room, instead of waiting.
+func (r *Reader) Abandon() { r.word(r.layout.Base + SharedAbandoned).Store(1) }
+
+// Dropped returns how many records the program gave up so far.
+func (r *Reader) Dropped() uint64 {
+	n := r.word(r.layout.Base + SharedUnplaced).Load()
+	for i := range r.rings {
+		n += r.word(r.layout.Ring(i) + Drops).Load()
+	}
+	return n
+}
+
+// Rings returns how many rings threads have taken.
+func (r *Reader) Rings() int {
+	return int(min(r.word(r.layout.Base+SharedNext).Load(), uint64(r.layout.Count)))
+}
+
+// Drain hands out what the rings hold, in the order of its time, and frees its room. It returns the number of records.
+//
+// A record is handed out only if its time lies before the call's start. That makes causes come before effects: what a
+// goroutine recorded earlier, on whatever thread, was published before the later record read its time, so this call sees
+// it. A record that took its time before the call and was published after it comes with the next call; it is given the
+// last time handed out, so that time never runs backwards.
+func (r *Reader) Drain(emit func(*Record) error) (int, error) {
+	cutoff := Ticks()
+	r.heap = r.heap[:0]
+	for i := range r.Rings() {
+		if r.open(i, cutoff) {
+			r.push(i)
+		}
+	}
+	n := 0
+	var rec Record
+	for len(r.heap) > 0 {
+		i := r.heap[0]
+		if err := r.take(i, &rec, emit); err != nil {
+			return n, err
+		}
+		n++
+		if r.advance(i, cutoff) {
+			r.down()
+		} else {
+			r.pop()
+		}
+	}
+	return n, nil
+}
+
+// open looks at how far a ring has been written.
+func (r *Reader) open(i int, cutoff uint64) bool {
+	c := &r.rings[i]
+	base := r.layout.Ring(i)
+	c.used = true
+	head := r.word(base + Head).Load()
+	c.lap = 0
+	if head < c.at {
+		c.lap = r.word(base + WrapEnd).Load()
+	}
+	c.stop = head
+	return r.advance(i, cutoff)
+}
+
+// advance reports whether a record of this batch waits at the cursor; if not, it frees what was read.
+func (r *Reader) advance(i int, cutoff uint64) bool {
+	c := &r.rings[i]
+	base := r.layout.Ring(i)
+	if c.lap != 0 && c.at == c.lap {
+		c.at, c.lap = base+ControlLen, 0
+	}
+	if c.at != c.stop {
+		c.time = r.word(c.at + RecordTime).Load()
+		if c.time < cutoff {
+			return true
+		}
+	}
+	r.word(base + Tail).Store(c.at)
+	return false
+}
+
+// take reads the record at a ring's cursor and steps over it.
+func (r *Reader) take(i int, rec *Record, emit func(*Record) error) error {
+	c := &r.rings[i]
+	b := r.memory[c.at-r.layout.Base:]
+	rec.Time = max(c.time, r.last)
+	r.last = rec.Time
+	rec.Goroutine = int64(binary.LittleEndian.Uint64(b[RecordGo:]))
+	rec.Frame = binary.LittleEndian.Uint32(b[RecordFrame:])
+	rec.Site = binary.LittleEndian.Uint32(b[RecordSite:])
+	shape, ok := r.shapes(rec.Site)
+	if !ok {
+		return damaged(i, rec.Site)
+	}
+	end := RecordWords + 8*shape.Words
+	rec.Words = b[RecordWords:end]
+	at := end
+	for range shape.Copies {
+		if at > RecordMax-8 {
+			return damaged(i, rec.Site)
+		}
+		n := int64(binary.LittleEndian.Uint64(b[at:]))
+		at += 8
+		if n > 0 {
+			at += int(min(n, RecordMax)+7) &^ 7
+		}
+	}
+	if at > RecordMax {
+		return damaged(i, rec.Site)
+	}
+	rec.Copies = b[end:at]
+	c.at += uint64(at)
+	if emit == nil {
+		return nil
+	}
+	return emit(rec)
+}
+
+// The heap is ordered by the time of the waiting records, then by ring.
+
+func (r *Reader) less(a, b int) bool {
+	x, y := r.heap[a], r.heap[b]
+	if r.rings[x].time != r.rings[y].time {
+		return r.rings[x].time < r.rings[y].time
+	}
+	return x < y
+}
+
+func (r *Reader) push(i int) {
+	r.heap = append(r.heap, i)
+	for k := len(r.heap) - 1; k > 0; {
+		up := (k - 1) / 2
+		if !r.less(k, up) {
+			return
+		}
+		r.heap[k], r.heap[up] = r.heap[up], r.heap[k]
+		k = up
+	}
+}
+
+func (r *Reader) pop() {
+	last := len(r.heap) - 1
+	r.heap[0] = r.heap[last]
+	r.heap = r.heap[:last]
+	r.down()
+}
+
+func (r *Reader) down() {
+	for k := 0; ; {
+		least := k
+		for child := 2*k + 1; child <= 2*k+2 && child < len(r.heap); child++ {
+			if r.less(child, least) {
+				least = child
+			}
+		}
+		if least == k {
+			return
+		}
+		r.heap[k], r.heap[least] = r.heap[least], r.heap[k]
+		k = least
+	}
+}
