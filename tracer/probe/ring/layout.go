@@ -14,7 +14,15 @@ const (
 	SharedNext      = 128 // position of the next free ring
 	SharedLimit     = 136 // number of rings that may be taken
 	SharedSleep     = 192 // a timespec: how long a thread with a full ring sleeps
-	SharedLen       = 4096
+
+	// What the signal shim did.
+	SharedRolledBack = 256 // a record was undone to show its site
+	SharedShown      = 264 // displaced instructions were shown as the original ones for the time of a handler
+	SharedRefused    = 272 // preemption found displaced instructions
+	SharedFaults     = 280 // a displaced instruction faulted
+	SharedRecovered  = 288 // a copy behind a pointer faulted
+
+	SharedLen = 4096
 )
 
 // The control page of a ring. The first line belongs to the program, the second to the thread's own use, the third to the

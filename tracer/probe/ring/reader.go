@@ -87,6 +87,15 @@ func (r *Reader) Dropped() uint64 {
 	return n
 }
 
+// Signals says how often signals found threads in routines, and what was done.
+type Signals struct{ RolledBack, Shown, Refused, Faults, Recovered uint64 }
+
+// Signals returns the counts so far.
+func (r *Reader) Signals() Signals {
+	at := func(off uint64) uint64 { return r.word(r.layout.Base + off).Load() }
+	return Signals{at(SharedRolledBack), at(SharedShown), at(SharedRefused), at(SharedFaults), at(SharedRecovered)}
+}
+
 // Rings returns how many rings threads have taken.
 func (r *Reader) Rings() int {
 	return int(min(r.word(r.layout.Base+SharedNext).Load(), uint64(r.layout.Count)))

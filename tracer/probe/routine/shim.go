@@ -123,9 +123,11 @@ func (g *Generator) faults(native uint64, async Label) {
 	a.J(Equal, recovery)
 	a.CmpImm(R11, int32(pinned))
 	a.J(NotEqual, async)
+	g.count(ring.SharedFaults)
 	a.Store(At(RDX, ctxRIP), RCX)
 	a.JmpTo(native)
 	a.Bind(recovery)
+	g.count(ring.SharedRecovered)
 	a.Load(R8, At(RDX, ctxR13))
 	a.Load(R8, At(R8, ring.Recovery))
 	a.Store(At(RDX, ctxRIP), R8)
@@ -170,13 +172,18 @@ func (g *Generator) interrupted(native uint64) {
 	a.StoreImm(At(R9, fpX15), 0)
 	a.StoreImm(At(R9, fpX15+8), 0)
 	a.Bind(show)
+	g.count(ring.SharedRolledBack)
 	a.Store(At(RDX, ctxRIP), RCX)
 	a.JmpTo(native)
 
 	a.Bind(stay)
+	call, out, other := a.NewLabel(), a.NewLabel(), a.NewLabel()
 	a.CmpImm(RDI, sigURG)
-	a.JTo(Equal, native)
-	call, out := a.NewLabel(), a.NewLabel()
+	a.J(NotEqual, other)
+	g.count(ring.SharedRefused)
+	a.JmpTo(native)
+	a.Bind(other)
+	g.count(ring.SharedShown)
 	a.Push(RDX)
 	a.Push(RCX)
 	a.Load(R8, At(RDX, ctxRIP))
@@ -194,6 +201,9 @@ func (g *Generator) interrupted(native uint64) {
 	a.Bind(call)
 	a.JmpTo(native)
 }
+
+// count adds one to a word of the shared page.
+func (g *Generator) count(off uint64) { g.code.LockInc(Abs(g.cfg.Rings.Base + off)) }
 
 // put moves a saved word from the control page in R8 to the context in RDX.
 func (g *Generator) put(from, to int32) {
