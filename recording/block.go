@@ -1,7 +1,5 @@
 package recording
 
-import "iter"
-
 // Header is the uncompressed head of a block: all that a transport or a store needs to number, acknowledge and place it.
 type Header struct {
 	Version  uint16
@@ -9,7 +7,7 @@ type Header struct {
 	Number   uint32 // position in the run, from 0
 	FirstSeq uint64 // seq of its first event; of the next event when it has none
 	Events   uint32
-	First    int64 // ns since the run's start of its first and last event; the time of building when it has none
+	First    int64 // ns since the run's start of its earliest and latest event; the time of building when it has none
 	Last     int64
 	Captured uint64 // events the engine saw from the run's start to this block's end
 	Dropped  uint64 // events given up from the run's start to this block's end
@@ -83,13 +81,6 @@ type Block struct {
 	blockState
 }
 
-// ParseHeader reads the head of an encoded block without checking the rest.
-func ParseHeader(encoded []byte) (Header, error) { panic("not written") }
-
-// Decode checks an encoded block and returns it. It keeps encoded. Errors are CodeDamaged or CodeNewer; memory is
-// bounded by a stated multiple of len(encoded), whatever it holds.
-func Decode(encoded []byte) (*Block, error) { panic("not written") }
-
 // Parts chooses what of an event is decoded; the rest stays zero.
 type Parts uint8
 
@@ -98,9 +89,6 @@ const (
 	WithData  Parts = 1 // and Data
 )
 
-// Events yields the block's events in order. It stops after the first error, yielded with a zero Event.
-func (b *Block) Events(parts Parts) iter.Seq2[Event, error] { panic("not written") }
-
 // Sink takes the encoded blocks of one run, in order of their number. Send returns when it has taken charge of the block:
 // stored, or kept until it is; the caller must not change encoded afterwards. An error means that no later block will be
 // taken either. Close waits for what was sent to be acknowledged or spooled.
@@ -108,4 +96,3 @@ type Sink interface {
 	Send(encoded []byte) error
 	Close() error
 }
-type blockState struct{}

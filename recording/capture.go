@@ -1,16 +1,9 @@
 package recording
 
-// Types is a run's type table.
-type Types struct{ byID []Type }
-
-// NewTypes returns a table of the given types.
-func NewTypes(types []Type) *Types { t := &Types{}; t.Add(types...); return t }
-
-// Add adds types; ids are dense, from 1.
-func (t *Types) Add(types ...Type) { panic("not written") }
-
-// Get returns a type; false for an id that is not defined.
-func (t *Types) Get(id TypeID) (*Type, bool) { panic("not written") }
+import (
+	"encoding/binary"
+	"math"
+)
 
 // Memory reads the program's memory. An error means not one byte is valid.
 type Memory interface {
@@ -32,26 +25,280 @@ type Root struct {
 	Unreadable string // why there is nothing to read here this time; "" normally
 }
 
-// Capturer copies values into capture records. It is not safe for concurrent use.
+// Counts are the losses of one capture, static ones (Param.Unreadable) included.
+type Counts struct{ Truncated, Unreadable uint16 }
+
+// The bits of a record's status byte.
+const (
+	statusNoValues   = 1 << iota // a reason follows, nothing else
+	statusUnreadable             // behind the images comes a list of roots that could not be read
+	statusMarked                 // every chunk is preceded by a mark
+	statusAll        = statusNoValues | statusUnreadable | statusMarked
+)
+
+// Marks of a chunk. All but markPresent say why there is none.
+const (
+	markPresent = iota
+	markFault
+	markTooLarge
+	markImplausible
+)
+
+// unknownTypeWord stands for a dynamic type that the type table does not have.
+const unknownTypeWord = math.MaxUint64
+
+// maxRecord bounds the chunks of a record.
+const maxRecord = 16 << 10
+
+// implausible is the least length that no string or slice in a 47-bit address space can have.
+const implausible = 1 << 47
+
+// AppendNoValues appends the capture record of an event whose values were not captured.
+func AppendNoValues(dst []byte, reason string) []byte {
+	return append(append(dst, statusNoValues), reason...)
+}
+
+// Capturer copies values into capture records. Its fields must not change after the first capture. It is not safe for
+// concurrent use.
 type Capturer struct {
 	Types    *Types
 	Bounds   Bounds
 	Memory   Memory
 	Resolver Resolver
+
+	layouts layouts
+	walk    walk
 }
 
-// Counts are the losses of one capture.
-type Counts struct{ Truncated, Unreadable uint16 }
-
-// Append appends the capture record of params, whose values lie at roots, to dst.
+// Append appends the capture record of params, whose values lie at roots (one for each of params, also for those that are
+// never readable), to dst.
 func (c *Capturer) Append(dst []byte, params []Param, roots []Root) ([]byte, Counts) {
-	panic("not written")
+	c.layouts.reset(c.Types, c.Bounds)
+	static := 0
+	lays := c.walk.lays[:0]
+	for i := range params {
+		if params[i].Unreadable != "" {
+			lays = append(lays, nil)
+			static++
+			continue
+		}
+		lays = append(lays, c.layouts.of(params[i].Type))
+	}
+	c.walk.lays = lays
+	dst, counts := c.append(dst, roots)
+	counts.Unreadable = add16(counts.Unreadable, static)
+	return dst, counts
 }
 
-// ImageSize returns the bytes of the fixed part of a capture record of params: status byte and images. It is the same for
-// every event of a function and kind.
-func ImageSize(types *Types, bounds Bounds, params []Param) int { panic("not written") }
+// AppendAny appends the capture record of one value of type any, as panic has it, to dst. ValueDecoder.Any decodes it.
+func (c *Capturer) AppendAny(dst []byte, root Root) ([]byte, Counts) {
+	c.layouts.reset(c.Types, c.Bounds)
+	c.walk.lays = append(c.walk.lays[:0], c.layouts.any)
+	c.walk.one[0] = root
+	return c.append(dst, c.walk.one[:])
+}
 
-// ErrorWord returns the offset in the fixed part of the word that is zero when the last result of type error is nil, −1
-// when no result is an error.
-func ErrorWord(types *Types, bounds Bounds, results []Param) int { panic("not written") }
+// append walks the roots; a second time with marks when something was in the way.
+func (c *Capturer) append(dst []byte, roots []Root) ([]byte, Counts) {
+	w := &c.walk
+	w.c, w.start, w.marked = c, len(dst), false
+	w.limit = max(maxRecord, 4*c.layouts.bounds.StringBytes)
+	dst = w.record(dst, roots)
+	if w.failed {
+		w.marked = true
+		dst = w.record(dst[:w.start], roots)
+	}
+	return dst, w.counts
+}
+
+// walk is the state of one capture. Its buffers are used again.
+type walk struct {
+	c      *Capturer
+	lays   []*layout
+	one    [1]Root
+	raw    []byte // what was read of the values that are being walked
+	rawAt  []int
+	bad    []badRoot
+	stack  []followed
+	start  int // where the record begins in dst
+	base   int // where its chunks begin
+	limit  int // bytes of chunks
+	marked bool
+	failed bool // a chunk is missing, but the record has no marks
+	counts Counts
+}
+
+type badRoot struct {
+	index  int
+	reason string
+}
+
+// followed is a pointer whose target is being shown.
+type followed struct {
+	addr uint64
+	typ  TypeID
+}
+
+func (w *walk) record(dst []byte, roots []Root) []byte {
+	w.failed, w.counts = false, Counts{}
+	w.raw, w.rawAt, w.bad, w.stack = w.raw[:0], w.rawAt[:0], w.bad[:0], w.stack[:0]
+	status := byte(0)
+	if w.marked {
+		status |= statusMarked
+	}
+	dst = append(dst, status)
+	images := len(dst)
+	for i, lay := range w.lays {
+		w.rawAt = append(w.rawAt, len(w.raw))
+		if lay == nil {
+			continue
+		}
+		at := len(dst)
+		dst = grow(dst, lay.size)
+		if reason := w.load(lay, &roots[i]); reason != "" {
+			w.bad = append(w.bad, badRoot{i, reason})
+			w.raw = w.raw[:w.rawAt[i]]
+			w.counts.Unreadable++
+			continue
+		}
+		w.image(lay, dst[at:], w.rawAt[i])
+	}
+	if len(w.bad) > 0 {
+		dst[w.start] |= statusUnreadable
+		dst = binary.AppendUvarint(dst, uint64(len(w.bad)))
+		for _, b := range w.bad {
+			dst = binary.AppendUvarint(dst, uint64(b.index))
+			dst = binary.AppendUvarint(dst, uint64(len(b.reason)))
+			dst = append(dst, b.reason...)
+		}
+	}
+	w.base = len(dst)
+	bad := w.bad
+	for i, lay := range w.lays {
+		if lay == nil {
+			continue
+		}
+		if len(bad) > 0 && bad[0].index == i {
+			bad = bad[1:]
+		} else if lay.refs > 0 && !w.failed {
+			dst = w.references(dst, lay, images, w.rawAt[i], w.c.layouts.budget())
+		}
+		images += lay.size
+	}
+	return dst
+}
+
+// load puts the memory that lay needs behind raw. It returns why it could not.
+func (w *walk) load(lay *layout, root *Root) string {
+	if root.Unreadable != "" {
+		return root.Unreadable
+	}
+	if lay.raw == 0 {
+		return ""
+	}
+	if root.Bytes == nil {
+		if root.Addr == 0 {
+			return "it has no location"
+		}
+		if !w.read(lay, root.Addr) {
+			return markReason(markFault)
+		}
+		return ""
+	}
+	for _, s := range lay.spans {
+		if s.offset+s.length > len(root.Bytes) {
+			return "its location is smaller than its type"
+		}
+		w.raw = append(w.raw, root.Bytes[s.offset:s.offset+s.length]...)
+	}
+	return ""
+}
+
+// read puts the memory that lay needs of the value at addr behind raw.
+func (w *walk) read(lay *layout, addr uint64) bool {
+	for _, s := range lay.spans {
+		at := len(w.raw)
+		w.raw = grow(w.raw, s.length)
+		if w.c.Memory.ReadMemory(w.raw[at:], addr+uint64(s.offset)) != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// image fills img from the memory at raw.
+func (w *walk) image(lay *layout, img []byte, at int) {
+	raw := w.raw[at:]
+	for i := range lay.ops {
+		o := &lay.ops[i]
+		from, to := raw[o.raw:o.raw+o.n], img[o.image:]
+		switch o.code {
+		case opString:
+			copy(to[:8], from[8:16])
+		case opSlice:
+			copy(to[:16], from[8:24])
+			if binary.LittleEndian.Uint64(from) == 0 {
+				binary.LittleEndian.PutUint64(to[8:], math.MaxUint64)
+			}
+		case opInterface:
+			w.interfaceImage(o.typ, to, from)
+		default:
+			copy(to, from)
+		}
+	}
+	w.counts.Truncated = add16(w.counts.Truncated, lay.cut)
+	w.counts.Unreadable = add16(w.counts.Unreadable, lay.opaque)
+}
+
+// interfaceImage writes the id of the dynamic type, and the data word where it is the value or all that is known.
+func (w *walk) interfaceImage(t *Type, to, from []byte) {
+	word := binary.LittleEndian.Uint64(from)
+	if word == 0 {
+		clear(to[:16])
+		return
+	}
+	var id TypeID
+	if t.Methods {
+		id = w.c.Resolver.ItabType(word)
+	} else {
+		id = w.c.Resolver.DynamicType(word)
+	}
+	dynamic, ok := w.c.Types.Get(id)
+	if !ok {
+		binary.LittleEndian.PutUint64(to, unknownTypeWord)
+		copy(to[8:16], from[8:16])
+		return
+	}
+	binary.LittleEndian.PutUint64(to, uint64(id))
+	if w.c.layouts.direct(w.c.layouts.of(dynamic.ID)) {
+		copy(to[8:16], from[8:16])
+	} else {
+		clear(to[8:16])
+	}
+}
+
+// grow appends n zero bytes.
+func grow(b []byte, n int) []byte {
+	at := len(b)
+	if cap(b)-at >= n {
+		b = b[:at+n]
+		clear(b[at:])
+		return b
+	}
+	return append(b, make([]byte, n)...)
+}
+
+func add16(c uint16, n int) uint16 { return uint16(min(int(c)+n, math.MaxUint16)) }
+
+// markReason puts a mark into words.
+func markReason(mark byte) string {
+	switch mark {
+	case markFault:
+		return "memory fault"
+	case markTooLarge:
+		return "the record is full"
+	case markImplausible:
+		return "implausible length"
+	}
+	return "unknown reason"
+}

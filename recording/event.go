@@ -96,7 +96,10 @@ type Event struct {
 	Failed   bool   // returns: an error result is not nil
 	Line     uint32 // line events
 	Unwound  int    // calls of this goroutine that ended without a return just before this event
-	Data     []byte // the capture record; shares memory with the decoded block, read only
+	// UnwoundLost of them, the innermost, ended for no known reason; UnwoundBy (panicked or exited) ended the others.
+	UnwoundLost int
+	UnwoundBy   Outcome
+	Data        []byte // the capture record; shares memory with the decoded block, read only
 }
 
 // Call is a call with its end.

@@ -1,5 +1,11 @@
 package recording
 
+import (
+	"math"
+	"math/bits"
+	"slices"
+)
+
 // Histogram counts durations in log-linear buckets: 16 to a power of two, so a quantile is off by 1/16 at most (HdrHistogram's
 // scheme, Gil Tene). Min, Max and Count are exact. The zero value is empty and ready.
 type Histogram struct {
@@ -13,17 +19,170 @@ type histogramBucket struct {
 	count uint64
 }
 
+const (
+	histogramBits = 4
+	// histogramBuckets is one more than the index of math.MaxInt64.
+	histogramBuckets = (63-1-histogramBits)<<histogramBits + 2<<histogramBits
+)
+
+// bucketOf returns the index of the bucket of a duration: itself below 32, then 16 buckets to a power of two.
+func bucketOf(ns int64) uint16 {
+	v := uint64(ns)
+	if v < 2<<histogramBits {
+		return uint16(v)
+	}
+	e := bits.Len64(v) - 1 - histogramBits
+	return uint16(e<<histogramBits) + uint16(v>>e)
+}
+
+// bucketRange returns the smallest and the largest duration of a bucket.
+func bucketRange(index uint16) (low, high int64) {
+	if index < 2<<histogramBits {
+		return int64(index), int64(index)
+	}
+	e := int(index>>histogramBits) - 1
+	m := int64(index) - int64(e<<histogramBits)
+	return m << e, m<<e + (1<<e - 1)
+}
+
 // Add counts one duration in ns; a negative one counts as 0.
-func (h *Histogram) Add(ns int64) { panic("not written") }
+func (h *Histogram) Add(ns int64) {
+	ns = max(ns, 0)
+	h.widen(ns, ns)
+	h.Count++
+	h.addBucket(bucketOf(ns), 1)
+}
+
+// widen extends Min and Max of a histogram that had Count values before.
+func (h *Histogram) widen(low, high int64) {
+	if h.Count == 0 {
+		h.Min, h.Max = low, high
+		return
+	}
+	h.Min, h.Max = min(h.Min, low), max(h.Max, high)
+}
+
+func (h *Histogram) addBucket(index uint16, count uint64) {
+	at, found := slices.BinarySearchFunc(h.buckets, index, func(b histogramBucket, i uint16) int {
+		return int(b.index) - int(i)
+	})
+	if found {
+		h.buckets[at].count += count
+		return
+	}
+	h.buckets = slices.Insert(h.buckets, at, histogramBucket{index, count})
+}
 
 // Merge adds all of other.
-func (h *Histogram) Merge(other *Histogram) { panic("not written") }
+func (h *Histogram) Merge(other *Histogram) {
+	if other.Count == 0 {
+		return
+	}
+	h.widen(other.Min, other.Max)
+	h.Count += other.Count
+	merged := make([]histogramBucket, 0, max(len(h.buckets), len(other.buckets)))
+	a, b := h.buckets, other.buckets
+	for len(a) > 0 && len(b) > 0 {
+		switch {
+		case a[0].index < b[0].index:
+			merged, a = append(merged, a[0]), a[1:]
+		case a[0].index > b[0].index:
+			merged, b = append(merged, b[0]), b[1:]
+		default:
+			merged = append(merged, histogramBucket{a[0].index, a[0].count + b[0].count})
+			a, b = a[1:], b[1:]
+		}
+	}
+	h.buckets = append(append(merged, a...), b...)
+}
 
 // Quantile returns the duration below which a share q (0…1) of the counts lies, within Min and Max; 0 when empty.
-func (h *Histogram) Quantile(q float64) int64 { panic("not written") }
+func (h *Histogram) Quantile(q float64) int64 {
+	if h.Count == 0 {
+		return 0
+	}
+	rank := uint64(math.Ceil(max(0, min(1, q)) * float64(h.Count)))
+	rank = max(1, min(rank, h.Count))
+	switch rank {
+	case 1:
+		return h.Min
+	case h.Count:
+		return h.Max
+	}
+	var seen uint64
+	for _, b := range h.buckets {
+		if seen += b.count; seen >= rank {
+			low, high := bucketRange(b.index)
+			return max(h.Min, min(h.Max, low+(high-low)/2))
+		}
+	}
+	return h.Max
+}
 
-// AppendBinary and UnmarshalBinary are the stored form.
-func (h *Histogram) AppendBinary(dst []byte) ([]byte, error) { panic("not written") }
+// AppendBinary appends the stored form to dst. The error is always nil.
+func (h *Histogram) AppendBinary(dst []byte) ([]byte, error) {
+	return h.append(dst), nil
+}
 
-// UnmarshalBinary replaces h with the stored form in data.
-func (h *Histogram) UnmarshalBinary(data []byte) error { panic("not written") }
+func (h *Histogram) append(dst []byte) []byte {
+	dst = appendUint(dst, h.Count)
+	if h.Count == 0 {
+		return dst
+	}
+	dst = appendUint(dst, uint64(h.Min))
+	dst = appendUint(dst, uint64(h.Max-h.Min))
+	dst = appendUint(dst, uint64(len(h.buckets)))
+	next := 0
+	for _, b := range h.buckets {
+		dst = appendUint(dst, uint64(int(b.index)-next))
+		dst = appendUint(dst, b.count)
+		next = int(b.index) + 1
+	}
+	return dst
+}
+
+// UnmarshalBinary replaces h with the stored form in data. The error is CodeDamaged.
+func (h *Histogram) UnmarshalBinary(data []byte) error {
+	s := scanner{rest: data}
+	*h = s.histogram()
+	if !s.done() {
+		*h = Histogram{}
+		return damaged("a stored histogram contradicts itself")
+	}
+	return nil
+}
+
+func (s *scanner) histogram() Histogram {
+	h := Histogram{Count: s.uint()}
+	if h.Count == 0 {
+		return Histogram{}
+	}
+	h.Min = int64(s.within(math.MaxInt64))
+	h.Max = h.Min + int64(s.within(uint64(math.MaxInt64-h.Min)))
+	n := s.count(2)
+	if n > histogramBuckets {
+		s.fail()
+		return Histogram{}
+	}
+	h.buckets = make([]histogramBucket, n)
+	next, sum := uint64(0), uint64(0)
+	for i := range h.buckets {
+		index := next + s.within(histogramBuckets)
+		count := s.uint()
+		if index >= histogramBuckets || count == 0 || count > h.Count-sum {
+			s.fail()
+			return Histogram{}
+		}
+		h.buckets[i] = histogramBucket{uint16(index), count}
+		next, sum = index+1, sum+count
+	}
+	low, high := uint16(0), uint16(0)
+	if n > 0 {
+		low, high = h.buckets[0].index, h.buckets[n-1].index
+	}
+	if sum != h.Count || low != bucketOf(h.Min) || high != bucketOf(h.Max) {
+		s.fail()
+		return Histogram{}
+	}
+	return h
+}

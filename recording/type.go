@@ -34,6 +34,34 @@ const (
 	KindOpaque // size known, structure not: rendered as unreadable
 )
 
+// String returns the kind as Go's reflect package names it.
+func (k TypeKind) String() string {
+	if int(k) < len(builtinNames) && builtinNames[k] != "" {
+		return builtinNames[k]
+	}
+	switch k {
+	case KindSlice:
+		return "slice"
+	case KindArray:
+		return "array"
+	case KindStruct:
+		return "struct"
+	case KindPointer:
+		return "ptr"
+	case KindInterface:
+		return "interface"
+	case KindMap:
+		return "map"
+	case KindChan:
+		return "chan"
+	case KindFunc:
+		return "func"
+	case KindUnsafePointer:
+		return "unsafe.Pointer"
+	}
+	return "unknown"
+}
+
 // Type is a type of the recorded program.
 type Type struct {
 	ID      TypeID

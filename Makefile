@@ -1,0 +1,99 @@
+# Two targets do all set-up by themselves: `make demo` and `make test`. `make help` lists the rest.
+
+SHELL       := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.ONESHELL:
+.DEFAULT_GOAL := build
+
+GO      ?= go
+SMILEY  := bin/smiley
+TOOLS   := bin/tools
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS := -X main.version=$(VERSION)
+
+# Where smiley must build without cgo. What was never run there is listed in docs/reference/limits.md.
+PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64
+
+.PHONY: help build demo test bench stress docs clean setup-build setup-test \
+	check-format check-vet check-lint check-vulnerabilities check-modules check-platforms tools
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+
+setup-build:
+	@scripts/setup build
+
+setup-test:
+	@scripts/setup test
+
+build: setup-build ## build bin/smiley
+	@mkdir -p bin
+	$(GO) build -ldflags '$(LDFLAGS)' -o $(SMILEY) ./cmd/smiley
+
+demo: build ## record an example program and look at the recording
+	@scripts/demo $(SMILEY)
+
+# go test comes last, so that its closing lines are the last thing a reader of the output sees.
+test: setup-test check-format check-vet check-lint check-vulnerabilities check-modules check-platforms ## everything that tests the project
+	@echo '== tests without cgo: cmd/smiley'
+	CGO_ENABLED=0 $(GO) test ./cmd/smiley
+	@echo '== tests'
+	$(GO) test -race -shuffle=on -timeout 12m ./...
+
+bench: setup-build ## the benchmarks behind docs/explanation/performance.md
+	$(GO) test -run '^$$' -bench . -benchmem -timeout 60m ./bench/...
+
+stress: setup-build ## the tests again, ten times each and in random order, and every fuzz test for a minute
+	@$(GO) test -race -shuffle=on -count=10 -timeout 60m ./...
+	@scripts/fuzz 60s
+
+docs: ## renew the pages that are generated from the commands
+	$(GO) test ./cmd/smiley -run TestReferenceIsFresh -update
+
+clean: ## remove what make built
+	rm -rf bin
+
+tools: | $(TOOLS)
+
+# The checkers are a module of their own, so that none of them enters smiley's requirements.
+$(TOOLS): tools/go.mod tools/go.sum
+	@echo '== building the checkers'
+	rm -rf $(TOOLS)
+	cd tools && $(GO) build -o ../$(TOOLS)/ tool
+
+check-format: $(TOOLS)
+	@echo '== gofumpt'
+	unformatted=$$(git ls-files -z '*.go' | xargs -0 $(TOOLS)/gofumpt -l)
+	if [ -n "$$unformatted" ]; then
+		printf 'not formatted (run bin/tools/gofumpt -w on them):\n%s\n' "$$unformatted"
+		exit 1
+	fi
+
+check-vet:
+	@echo '== go vet'
+	$(GO) vet ./...
+
+check-lint: $(TOOLS)
+	@echo '== staticcheck'
+	$(TOOLS)/staticcheck ./...
+
+# The database of vulnerabilities is a web site; a machine that cannot reach it has no answer, which is not a failure.
+check-vulnerabilities: $(TOOLS)
+	@echo '== govulncheck'
+	if timeout 5 bash -c 'exec 3<>/dev/tcp/vuln.go.dev/443' 2>/dev/null; then
+		$(TOOLS)/govulncheck ./...
+	else
+		echo 'skipped: the vulnerability database (vuln.go.dev) cannot be reached from here'
+	fi
+
+check-modules:
+	@echo '== go mod tidy -diff'
+	$(GO) mod tidy -diff
+	cd tools && $(GO) mod tidy -diff
+
+check-platforms:
+	@echo '== builds without cgo'
+	for platform in $(PLATFORMS); do
+		echo "   $$platform"
+		CGO_ENABLED=0 GOOS=$${platform%/*} GOARCH=$${platform#*/} $(GO) build -o /dev/null ./cmd/smiley
+	done

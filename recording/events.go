@@ -1,0 +1,214 @@
+package recording
+
+import "iter"
+
+// Events yields the block's events in order. It stops after the first error, yielded with a zero Event.
+func (b *Block) Events(parts Parts) iter.Seq2[Event, error] {
+	return func(yield func(Event, error) bool) {
+		w, err := b.newWalk()
+		if err != nil {
+			yield(Event{}, err)
+			return
+		}
+		if parts&WithData != 0 {
+			if w.data, err = b.loadData(); err != nil {
+				yield(Event{}, err)
+				return
+			}
+			w.cursors = make([]int, len(w.data.groups))
+		}
+		for w.i < len(w.s.codes) {
+			if !w.step() {
+				yield(Event{}, b.damaged("events"))
+				return
+			}
+			if !yield(w.event, nil) {
+				return
+			}
+		}
+	}
+}
+
+// Calls yields the calls that ended in the block, in the order of their end. Calls that are open at its end are in
+// Summary.Opened when they began in it. It stops after the first error, yielded with a zero Call.
+func (b *Block) Calls() iter.Seq2[Call, error] {
+	return func(yield func(Call, error) bool) {
+		w, err := b.newWalk()
+		if err != nil {
+			yield(Call{}, err)
+			return
+		}
+		w.keepEnded = true
+		for w.i < len(w.s.codes) {
+			w.ended = w.ended[:0]
+			if !w.step() {
+				yield(Call{}, b.damaged("events"))
+				return
+			}
+			for _, c := range w.ended {
+				if !yield(c, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// eventWalk derives the events of a block one after the other.
+type eventWalk struct {
+	s         *structure
+	first     uint64 // seq of the first event
+	i         int    // index of the next event
+	callee    int    // of the next function, line and unwind
+	line      int
+	unwind    int
+	stacks    []stack
+	event     Event
+	keepEnded bool
+	ended     []Call // by the event, when keepEnded
+	data      *blockData
+	cursors   []int // records of each group that were used
+}
+
+// stack is the calls of a goroutine that are open: hidden ones that the block does not touch, below those in frames.
+type stack struct {
+	id     int64
+	hidden int
+	below  uint64 // seq of the innermost hidden call, the one under frames[0]
+	frames []openFrame
+}
+
+func (b *Block) newWalk() (*eventWalk, error) {
+	s, err := b.loadStructure()
+	if err != nil {
+		return nil, err
+	}
+	w := &eventWalk{s: s, first: b.FirstSeq, stacks: make([]stack, len(s.threads))}
+	for i := range s.threads {
+		g := &s.threads[i]
+		w.stacks[i] = stack{id: g.id, hidden: g.depth - len(g.entries), below: g.below}
+		w.stacks[i].frames = append(make([]openFrame, 0, len(g.entries)+8), g.entries...)
+	}
+	return w, nil
+}
+
+// step derives the next event. It reports false when the block contradicts itself.
+func (w *eventWalk) step() bool {
+	i := w.i
+	w.i++
+	code := w.s.codes[i]
+	g := &w.stacks[w.s.actors[i]]
+	e := &w.event
+	*e = Event{Seq: w.first + uint64(i), Time: w.s.times[i], Goroutine: g.id, Kind: Kind(code & codeKind), Duration: -1, Self: -1}
+	if code&codeUnwound != 0 && !w.unwound(g) {
+		return false
+	}
+	slot := uint32(0)
+	if code&codeFunction != 0 {
+		slot = w.s.callees[w.callee]
+		w.callee++
+		e.Function = w.s.functions[slot]
+	}
+	ok := true
+	switch e.Kind {
+	case KindCall:
+		g.frames = append(g.frames, openFrame{seq: e.Seq, start: e.Time, function: e.Function, slot: slot})
+		g.locate(e)
+		ok = slot != 0
+	case KindReturn:
+		slot, ok = w.returned(g, code, slot)
+	case KindLine:
+		g.locate(e)
+		if ok = w.line < len(w.s.lines); ok {
+			e.Line = w.s.lines[w.line]
+			w.line++
+		}
+	default:
+		g.locate(e)
+	}
+	if ok && w.data != nil {
+		e.Data, ok = w.record(e.Kind, slot)
+	}
+	return ok
+}
+
+// locate fills in the innermost open call as the one that e belongs to.
+func (g *stack) locate(e *Event) {
+	n := len(g.frames)
+	if n == 0 {
+		return
+	}
+	e.Call = g.frames[n-1].seq
+	e.Depth = g.hidden + n - 1
+	e.Parent = g.parent()
+}
+
+// parent returns the seq of the call that the innermost open one was made from.
+func (g *stack) parent() uint64 {
+	if n := len(g.frames); n > 1 {
+		return g.frames[n-2].seq
+	}
+	return g.below
+}
+
+// returned ends the innermost call by a return, unless the return has none.
+func (w *eventWalk) returned(g *stack, code uint8, slot uint32) (uint32, bool) {
+	e := &w.event
+	e.Failed = code&codeFailed != 0
+	if code&codeFunction != 0 {
+		e.Depth = g.hidden + len(g.frames)
+		return slot, slot != 0
+	}
+	n := len(g.frames)
+	if n == 0 {
+		return 0, false
+	}
+	g.locate(e)
+	f := g.frames[n-1]
+	e.Function = f.function
+	e.Duration = e.Time - f.start
+	e.Self = e.Duration - f.children
+	w.pop(g, OutcomeReturned)
+	return f.slot, f.slot != 0 && e.Duration >= 0
+}
+
+// unwound pops the calls that ended without a return before the event.
+func (w *eventWalk) unwound(g *stack) bool {
+	if w.unwind >= len(w.s.unwinds) {
+		return false
+	}
+	u := w.s.unwinds[w.unwind]
+	w.unwind++
+	n := uint64(u.lost) + uint64(u.explained)
+	if n > uint64(len(g.frames)) {
+		return false
+	}
+	for range u.lost {
+		w.pop(g, OutcomeLost)
+	}
+	for range u.explained {
+		w.pop(g, u.cause)
+	}
+	w.event.Unwound = int(n)
+	w.event.UnwoundLost = int(u.lost)
+	w.event.UnwoundBy = u.cause
+	return true
+}
+
+// pop ends the innermost call at the event.
+func (w *eventWalk) pop(g *stack, outcome Outcome) {
+	n := len(g.frames) - 1
+	f := &g.frames[n]
+	duration := w.event.Time - f.start
+	if w.keepEnded {
+		w.ended = append(w.ended, Call{
+			Seq: f.seq, Goroutine: g.id, Function: f.function, Parent: g.parent(), Depth: g.hidden + n,
+			Start: f.start, End: w.event.Time, EndSeq: w.event.Seq, Self: duration - f.children,
+			Outcome: outcome, Failed: outcome == OutcomeReturned && w.event.Failed,
+		})
+	}
+	if n > 0 {
+		g.frames[n-1].children += duration
+	}
+	g.frames = g.frames[:n]
+}

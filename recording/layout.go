@@ -1,0 +1,307 @@
+package recording
+
+// The rules of an image: docs/reference/capture.md states them, this file holds them. They depend on nothing but the
+// type table and the bounds, so that capture and decoding agree without a word between them.
+const (
+	maxImage  = 1024 // weight of an image at most
+	maxChunk  = 16 << 10
+	maxHeight = 32 // types nested in each other by value
+	maxGap    = 256
+)
+
+// A layout is how values of one type are copied into an image.
+type layout struct {
+	typ    *Type
+	size   int // bytes of the image
+	weight int // like size, but a part without a size counts 1: bounds the number of parts
+	height int
+	parts  int // struct: fields, array: elements that the image holds
+	cut    int // values in the image that the static rules cut short
+	opaque int // values in the image that cannot be read
+	ops    []op
+	spans  []span // memory that the image needs, ascending
+	raw    int    // total length of spans
+	refs   int    // ops that refer to memory elsewhere
+}
+
+// span is a piece of memory, relative to the value's address.
+type span struct{ offset, length int }
+
+type opcode uint8
+
+const (
+	opCopy opcode = iota // n bytes as they are
+	opString
+	opSlice
+	opInterface
+	opPointer // the remaining ones are 8 bytes as they are, and refer to memory elsewhere
+	opMap
+	opChan
+	opFunc
+)
+
+// op moves one part of a value into its image.
+type op struct {
+	code  opcode
+	image int // offset in the image
+	mem   int // offset in the value
+	raw   int // offset in the concatenated spans
+	n     int // bytes in memory
+	typ   *Type
+}
+
+// layouts computes and keeps layouts for one set of bounds.
+type layouts struct {
+	types  *Types
+	bounds Bounds
+	byID   map[TypeID]*layout
+	any    *layout
+}
+
+var (
+	opaqueType = &Type{Name: "unknown", Kind: KindOpaque}
+	anyType    = &Type{Name: "any", Kind: KindInterface, Size: 16}
+)
+
+// clamped returns b without values that mean nothing.
+func (b Bounds) clamped() Bounds {
+	return Bounds{
+		StringBytes: min(max(b.StringBytes, 0), 1<<24),
+		Elements:    min(max(b.Elements, 0), 1<<20),
+		Follow:      min(max(b.Follow, 0), 64),
+	}
+}
+
+// reset makes l ready for a table and bounds; what it knows is kept when they are the same.
+func (l *layouts) reset(types *Types, bounds Bounds) {
+	if l.byID != nil && l.types == types && l.bounds == bounds.clamped() {
+		return
+	}
+	*l = layouts{types: types, bounds: bounds.clamped(), byID: map[TypeID]*layout{}}
+	l.any = l.compute(anyType)
+	l.any.finish()
+}
+
+// of returns the layout of a type; that of an opaque one when the id means nothing.
+func (l *layouts) of(id TypeID) *layout {
+	if lay, ok := l.byID[id]; ok {
+		if lay == nil { // contains itself by value: no Go type does
+			return &layout{typ: opaqueType, weight: 1, height: 1, opaque: 1}
+		}
+		return lay
+	}
+	typ, ok := l.types.Get(id)
+	if !ok {
+		typ = opaqueType // not kept: the type may be defined later
+		return l.compute(typ)
+	}
+	l.byID[id] = nil
+	lay := l.compute(typ)
+	if lay.height > maxHeight {
+		lay = &layout{typ: opaqueType, weight: 1, height: 1, opaque: 1}
+	}
+	lay.finish()
+	l.byID[id] = lay
+	return lay
+}
+
+func (l *layouts) compute(t *Type) *layout {
+	lay := &layout{typ: t, height: 1}
+	switch t.Kind {
+	case KindString:
+		lay.leaf(opString, 16, 8)
+	case KindSlice:
+		lay.leaf(opSlice, 24, 16)
+	case KindInterface:
+		lay.leaf(opInterface, 16, 16)
+	case KindPointer:
+		lay.leaf(opPointer, 8, 8)
+	case KindMap:
+		lay.leaf(opMap, 8, 8)
+	case KindChan:
+		lay.leaf(opChan, 8, 8)
+	case KindFunc:
+		lay.leaf(opFunc, 8, 8)
+	case KindStruct:
+		l.structLayout(lay)
+	case KindArray:
+		l.arrayLayout(lay)
+	default:
+		if t.Kind == KindInvalid || int(t.Kind) >= len(scalarSizes) || scalarSizes[t.Kind] == 0 {
+			lay.opaque, lay.weight = 1, 1
+			break
+		}
+		lay.leaf(opCopy, int(scalarSizes[t.Kind]), int(scalarSizes[t.Kind]))
+	}
+	return lay
+}
+
+func (lay *layout) leaf(code opcode, mem, image int) {
+	lay.size, lay.weight = image, image
+	lay.ops = []op{{code: code, n: mem, typ: lay.typ}}
+}
+
+func (l *layouts) structLayout(lay *layout) {
+	for _, f := range lay.typ.Fields {
+		part := l.of(f.Type)
+		if lay.weight+part.weight > maxImage {
+			lay.cut++
+			break
+		}
+		lay.include(part, int(f.Offset))
+		lay.parts++
+	}
+	lay.weight = max(lay.weight, 1)
+}
+
+func (l *layouts) arrayLayout(lay *layout) {
+	t := lay.typ
+	part := l.of(t.Elem)
+	bound := l.bounds.Elements
+	if l.types.isBytes(t) {
+		bound = l.bounds.StringBytes
+	}
+	n := int(min(t.Len, uint64(bound), uint64(maxImage/max(part.weight, 1))))
+	stride := 0
+	if part.typ != opaqueType {
+		stride = int(part.typ.Size)
+	}
+	for i := range n {
+		lay.include(part, i*stride)
+	}
+	lay.parts = n
+	if uint64(n) < t.Len {
+		lay.cut++
+	}
+	lay.height = max(lay.height, part.height+1)
+	lay.weight = max(lay.weight, 1)
+}
+
+// include adds part, which lies at offset of the value, behind what the image holds.
+func (lay *layout) include(part *layout, offset int) {
+	for _, o := range part.ops {
+		o.image += lay.size
+		o.mem += offset
+		if last := len(lay.ops) - 1; last >= 0 && o.code == opCopy && lay.ops[last].code == opCopy &&
+			lay.ops[last].mem+lay.ops[last].n == o.mem {
+			lay.ops[last].n += o.n
+			continue
+		}
+		lay.ops = append(lay.ops, o)
+	}
+	lay.size += part.size
+	lay.weight += part.weight
+	lay.cut += part.cut
+	lay.opaque += part.opaque
+	lay.height = max(lay.height, part.height+1)
+}
+
+// finish computes the spans: parts that lie close to each other are read as one.
+func (lay *layout) finish() {
+	lay.spans, lay.raw, lay.refs = nil, 0, 0
+	for i := range lay.ops {
+		o := &lay.ops[i]
+		if o.code != opCopy {
+			lay.refs++
+		}
+		if len(lay.spans) > 0 {
+			s := &lay.spans[len(lay.spans)-1]
+			if gap := o.mem - (s.offset + s.length); gap >= 0 && gap <= maxGap {
+				o.raw = lay.raw + gap
+				s.length += gap + o.n
+				lay.raw += gap + o.n
+				continue
+			}
+		}
+		o.raw = lay.raw
+		lay.spans = append(lay.spans, span{o.mem, o.n})
+		lay.raw += o.n
+	}
+}
+
+// direct reports whether an interface keeps a value with this layout in its data word.
+func (l *layouts) direct(lay *layout) bool { return lay.size <= 8 && l.types.pointerShaped(lay.typ) }
+
+// elements returns how many elements of a slice of t with this length a chunk holds.
+func (l *layouts) elements(t *Type, length uint64) int {
+	if l.types.isBytes(t) {
+		return int(min(length, uint64(l.bounds.StringBytes)))
+	}
+	weight := max(l.of(t.Elem).weight, 1)
+	return int(min(length, uint64(l.bounds.Elements), uint64(max(maxChunk/weight, 1))))
+}
+
+// ImageSize returns the bytes of the fixed part of a capture record of params: status byte and images. It is the same for
+// every event of a function and kind, but for records whose status says that no values were captured.
+func ImageSize(types *Types, bounds Bounds, params []Param) int {
+	var l layouts
+	l.reset(types, bounds)
+	size := 1
+	for i := range params {
+		if params[i].Unreadable == "" {
+			size += l.of(params[i].Type).size
+		}
+	}
+	return size
+}
+
+// ErrorWord returns the offset in the fixed part of the 8-byte word that is zero when the last result of type error is
+// nil, −1 when no result is an error. It means nothing in a record whose status says that no values were captured.
+func ErrorWord(types *Types, bounds Bounds, results []Param) int {
+	var l layouts
+	l.reset(types, bounds)
+	word, size := -1, 1
+	for i := range results {
+		if results[i].Unreadable != "" {
+			continue
+		}
+		lay := l.of(results[i].Type)
+		if lay.typ.isError() {
+			word = size
+		}
+		size += lay.size
+	}
+	return word
+}
+
+// A budget says how far a walk goes behind a value.
+type budget struct {
+	pointers int // pointers still followed
+	nesting  int // chunks of values still put into each other
+	errors   int // error interfaces still followed
+	inError  bool
+}
+
+func (l *layouts) budget() budget {
+	return budget{pointers: l.bounds.Follow, nesting: max(3, l.bounds.Follow+2), errors: 4}
+}
+
+// deeper returns the budget of a value one chunk further in.
+func (b budget) deeper() budget { b.nesting--; return b }
+
+// forError returns the budget of what an error interface holds: enough for its message, however little is left for
+// other values, up to a number of errors in each other.
+func (b budget) forError() budget {
+	if b.errors == 0 {
+		return budget{inError: true}
+	}
+	return budget{pointers: max(b.pointers, 1), nesting: max(b.nesting, 3), errors: b.errors - 1, inError: true}
+}
+
+// stringBytes bounds a string: messages are longer than other strings, and worth it.
+func (l *layouts) stringBytes(b budget) uint64 {
+	if b.inError {
+		return uint64(l.bounds.StringBytes) * 4
+	}
+	return uint64(l.bounds.StringBytes)
+}
+
+// follows reports whether a pointer of type t is followed within b.
+func (l *layouts) follows(t *Type, b budget) bool {
+	if b.pointers <= 0 || b.nesting <= 0 {
+		return false
+	}
+	elem, ok := l.types.Get(t.Elem)
+	// A location is a table of transitions, large and the same in every time.Time.
+	return ok && elem.Kind != KindOpaque && elem.Kind != KindInvalid && elem.Name != "time.Location"
+}

@@ -1,0 +1,137 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"smiley/recording"
+)
+
+const (
+	// busyTimeout is how long a statement waits for another process before it fails with CodeLocked.
+	busyTimeout = 10 * time.Second
+
+	pageSize = 4096
+	// checkpointPages lets the write-ahead log grow to 16 MiB before its pages move into the file: pages of a run that
+	// change with every block are then moved once in some fifty blocks.
+	checkpointPages = 16 << 20 / pageSize
+	readConnections = 4
+)
+
+// access is how a connection uses the file.
+type access int
+
+const (
+	accessWrite     access = iota
+	accessCreate           // write, and make the file when there is none
+	accessRead             // no statement may write
+	accessImmutable        // nobody writes, and not even a lock file can be made
+)
+
+// dsn returns the driver's name for file.
+func dsn(file string, how access) string {
+	q := url.Values{}
+	pragma := func(name, value string) { q.Add("_pragma", name+"("+value+")") }
+	pragma("busy_timeout", strconv.FormatInt(busyTimeout.Milliseconds(), 10))
+	pragma("trusted_schema", "off")
+	pragma("cell_size_check", "on")
+	q.Set("_defensive", "true")
+	switch how {
+	case accessWrite, accessCreate:
+		q.Set("mode", map[access]string{accessWrite: "rw", accessCreate: "rwc"}[how])
+		q.Set("_txlock", "immediate")
+		pragma("page_size", strconv.Itoa(pageSize))
+		pragma("auto_vacuum", "incremental")
+		pragma("journal_mode", "wal")
+		// In WAL mode NORMAL keeps every commit when a process dies. When the machine loses power, the last commits may
+		// be lost (since the last checkpoint, at most checkpointPages), never the file's consistency. FULL would wait
+		// for the disk at every block.
+		pragma("synchronous", "normal")
+		pragma("wal_autocheckpoint", strconv.Itoa(checkpointPages))
+		pragma("journal_size_limit", strconv.Itoa(64<<20))
+		pragma("cache_size", "-8192")
+	case accessRead:
+		q.Set("mode", "rw") // so that a log left by a dead writer can be recovered; see openReaders for the fall-back
+		pragma("query_only", "on")
+		pragma("cache_size", "-4096")
+	case accessImmutable:
+		q.Set("mode", "ro")
+		q.Set("immutable", "1")
+		pragma("query_only", "on")
+		pragma("cache_size", "-4096")
+	}
+	path := filepath.ToSlash(file)
+	if filepath.VolumeName(file) != "" {
+		path = "/" + path
+	}
+	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + q.Encode()
+}
+
+// connect opens the file and proves that it can be read. The caller closes the result.
+func connect(ctx context.Context, file string, how access) (*sql.DB, schema, error) {
+	db, err := sql.Open("sqlite", dsn(file, how))
+	if err != nil {
+		return nil, schema{}, err
+	}
+	if how == accessRead || how == accessImmutable {
+		db.SetMaxOpenConns(readConnections)
+		db.SetMaxIdleConns(readConnections)
+	} else {
+		db.SetMaxOpenConns(1)
+	}
+	found, err := readSchema(ctx, db)
+	if err != nil {
+		db.Close() //nolint:errcheck // the first failure is the one that tells
+		return nil, schema{}, err
+	}
+	return db, found, nil
+}
+
+// openReaders opens the file for reading. A directory where no lock file can be made is no obstacle as long as no
+// writer left a log behind.
+func openReaders(ctx context.Context, file string) (*sql.DB, schema, error) {
+	db, found, err := connect(ctx, file, accessRead)
+	if recording.CodeOf(wrap(file, err)) != recording.CodePermission {
+		return db, found, err
+	}
+	if info, statErr := os.Stat(file + "-wal"); statErr == nil && info.Size() > 0 {
+		return nil, schema{}, failure(recording.CodePermission, err,
+			file+" has a log beside it that cannot be merged without write permission in its directory",
+			"copy the file and the ones beginning with its name to a directory of yours, and use --database")
+	}
+	return connect(ctx, file, accessImmutable)
+}
+
+// inspect reads the schema of an existing file without changing it.
+func inspect(ctx context.Context, file string) (schema, error) {
+	db, found, err := openReaders(ctx, file)
+	if err != nil {
+		return schema{}, err
+	}
+	return found, db.Close()
+}
+
+// checkFile says early, in words that fit, why file cannot be a database.
+func checkFile(file string) (os.FileInfo, error) {
+	if file == "" || strings.ContainsRune(file, 0) {
+		return nil, failure(recording.CodeInvalid, nil, "the database needs a file name", "name one with --database FILE")
+	}
+	info, err := os.Stat(file)
+	if err != nil {
+		return nil, err
+	}
+	if info.IsDir() {
+		return nil, failure(recording.CodeInvalid, nil, file+" is a directory, not a database",
+			"name a file in it: --database "+filepath.Join(file, "smiley.db"))
+	}
+	if !info.Mode().IsRegular() {
+		return nil, foreign(file, nil)
+	}
+	return info, nil
+}

@@ -1,0 +1,144 @@
+package store
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"sync"
+
+	"smiley/recording"
+)
+
+// Functions returns the functions of a run, by id, as far as they are known.
+func (r *Reader) Functions(ctx context.Context, id recording.RunID) ([]recording.Function, error) {
+	var functions []recording.Function
+	err := r.snapshot(ctx, func(q queries) error {
+		run, err := r.runRow(ctx, q, id)
+		if err != nil {
+			return err
+		}
+		functions = make([]recording.Function, 0, run.Functions)
+		return each(ctx, q, func(rows *sql.Rows) error {
+			var f recording.Function
+			var params, results string
+			err := rows.Scan(&f.ID, &f.Name, &f.Package, &f.File, &f.Line, &f.Trace, &f.Reason, &f.Variadic, &params, &results)
+			if err != nil {
+				return err
+			}
+			if err := errors.Join(json.Unmarshal([]byte(params), &f.Params), json.Unmarshal([]byte(results), &f.Results)); err != nil {
+				return damaged(r.file, err)
+			}
+			functions = append(functions, f)
+			return nil
+		}, `SELECT id, name, package, file, line, trace, reason, variadic, params, results FROM functions
+			WHERE run = ? ORDER BY id`, run.key)
+	})
+	return functions, err
+}
+
+// typeCache keeps the type table that was last used.
+type typeCache struct {
+	mu    sync.Mutex
+	key   int64
+	count int64
+	types *recording.Types
+}
+
+// Types returns the type table of a run, as far as it is known. The caller must not change it.
+func (r *Reader) Types(ctx context.Context, id recording.RunID) (*recording.Types, error) {
+	var types *recording.Types
+	err := r.snapshot(ctx, func(q queries) error {
+		run, err := r.runRow(ctx, q, id)
+		if err != nil {
+			return err
+		}
+		var count int64
+		if err := q.QueryRowContext(ctx, `SELECT types FROM runs WHERE key = ?`, run.key).Scan(&count); err != nil {
+			return err
+		}
+		r.types.mu.Lock()
+		defer r.types.mu.Unlock()
+		if r.types.types == nil || r.types.key != run.key || r.types.count != count {
+			read, err := readTypes(ctx, q, r.file, run.key)
+			if err != nil {
+				return err
+			}
+			r.types.key, r.types.count, r.types.types = run.key, count, read
+		}
+		types = r.types.types
+		return nil
+	})
+	return types, err
+}
+
+func readTypes(ctx context.Context, q queries, file string, key int64) (*recording.Types, error) {
+	var all []recording.Type
+	err := each(ctx, q, func(rows *sql.Rows) error {
+		var first int64
+		var body []byte
+		if err := rows.Scan(&first, &body); err != nil {
+			return err
+		}
+		plain, err := decoder().DecodeAll(body, nil)
+		if err != nil {
+			return damaged(file, err)
+		}
+		var part []recording.Type
+		if err := json.Unmarshal(plain, &part); err != nil {
+			return damaged(file, err)
+		}
+		for i := range part {
+			if int(part[i].ID) != len(all)+i+1 {
+				return damaged(file, nil)
+			}
+		}
+		all = append(all, part...)
+		return nil
+	}, `SELECT first, body FROM types WHERE run = ? ORDER BY first`, key)
+	if err != nil {
+		return nil, err
+	}
+	return recording.NewTypes(all), nil
+}
+
+// Files returns the source files of a run, by id, without their bodies.
+func (r *Reader) Files(ctx context.Context, id recording.RunID) ([]recording.File, error) {
+	var files []recording.File
+	err := r.snapshot(ctx, func(q queries) error {
+		run, err := r.runRow(ctx, q, id)
+		if err != nil {
+			return err
+		}
+		return each(ctx, q, func(rows *sql.Rows) error {
+			var f recording.File
+			var hash []byte
+			if err := rows.Scan(&f.ID, &f.Name, &hash, &f.Missing); err != nil {
+				return err
+			}
+			copy(f.Hash[:], hash)
+			files = append(files, f)
+			return nil
+		}, `SELECT id, name, hash, missing FROM run_files WHERE run = ? ORDER BY id`, run.key)
+	})
+	return files, err
+}
+
+// FileBody returns the content of a source file as it was when the program ran. Errors: CodeNotFound when no run has a
+// file with this hash, CodeDamaged.
+func (r *Reader) FileBody(ctx context.Context, hash [32]byte) ([]byte, error) {
+	var stored []byte
+	err := r.db.QueryRowContext(ctx, `SELECT body FROM files WHERE hash = ?`, hash[:]).Scan(&stored)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, failure(recording.CodeNotFound, nil, "there is no source for this file", "")
+	}
+	if err != nil {
+		return nil, wrap(r.file, err)
+	}
+	body, err := decoder().DecodeAll(stored, nil)
+	if err != nil || sha256.Sum256(body) != hash {
+		return nil, damaged(r.file, err)
+	}
+	return body, nil
+}

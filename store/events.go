@@ -1,0 +1,128 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"iter"
+	"math"
+
+	"smiley/recording"
+)
+
+// EventQuery chooses events.
+type EventQuery struct {
+	FromSeq   uint64 // the first event's seq at least; 0: from the start
+	FromTime  int64  // ns since the run's start: this time or later; 0: from the start
+	ToTime    int64  // before this time; 0: to the end
+	Goroutine int64  // only of this goroutine; 0: of all
+	// Functions, when it is not nil, leaves only events of functions in it.
+	Functions map[recording.FunctionID]bool
+	Parts     recording.Parts
+	Limit     int // at most so many; 0: all
+}
+
+func (query *EventQuery) from() int64 {
+	if query.FromTime == 0 {
+		return math.MinInt64
+	}
+	return query.FromTime
+}
+
+func (query *EventQuery) to() int64 {
+	if query.ToTime == 0 {
+		return math.MaxInt64
+	}
+	return query.ToTime
+}
+
+// match reports whether an event of a block that can hold wanted ones is wanted.
+func (query *EventQuery) match(e *recording.Event) bool {
+	return e.Seq >= query.FromSeq && e.Time >= query.from() && e.Time < query.to() &&
+		(query.Goroutine == 0 || e.Goroutine == query.Goroutine) &&
+		(query.Functions == nil || query.Functions[e.Function])
+}
+
+// Events yields the events of a run in order, block by block: the first comes at once, whatever the size of the run, and
+// memory holds one block. Blocks that cannot hold a wanted event are skipped. It ends with the last event that was
+// committed when it began; it stops after the first error, yielded with a zero Event. Data of an event stays valid.
+//
+// Errors: CodeNotFound (unknown run or goroutine, or the run was deleted meanwhile), CodeDamaged, CodeCanceled.
+func (r *Reader) Events(ctx context.Context, id recording.RunID, query EventQuery) iter.Seq2[recording.Event, error] {
+	return func(yield func(recording.Event, error) bool) {
+		if err := r.events(ctx, id, &query, yield); err != nil {
+			yield(recording.Event{}, wrap(r.file, err))
+		}
+	}
+}
+
+func (r *Reader) events(ctx context.Context, id recording.RunID, query *EventQuery, yield func(recording.Event, error) bool) error {
+	var where place
+	start := uint32(0)
+	err := r.snapshot(ctx, func(q queries) error {
+		run, err := r.runRow(ctx, q, id)
+		if err != nil {
+			return err
+		}
+		if where, err = r.placeOf(ctx, q, run, query.Goroutine); err != nil {
+			return err
+		}
+		if query.FromSeq > run.Events {
+			where.none = true
+		} else if query.FromSeq > 1 {
+			start, err = blockOf(ctx, q, run, query.FromSeq)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	left := query.Limit
+	for number := start; ; number++ {
+		// No transaction stays open between blocks: a slow reader must not keep the log from being merged.
+		var block *recording.Block
+		err := r.snapshot(ctx, func(q queries) (err error) {
+			var ok bool
+			if number, ok, err = nextBlock(ctx, q, &where, query, number); err == nil && ok {
+				block, err = readBlock(ctx, q, where.run.key, number)
+			}
+			return err
+		})
+		if err != nil || block == nil {
+			return err
+		}
+		for e, err := range block.Events(query.Parts) {
+			if err != nil {
+				return err
+			}
+			if !query.match(&e) {
+				continue
+			}
+			if !yield(e, nil) {
+				return nil
+			}
+			if left--; left == 0 {
+				return nil
+			}
+		}
+	}
+}
+
+// nextBlock returns the first block from number on that can hold wanted events; false when there is none.
+func nextBlock(ctx context.Context, q queries, where *place, query *EventQuery, number uint32) (uint32, bool, error) {
+	for {
+		at, ok, err := where.next(ctx, q, number, false)
+		if err != nil || !ok {
+			return 0, false, err
+		}
+		err = q.QueryRowContext(ctx, queryNextBlock,
+			where.run.key, at, query.from(), where.last, query.to()).Scan(&number)
+		if errors.Is(err, sql.ErrNoRows) {
+			return 0, false, nil
+		}
+		if err != nil || number == at {
+			return number, err == nil, err
+		}
+		// The one the times chose may lie where the goroutine has no events: ask again from there.
+	}
+}

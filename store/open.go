@@ -1,0 +1,256 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	_ "modernc.org/sqlite" // the driver
+
+	"smiley/recording"
+)
+
+// Reader answers questions about the recordings in one file. It is safe for concurrent use. Every answer is one
+// consistent snapshot of what was committed when it was asked for; a run can be read while it is written.
+type Reader struct {
+	file string
+	db   *sql.DB
+	options
+
+	prepared   prepared
+	structures *structureCache
+	tails      tailCache
+	types      typeCache
+}
+
+// Store adds recordings to one file and answers questions about it. It is safe for concurrent use.
+type Store struct {
+	*Reader
+	w      *sql.DB // a single connection
+	writer string  // names this process: see identity
+
+	statements *statements
+
+	mu     sync.Mutex // guards what follows and all writing
+	live   map[recording.RunID]*liveRun
+	closed bool
+
+	stop      context.CancelFunc
+	heartbeat sync.WaitGroup
+}
+
+// Option changes how a file is opened.
+type Option func(*options)
+
+type options struct {
+	tuning
+	now func() time.Time
+}
+
+// WithClock makes the store take the time of heartbeats from now.
+func WithClock(now func() time.Time) Option { return func(o *options) { o.now = now } }
+
+func newReader(ctx context.Context, file string, db *sql.DB, opts []Option) (*Reader, error) {
+	statements, err := prepareReads(ctx, db)
+	if err != nil {
+		return nil, err
+	}
+	r := &Reader{
+		file: file, db: db, prepared: statements, structures: newStructureCache(structureCacheBytes),
+		options: options{tuning: defaultTuning, now: time.Now},
+	}
+	for _, set := range opts {
+		set(&r.options)
+	}
+	return r, nil
+}
+
+// OpenReader opens a file of recordings for reading. It works on a file that is being written, and in a directory that
+// cannot be written. A schema that is older than this package's is brought up to date first, which needs permission to
+// write. The caller closes the Reader.
+//
+// Errors: CodeNotFound (there is no such file, or nothing in it), CodePermission, CodeDamaged, CodeNewer, CodeLocked.
+func OpenReader(ctx context.Context, file string, opts ...Option) (*Reader, error) {
+	r, err := openReader(ctx, file, opts)
+	if err != nil {
+		return nil, wrap(file, err)
+	}
+	return r, nil
+}
+
+func openReader(ctx context.Context, file string, opts []Option) (*Reader, error) {
+	file, err := filepath.Abs(file)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := checkFile(file); err != nil {
+		return nil, err
+	}
+	db, found, err := openReaders(ctx, file)
+	if err != nil {
+		return nil, err
+	}
+	err = found.check(file, SchemaVersion())
+	if err == nil && found.empty {
+		err = missing(file, nil)
+	}
+	if err == nil && found.version < SchemaVersion() {
+		err = upgrade(ctx, file)
+	}
+	var r *Reader
+	if err == nil {
+		r, err = newReader(ctx, file, db, opts)
+	}
+	if err != nil {
+		db.Close() //nolint:errcheck // the first failure is the one that tells
+		return nil, err
+	}
+	return r, nil
+}
+
+// upgrade brings an older file up to date.
+func upgrade(ctx context.Context, file string) error {
+	db, _, err := connect(ctx, file, accessWrite)
+	if err != nil {
+		return err
+	}
+	return errors.Join(migrate(ctx, db, file, migrations()), db.Close())
+}
+
+// Open opens a file of recordings for writing and reading; it makes the file (mode 0600) and its directory (0700) when
+// there is none. Runs whose writer died are marked as interrupted. The caller closes the Store.
+//
+// A block that Append has acknowledged survives the death of the process, by whatever signal. When the machine loses
+// power, the blocks of the last moments may be lost; the file stays consistent.
+//
+// Errors: CodePermission, CodeDamaged, CodeNewer (the file is left as it is), CodeLocked, CodeFull, CodeInvalid.
+func Open(ctx context.Context, file string, opts ...Option) (*Store, error) {
+	s, err := open(ctx, file, opts)
+	if err != nil {
+		return nil, wrap(file, err)
+	}
+	return s, nil
+}
+
+func open(ctx context.Context, file string, opts []Option) (*Store, error) {
+	if file == "" {
+		_, err := checkFile(file)
+		return nil, err
+	}
+	file, err := filepath.Abs(file)
+	if err != nil {
+		return nil, err
+	}
+	if err := create(file); err != nil {
+		return nil, err
+	}
+	w, err := openWriter(ctx, file)
+	if err != nil {
+		return nil, err
+	}
+	readers, _, err := openReaders(ctx, file)
+	if err != nil {
+		return nil, errors.Join(err, w.Close())
+	}
+	s := &Store{w: w, writer: identity(), live: make(map[recording.RunID]*liveRun)}
+	if s.Reader, err = newReader(ctx, file, readers, opts); err == nil {
+		s.statements, err = prepare(ctx, w)
+	}
+	if err == nil {
+		err = s.recover(ctx)
+	}
+	if err != nil {
+		return nil, errors.Join(err, readers.Close(), w.Close())
+	}
+	beat, stop := context.WithCancel(context.WithoutCancel(ctx))
+	s.stop = stop
+	s.heartbeat.Add(1)
+	go func() {
+		defer s.heartbeat.Done()
+		s.beat(beat)
+	}()
+	return s, nil
+}
+
+// create makes the file and its directory when they are not there, so that SQLite never chooses their modes.
+func create(file string) error {
+	_, err := checkFile(file)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(file, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+// openWriter opens the writing connection and migrates. Two processes that make the same file at the same moment can
+// fail to agree on the journal mode; SQLite does not wait there, so this does.
+func openWriter(ctx context.Context, file string) (*sql.DB, error) {
+	ctx, cancel := context.WithTimeout(ctx, busyTimeout)
+	defer cancel()
+	for pause := time.Millisecond; ; pause *= 2 {
+		w, err := tryOpenWriter(ctx, file)
+		if recording.CodeOf(wrap(file, err)) != recording.CodeLocked {
+			return w, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-time.After(pause):
+		}
+	}
+}
+
+func tryOpenWriter(ctx context.Context, file string) (*sql.DB, error) {
+	info, err := os.Stat(file)
+	if err != nil {
+		return nil, err
+	}
+	if info.Size() > 0 {
+		found, err := inspect(ctx, file)
+		if err != nil {
+			return nil, err
+		}
+		if err := found.check(file, SchemaVersion()); err != nil {
+			return nil, err
+		}
+	}
+	w, _, err := connect(ctx, file, accessWrite)
+	if err != nil {
+		return nil, err
+	}
+	if err := migrate(ctx, w, file, migrations()); err != nil {
+		return nil, errors.Join(err, w.Close())
+	}
+	return w, nil
+}
+
+// File returns the absolute path of the database.
+func (r *Reader) File() string { return r.file }
+
+// Close ends the Reader. Queries that run end with an error.
+func (r *Reader) Close() error { return wrap(r.file, r.db.Close()) }
+
+// Close ends the Store. Runs that it was recording and that did not end are marked as interrupted.
+func (s *Store) Close() error {
+	s.stop()
+	s.heartbeat.Wait()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil
+	}
+	s.closed = true
+	abandon := s.abandon()
+	return wrap(s.file, errors.Join(abandon, s.db.Close(), s.w.Close()))
+}

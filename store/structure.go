@@ -1,0 +1,133 @@
+package store
+
+import (
+	"cmp"
+	"container/list"
+	"context"
+	"slices"
+	"sync"
+	"unsafe"
+
+	"smiley/recording"
+)
+
+// structureCacheBytes bounds the decoded blocks that a Reader keeps.
+const structureCacheBytes = 64 << 20
+
+// structure is what a call tree needs of a block: the calls that begin in it, by seq. Those that are open at its end are
+// as they were there. It is read only.
+type structure struct {
+	calls []recording.Call
+}
+
+func (s *structure) bytes() int { return len(s.calls)*int(unsafe.Sizeof(recording.Call{})) + 256 }
+
+// from returns the calls that begin at seq or later.
+func (s *structure) from(seq uint64) []recording.Call {
+	at, _ := slices.BinarySearchFunc(s.calls, seq, func(c recording.Call, seq uint64) int { return cmp.Compare(c.Seq, seq) })
+	return s.calls[at:]
+}
+
+// call returns the call with this seq, nil when the event is none.
+func (s *structure) call(seq uint64) *recording.Call {
+	if rest := s.from(seq); len(rest) > 0 && rest[0].Seq == seq {
+		return &rest[0]
+	}
+	return nil
+}
+
+// structureKey names a block in the cache. Keys of runs are never used twice.
+type structureKey struct {
+	run    int64
+	number uint32
+}
+
+// structureCache keeps the structures used last.
+type structureCache struct {
+	mu      sync.Mutex
+	limit   int
+	size    int
+	entries map[structureKey]*list.Element
+	order   *list.List // most recent first
+}
+
+type structureEntry struct {
+	key structureKey
+	structure
+}
+
+func newStructureCache(limit int) *structureCache {
+	return &structureCache{limit: limit, entries: make(map[structureKey]*list.Element), order: list.New()}
+}
+
+func (c *structureCache) get(key structureKey) *structure {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e, ok := c.entries[key]
+	if !ok {
+		return nil
+	}
+	c.order.MoveToFront(e)
+	return &e.Value.(*structureEntry).structure
+}
+
+func (c *structureCache) put(key structureKey, s *structure) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, ok := c.entries[key]; ok {
+		return // another query was faster
+	}
+	c.entries[key] = c.order.PushFront(&structureEntry{key, *s})
+	c.size += s.bytes()
+	for c.size > c.limit && c.order.Len() > 1 {
+		last := c.order.Remove(c.order.Back()).(*structureEntry)
+		delete(c.entries, last.key)
+		c.size -= last.bytes()
+	}
+}
+
+// structure returns the structure of a block.
+func (r *Reader) structure(ctx context.Context, q queries, key int64, number uint32) (*structure, error) {
+	at := structureKey{key, number}
+	if s := r.structures.get(at); s != nil {
+		return s, nil
+	}
+	block, err := readBlock(ctx, q, key, number)
+	if err != nil {
+		return nil, err
+	}
+	s, err := newStructure(block)
+	if err != nil {
+		return nil, err
+	}
+	r.structures.put(at, s)
+	return s, nil
+}
+
+// newStructure gathers the calls that begin in a block.
+func newStructure(block *recording.Block) (*structure, error) {
+	calls := make([]recording.Call, 0, min(block.Summary.Calls, uint64(block.Header.Events)))
+	at := make([]int32, block.Header.Events) // by event: index in calls + 1
+	add := func(c recording.Call) {
+		if inBlock(block, c.Seq) {
+			calls = append(calls, c)
+			at[c.Seq-block.FirstSeq] = int32(len(calls))
+		}
+	}
+	for c, err := range block.Calls() { // in the order of their end
+		if err != nil {
+			return nil, err
+		}
+		add(c)
+	}
+	for i := range block.Summary.Opened {
+		add(*openCall(&block.Summary.Opened[i]))
+	}
+	s := &structure{calls: make([]recording.Call, 0, len(calls))}
+	for _, i := range at {
+		if i > 0 {
+			s.calls = append(s.calls, calls[i-1])
+		}
+	}
+	return s, nil
+}

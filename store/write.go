@@ -1,0 +1,171 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"time"
+
+	"smiley/recording"
+)
+
+// The hidden states of a run; the others are recording.Status values.
+const (
+	stateImporting = "importing"
+	stateDeleting  = "deleting"
+)
+
+func unixNano(ns int64) time.Time { return time.Unix(0, ns) }
+
+// writeTx is the transaction that stores one block.
+type writeTx struct {
+	ctx context.Context
+	tx  *sql.Tx
+	s   *Store
+}
+
+// statements are the write statements, prepared when the Store opens: most run many times a second.
+type statements struct {
+	run, progress, end, block, body, presence *sql.Stmt
+	function, types, file, runFile            *sql.Stmt
+	goroutine                                 *sql.Stmt
+	openCall, closeCall                       *sql.Stmt
+	histogram, functionStats, edgeStats       *sql.Stmt
+}
+
+func prepare(ctx context.Context, db *sql.DB) (*statements, error) {
+	var st statements
+	for _, p := range []struct {
+		stmt  **sql.Stmt
+		query string
+	}{
+		{&st.run, `INSERT INTO runs (id, state, program, args, cwd, host, pid, go_version, go_os, go_arch, module,
+			revision, start_ns, settings, writer, heartbeat_ns) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`},
+		{&st.progress, `UPDATE runs SET state = ?, blocks = ?, stored = ?, captured = ?, dropped = ?,
+			truncated = truncated + ?, unreadable = unreadable + ?, untraced = untraced + ?, calls = calls + ?,
+			errors = errors + ?, panics = panics + ?, goroutines = goroutines + ?, functions = ?, types = ?, files = ?,
+			last_ns = ?, rolled_up = ?, writer = ?, heartbeat_ns = ? WHERE key = ?`},
+		{&st.end, `UPDATE runs SET end_ns = ?, duration_ns = ?, exit_code = ?, signal = ?, error = ?, stack = ?
+			WHERE key = ?`},
+		{&st.block, `INSERT INTO blocks VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)`},
+		{&st.body, `INSERT INTO block_bodies (run, number, body) VALUES (?,?,?)`},
+		{&st.presence, `INSERT INTO presence VALUES (?,?,?,?)`},
+		{&st.function, `INSERT INTO functions VALUES (?,?,?,?,?,?,?,?,?,?,?)`},
+		{&st.types, `INSERT INTO types (run, first, count, body) VALUES (?,?,?,?)`},
+		{&st.file, `INSERT INTO files (hash, size, body) VALUES (?,?,?) ON CONFLICT (hash) DO NOTHING`},
+		{&st.runFile, `INSERT INTO run_files VALUES (?,?,?,?,?)`},
+		{&st.goroutine, `INSERT INTO goroutines
+			VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16)
+			ON CONFLICT (run, id) DO UPDATE SET end_ns = ifnull(?9, end_ns),
+			first_ns = iif(first_seq = 0, ?12, first_ns), first_seq = iif(first_seq = 0, ?10, first_seq),
+			last_ns = iif(?11 = 0, last_ns, ?13), last_seq = iif(?11 = 0, last_seq, ?11),
+			events = events + ?14, calls = calls + ?15, begins = begins + ?16`},
+		{&st.openCall, `INSERT INTO long_calls VALUES (?,?,?,?,?,?,?,?,?,?,?,?)`},
+		{&st.closeCall, `UPDATE long_calls SET end_ns = ?, end_seq = ?, self_ns = ?, outcome = ?, failed = ?
+			WHERE run = ? AND seq = ?`},
+		{&st.histogram, `SELECT histogram FROM function_stats WHERE run = ? AND function = ?`},
+		{&st.functionStats, `INSERT INTO function_stats VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9)
+			ON CONFLICT (run, function) DO UPDATE SET calls = calls + ?3, ended = ended + ?4, errors = errors + ?5,
+			panics = panics + ?6, total_ns = total_ns + ?7, self_ns = self_ns + ?8, histogram = ?9`},
+		{&st.edgeStats, `INSERT INTO edge_stats VALUES (?1,?2,?3,?4,?5)
+			ON CONFLICT (run, caller, callee) DO UPDATE SET calls = calls + ?4, total_ns = total_ns + ?5`},
+	} {
+		var err error
+		if *p.stmt, err = db.PrepareContext(ctx, p.query); err != nil {
+			return nil, err
+		}
+	}
+	return &st, nil
+}
+
+func (w *writeTx) exec(stmt *sql.Stmt, args ...any) error {
+	_, err := w.tx.StmtContext(w.ctx, stmt).ExecContext(w.ctx, args...)
+	return err
+}
+
+func asJSON(v any) (string, error) {
+	b, err := json.Marshal(v)
+	return string(b), err
+}
+
+func (w *writeTx) insertRun(run *liveRun, r *recording.Run) error {
+	args, err := asJSON(append([]string{}, r.Args...))
+	if err != nil {
+		return err
+	}
+	settings, err := asJSON(r.Settings)
+	if err != nil {
+		return err
+	}
+	result, err := w.tx.StmtContext(w.ctx, w.s.statements.run).ExecContext(w.ctx, r.ID.String(), run.state(), r.Program,
+		args, r.Cwd, r.Host, r.PID, r.GoVersion, r.GoOS, r.GoArch, r.Module, r.Revision, r.Start.UnixNano(), settings,
+		w.s.writer, w.s.now().UnixNano())
+	if err != nil {
+		return err
+	}
+	run.key, err = result.LastInsertId()
+	return err
+}
+
+// state is what the run's row says.
+func (run *liveRun) state() string {
+	switch {
+	case run.importing:
+		return stateImporting
+	case run.final:
+		return string(recording.StatusComplete)
+	}
+	return string(recording.StatusRecording)
+}
+
+func (w *writeTx) insertBlock(run *liveRun, b *recording.Block, encoded []byte) error {
+	first, last := blockTimes(b)
+	err := w.exec(w.s.statements.block, run.key, b.Number, int64(b.FirstSeq), b.Header.Events, first, last, run.high,
+		b.Summary.Calls, b.Summary.Errors, b.Summary.Panics, b.Captured, b.Dropped, len(encoded))
+	if err != nil {
+		return err
+	}
+	return w.exec(w.s.statements.body, run.key, b.Number, encoded)
+}
+
+func (w *writeTx) updateRun(run *liveRun, b *recording.Block) error {
+	untraced := 0
+	for i := range b.Definitions.Functions {
+		if b.Definitions.Functions[i].Trace == recording.TraceNot {
+			untraced++
+		}
+	}
+	sum := &b.Summary
+	err := w.exec(w.s.statements.progress, run.state(), run.next, run.stored, run.captured, run.dropped, sum.Truncated,
+		sum.Unreadable, untraced, sum.Calls, sum.Errors, sum.Panics, len(b.Definitions.Goroutines), run.functions,
+		run.types, run.files, run.high, run.rolledUp, w.s.writer, w.s.now().UnixNano(), run.key)
+	if err != nil || b.End == nil {
+		return err
+	}
+	e := b.End
+	return w.exec(w.s.statements.end, e.End.UnixNano(), e.Duration, e.ExitCode, e.Signal, e.Error, e.Stack, run.key)
+}
+
+func (w *writeTx) insertPresence(run *liveRun, b *recording.Block) error {
+	list := blockPresence(b)
+	for level := 0; ; level++ {
+		if len(list) > 0 {
+			number := b.Number / w.s.span(level)
+			err := w.exec(w.s.statements.presence, run.key, level, number, appendPresence(nil, list))
+			if err != nil {
+				return err
+			}
+		}
+		above := level + 1
+		if above == presenceLevels {
+			return nil
+		}
+		for id, flags := range list {
+			run.groups[above].merge(id, flags)
+		}
+		if (b.Number+1)%w.s.span(above) != 0 {
+			return nil
+		}
+		list, run.groups[above] = run.groups[above], presence{}
+	}
+}

@@ -1,0 +1,116 @@
+package store
+
+import (
+	"cmp"
+	"database/sql"
+	"errors"
+	"maps"
+	"slices"
+
+	"smiley/recording"
+)
+
+// insertRollUp adds a block to what is pending, and what is pending to the tables when there is enough of it.
+func (w *writeTx) insertRollUp(run *liveRun, b *recording.Block) error {
+	run.pending.add(b)
+	covered := b.Number + 1
+	if !b.Final && covered-run.rolledUp < w.s.rollUpBlocks && run.pending.entries() < rollUpEntries {
+		return nil
+	}
+	if err := w.flush(run.key, run.pending); err != nil {
+		return err
+	}
+	run.pending, run.rolledUp = newRollUp(), covered
+	return nil
+}
+
+// flush adds a roll-up to the tables.
+func (w *writeTx) flush(key int64, u *rollUp) error {
+	for _, step := range []func(int64, *rollUp) error{
+		w.flushFunctions, w.flushEdges, w.flushGoroutines, w.flushCalls,
+	} {
+		if err := step(key, u); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *writeTx) flushFunctions(key int64, u *rollUp) error {
+	for _, id := range slices.Sorted(maps.Keys(u.functions)) {
+		d := u.functions[id]
+		histogram := d.Duration
+		var stored []byte
+		err := w.tx.StmtContext(w.ctx, w.s.statements.histogram).QueryRowContext(w.ctx, key, id).Scan(&stored)
+		if err == nil {
+			var before recording.Histogram
+			if err := before.UnmarshalBinary(stored); err != nil {
+				return damaged(w.s.file, err)
+			}
+			before.Merge(&histogram)
+			histogram = before
+		} else if !errors.Is(err, sql.ErrNoRows) {
+			return err
+		}
+		if stored, err = histogram.AppendBinary(stored[:0]); err != nil {
+			return err
+		}
+		err = w.exec(w.s.statements.functionStats, key, id, d.Calls, d.Ended, d.Errors, d.Panics, d.Total, d.Self, stored)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *writeTx) flushEdges(key int64, u *rollUp) error {
+	keys := slices.SortedFunc(maps.Keys(u.edges), func(a, b edge) int {
+		return cmp.Or(cmp.Compare(a.caller, b.caller), cmp.Compare(a.callee, b.callee))
+	})
+	for _, e := range keys {
+		d := u.edges[e]
+		if err := w.exec(w.s.statements.edgeStats, key, e.caller, e.callee, d.Calls, d.Total); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *writeTx) flushGoroutines(key int64, u *rollUp) error {
+	for _, id := range slices.Sorted(maps.Keys(u.goroutines)) {
+		g := u.goroutines[id]
+		var end any
+		if g.ended {
+			end = g.last
+		}
+		err := w.exec(w.s.statements.goroutine, key, id, g.Parent, g.Creator, g.CreatedIn, g.CreatedLine, g.StartFunction,
+			g.Start, end, g.firstSeq, g.lastSeq, g.first, g.last, g.events, g.calls, g.begins)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *writeTx) flushCalls(key int64, u *rollUp) error {
+	for _, seq := range slices.Sorted(maps.Keys(u.opened)) {
+		c := u.opened[seq]
+		var end, endSeq, self any
+		if c.Outcome != recording.OutcomeOpen {
+			end, endSeq, self = c.End, c.EndSeq, c.Self
+		}
+		err := w.exec(w.s.statements.openCall, key, seq, c.Goroutine, c.Function, c.Parent, c.Depth, c.Start, end, endSeq,
+			self, c.Outcome, c.Failed)
+		if err != nil {
+			return err
+		}
+	}
+	for _, seq := range slices.Sorted(maps.Keys(u.closed)) {
+		c := u.closed[seq]
+		err := w.exec(w.s.statements.closeCall, c.End, c.EndSeq, c.Self, c.Outcome, c.Failed, key, seq)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
