@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/bits"
 )
 
 // Reg is a general register, or an XMM register where an instruction asks for one.
@@ -152,11 +153,12 @@ func (c *Code) toLabel(l Label) {
 	c.imm32(0)
 }
 
-// op is an opcode with its prefixes: one mandatory prefix or 0, whether REX.W is set, and the bytes of the opcode.
+// op is an opcode with its prefixes: one mandatory prefix or 0, whether REX.W is set, and one or two bytes of opcode.
 type op struct {
 	prefix byte
 	wide   bool
-	code   []byte
+	escape bool // 0F comes first
+	code   byte
 }
 
 // mem encodes an instruction with a register, or an opcode extension, and an operand in memory. trailing is the number of
@@ -181,28 +183,35 @@ func (c *Code) mem(o op, reg Reg, m Mem, trailing int) {
 		c.relative(m.addr, trailing)
 		return
 	case m.index != none:
-		scale := map[uint8]byte{1: 0, 2: 1, 4: 2, 8: 3}[m.scale]
-		c.displaced(r|4, m, []byte{scale<<6 | byte(m.index)&7<<3 | byte(m.base)&7})
+		scale := byte(bits.TrailingZeros8(m.scale))
+		c.displaced(r|4, m, scale<<6|byte(m.index)&7<<3|byte(m.base)&7)
 	case m.base&7 == RSP:
-		c.displaced(r|4, m, []byte{0x24})
+		c.displaced(r|4, m, 0x24)
 	default:
-		c.displaced(r|byte(m.base)&7, m, nil)
+		c.displaced(r|byte(m.base)&7, m, 0)
 	}
 }
 
-// displaced writes ModRM, SIB and the shortest displacement.
-func (c *Code) displaced(modrm byte, m Mem, sib []byte) {
+// displaced writes ModRM, SIB when ModRM asks for one, and the shortest displacement.
+func (c *Code) displaced(modrm byte, m Mem, sib byte) {
+	short := m.disp == int32(int8(m.disp))
+	none := m.disp == 0 && m.base&7 != RBP
 	switch {
-	case m.disp == 0 && m.base&7 != RBP:
-		c.Raw(modrm)
-		c.Raw(sib...)
-	case m.disp == int32(int8(m.disp)):
-		c.Raw(modrm | 0x40)
-		c.Raw(sib...)
+	case none:
+	case short:
+		modrm |= 0x40
+	default:
+		modrm |= 0x80
+	}
+	c.Raw(modrm)
+	if modrm&7 == 4 {
+		c.Raw(sib)
+	}
+	switch {
+	case none:
+	case short:
 		c.Raw(byte(m.disp))
 	default:
-		c.Raw(modrm | 0x80)
-		c.Raw(sib...)
 		c.imm32(m.disp)
 	}
 }
@@ -214,7 +223,10 @@ func (c *Code) head(o op, rex byte) {
 	if rex != 0 {
 		c.Raw(0x40 | rex)
 	}
-	c.Raw(o.code...)
+	if o.escape {
+		c.Raw(0x0F)
+	}
+	c.Raw(o.code)
 }
 
 // reg encodes an instruction with two registers, rm being the one in the ModRM field of that name.
@@ -227,5 +239,7 @@ func (c *Code) reg(o op, reg, rm Reg) {
 	c.Raw(0xC0 | byte(reg)&7<<3 | byte(rm)&7)
 }
 
-func w(code ...byte) op { return op{wide: true, code: code} }
-func n(code ...byte) op { return op{code: code} }
+func w(code byte) op  { return op{wide: true, code: code} }
+func n(code byte) op  { return op{code: code} }
+func w2(code byte) op { return op{wide: true, escape: true, code: code} }
+func n2(code byte) op { return op{escape: true, code: code} }

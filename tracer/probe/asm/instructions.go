@@ -9,10 +9,10 @@ func (c *Code) Load(dst Reg, m Mem) { c.mem(w(0x8B), dst, m, 0) }
 func (c *Code) Load32(dst Reg, m Mem) { c.mem(n(0x8B), dst, m, 0) }
 
 // Load16 reads two bytes and clears the rest.
-func (c *Code) Load16(dst Reg, m Mem) { c.mem(n(0x0F, 0xB7), dst, m, 0) }
+func (c *Code) Load16(dst Reg, m Mem) { c.mem(n2(0xB7), dst, m, 0) }
 
 // Load8 reads a byte and clears the rest.
-func (c *Code) Load8(dst Reg, m Mem) { c.mem(n(0x0F, 0xB6), dst, m, 0) }
+func (c *Code) Load8(dst Reg, m Mem) { c.mem(n2(0xB6), dst, m, 0) }
 
 // Store writes eight bytes.
 func (c *Code) Store(m Mem, src Reg) { c.mem(w(0x89), src, m, 0) }
@@ -57,15 +57,13 @@ func (c *Code) Mov(dst, src Reg) { c.reg(w(0x89), src, dst) }
 func (c *Code) MovImm(dst Reg, v uint64) {
 	switch {
 	case v>>32 == 0:
-		c.head(n(), byte(dst)>>3)
-		c.Raw(0xB8 | byte(dst)&7)
+		c.head(n(0xB8|byte(dst)&7), byte(dst)>>3)
 		c.imm32(int32(v))
 	case int64(v) == int64(int32(v)):
 		c.reg(w(0xC7), 0, dst)
 		c.imm32(int32(v))
 	default:
-		c.head(n(), 8|byte(dst)>>3)
-		c.Raw(0xB8 | byte(dst)&7)
+		c.head(n(0xB8|byte(dst)&7), 8|byte(dst)>>3)
 		c.buf = binary.LittleEndian.AppendUint64(c.buf, v)
 	}
 }
@@ -126,7 +124,7 @@ func (c *Code) LockInc(m Mem) {
 // LockCmpxchg replaces the memory by src if it equals RAX, else loads it into RAX.
 func (c *Code) LockCmpxchg(m Mem, src Reg) {
 	c.Raw(0xF0)
-	c.mem(w(0x0F, 0xB1), src, m, 0)
+	c.mem(w2(0xB1), src, m, 0)
 }
 
 // Shl and Shr shift by a constant.
@@ -134,7 +132,7 @@ func (c *Code) Shl(dst Reg, v byte) { c.reg(w(0xC1), 4, dst); c.Raw(v) }
 func (c *Code) Shr(dst Reg, v byte) { c.reg(w(0xC1), 5, dst); c.Raw(v) }
 
 // Cmov copies src to dst when the condition holds.
-func (c *Code) Cmov(cond Cond, dst, src Reg) { c.reg(w(0x0F, 0x40|byte(cond)), dst, src) }
+func (c *Code) Cmov(cond Cond, dst, src Reg) { c.reg(w2(0x40|byte(cond)), dst, src) }
 
 // J branches to a label on a condition, JTo to an address.
 func (c *Code) J(cond Cond, l Label) {
@@ -170,8 +168,8 @@ func (c *Code) Call(l Label) {
 }
 
 // Push and Pop move eight bytes.
-func (c *Code) Push(r Reg) { c.head(n(), byte(r)>>3); c.Raw(0x50 | byte(r)&7) }
-func (c *Code) Pop(r Reg)  { c.head(n(), byte(r)>>3); c.Raw(0x58 | byte(r)&7) }
+func (c *Code) Push(r Reg) { c.head(n(0x50|byte(r)&7), byte(r)>>3) }
+func (c *Code) Pop(r Reg)  { c.head(n(0x58|byte(r)&7), byte(r)>>3) }
 
 // Instructions without operands.
 func (c *Code) Ret()     { c.Raw(0xC3) }
@@ -183,7 +181,7 @@ func (c *Code) Pause()   { c.Raw(0xF3, 0x90) }
 
 // StoreX writes the lower eight bytes of an XMM register. LoadX16 and StoreX16 move all sixteen, aligned or not. ZeroX
 // clears one.
-func (c *Code) StoreX(m Mem, x Reg)   { c.mem(op{prefix: 0xF2, code: []byte{0x0F, 0x11}}, x, m, 0) }
-func (c *Code) LoadX16(x Reg, m Mem)  { c.mem(n(0x0F, 0x10), x, m, 0) }
-func (c *Code) StoreX16(m Mem, x Reg) { c.mem(n(0x0F, 0x11), x, m, 0) }
-func (c *Code) ZeroX(x Reg)           { c.reg(n(0x0F, 0x57), x, x) }
+func (c *Code) StoreX(m Mem, x Reg)   { c.mem(op{prefix: 0xF2, escape: true, code: 0x11}, x, m, 0) }
+func (c *Code) LoadX16(x Reg, m Mem)  { c.mem(n2(0x10), x, m, 0) }
+func (c *Code) StoreX16(m Mem, x Reg) { c.mem(n2(0x11), x, m, 0) }
+func (c *Code) ZeroX(x Reg)           { c.reg(n2(0x57), x, x) }

@@ -40,7 +40,7 @@ type Options struct {
 // The defaults of Options.
 const (
 	DefaultRings     = 128
-	DefaultRingBytes = 1 << 20
+	DefaultRingBytes = 4 << 20
 	DefaultPatience  = 2 * time.Second
 )
 
@@ -181,7 +181,10 @@ func (p *Process) install(img *site.Image, plan plan, target *proc.Target, group
 	if p.program, err = gen.Finish(handler); err != nil {
 		return err
 	}
-	copy(region[:size], p.program.Code)
+	for _, part := range p.program.Parts {
+		copy(region[part.Offset:size], part.Bytes)
+		p.Report.CodeBytes += len(part.Bytes)
+	}
 	p.Report.Generated = time.Since(begin)
 	return p.start(plan, layout, o)
 }
@@ -224,7 +227,6 @@ func (p *Process) start(plan plan, layout ring.Layout, o Options) error {
 	}
 	p.Report.Patched = time.Since(begin)
 	p.Report.Functions, p.Report.Patches = len(plan.sites), len(patches)
-	p.Report.CodeBytes = len(p.program.Code)
 	return nil
 }
 

@@ -112,11 +112,15 @@ func record(t testing.TB, img *site.Image, probes []Probe, o Options, see func(*
 		r.status, err = p.Wait()
 		ended <- err
 	}()
+	pause := time.Duration(0)
 	drain := func() {
 		n, err := p.Reader.Drain(see)
 		r.events += n
 		if err != nil {
 			t.Fatal(err)
+		}
+		if pause = 500 * time.Microsecond; n > 0 {
+			pause = 0 // there is probably more
 		}
 	}
 	for running := true; running; {
@@ -130,7 +134,7 @@ func record(t testing.TB, img *site.Image, probes []Probe, o Options, see func(*
 			syscall.Kill(p.Pid, syscall.SIGQUIT)
 			readers.Wait()
 			t.Fatalf("the program does not end:\n%s", r.stderr)
-		case <-time.After(200 * time.Microsecond): // a poll, not a wait for something to have happened
+		case <-time.After(pause): // a poll, not a wait for something to have happened
 			p.Reader.Beat()
 		}
 		drain()

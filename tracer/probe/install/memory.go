@@ -3,9 +3,10 @@ package install
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"fmt"
 	"os"
-	"strings"
+	"slices"
 
 	"github.com/go-delve/delve/pkg/proc"
 	"github.com/go-delve/delve/pkg/proc/linutil"
@@ -174,47 +175,47 @@ func (c *caller) restore() error {
 	return nil
 }
 
-// write applies patches after making sure that each finds the bytes it was made for.
+// pageSize is the size in which the kernel copies text that is written to.
+const pageSize = 4096
+
+// write applies patches after making sure that each finds the bytes it was made for. It reads and writes runs of whole
+// pages, so no other thread of the program may run.
 func write(memory *os.File, patches []routine.Patch) error {
-	now := make([]byte, 16)
-	for _, p := range patches {
-		n := len(p.Old)
-		if _, err := memory.ReadAt(now[:n], int64(p.Addr)); err != nil {
-			return recording.Errorf(recording.CodeInternal, "reading the program's code: %w", err)
+	sorted := slices.SortedFunc(slices.Values(patches), func(a, b routine.Patch) int { return cmp.Compare(a.Addr, b.Addr) })
+	for len(sorted) > 0 {
+		n := 1
+		from, to := sorted[0].Addr&^(pageSize-1), pageEnd(sorted[0])
+		for n < len(sorted) && sorted[n].Addr < to+pageSize {
+			to = pageEnd(sorted[n])
+			n++
 		}
-		if !bytes.Equal(now[:n], p.Old) {
-			return recording.Errorf(recording.CodeUnsupported, "the program's code at %#x is not what its file says", p.Addr).
-				WithHint("is another tracer attached, or was the file replaced?")
+		if err := writeRun(memory, sorted[:n], from, to); err != nil {
+			return err
 		}
-	}
-	for _, p := range patches {
-		if _, err := memory.WriteAt(p.New, int64(p.Addr)); err != nil {
-			return recording.Errorf(recording.CodePermission, "writing the program's code: %w", err)
-		}
+		sorted = sorted[n:]
 	}
 	return nil
 }
 
-// runtimeOffsets reads the places of the runtime's fields from the program's debug information.
-func runtimeOffsets(bi *proc.BinaryInfo) (routine.Offsets, error) {
-	var o routine.Offsets
-	for _, f := range []struct {
-		dst  *int32
-		typ  string
-		path string
-	}{
-		{&o.GoroutineM, "runtime.g", "m"},
-		{&o.GoroutineID, "runtime.g", "goid"},
-		{&o.StackHi, "runtime.g", "stack.hi"},
-		{&o.ThreadSlot, "runtime.m", "tls"},
-		{&o.ThreadID, "runtime.m", "procid"},
-	} {
-		off, err := fieldOffset(bi, f.typ, strings.Split(f.path, "."))
-		if err != nil {
-			return o, err
-		}
-		*f.dst = int32(off)
+func pageEnd(p routine.Patch) uint64 {
+	return (p.Addr + uint64(len(p.New)) + pageSize - 1) &^ (pageSize - 1)
+}
+
+func writeRun(memory *os.File, patches []routine.Patch, from, to uint64) error {
+	text := make([]byte, to-from)
+	if _, err := memory.ReadAt(text, int64(from)); err != nil {
+		return recording.Errorf(recording.CodeInternal, "reading the program's code: %w", err)
 	}
-	o.ThreadSlot += 2 * 8
-	return o, nil
+	for _, p := range patches {
+		at := text[p.Addr-from:]
+		if !bytes.Equal(at[:len(p.Old)], p.Old) {
+			return recording.Errorf(recording.CodeUnsupported, "the program's code at %#x is not what its file says", p.Addr).
+				WithHint("is another tracer attached, or was the file replaced?")
+		}
+		copy(at, p.New)
+	}
+	if _, err := memory.WriteAt(text, int64(from)); err != nil {
+		return recording.Errorf(recording.CodePermission, "writing the program's code: %w", err)
+	}
+	return nil
 }

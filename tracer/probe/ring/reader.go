@@ -38,7 +38,8 @@ type cursor struct {
 	stop uint64 // address up to which this batch may read
 	lap  uint64 // address where the records of this lap end; 0: the ring has not wrapped in this batch
 	time uint64 // of the record at at
-	used bool   // the program has taken the ring
+	// unfreed counts the bytes read since the program was last told that it can have them back.
+	unfreed uint64
 }
 
 // Init writes the shared page and the control pages of all rings. memory is the region as this process sees it.
@@ -136,7 +137,6 @@ func (r *Reader) Drain(emit func(*Record) error) (int, error) {
 func (r *Reader) open(i int, cutoff uint64) bool {
 	c := &r.rings[i]
 	base := r.layout.Ring(i)
-	c.used = true
 	head := r.word(base + Head).Load()
 	c.lap = 0
 	if head < c.at {
@@ -193,11 +193,17 @@ func (r *Reader) take(i int, rec *Record, emit func(*Record) error) error {
 		return damaged(i, rec.Site)
 	}
 	rec.Copies = b[end:at]
-	c.at += uint64(at)
-	if emit == nil {
-		return nil
+	if emit != nil {
+		if err := emit(rec); err != nil {
+			return err
+		}
 	}
-	return emit(rec)
+	c.at += uint64(at)
+	if c.unfreed += uint64(at); c.unfreed > r.layout.DataSize/16 {
+		c.unfreed = 0
+		r.word(r.layout.Ring(i) + Tail).Store(c.at)
+	}
+	return nil
 }
 
 // The heap is ordered by the time of the waiting records, then by ring.

@@ -36,9 +36,15 @@ type Patch struct {
 
 // Program is the generated code.
 type Program struct {
-	Code    []byte // for Config.Code: routines, then the tables of the shim
+	Parts   []Part // of the code region; what lies between is not used
 	Patches []Patch
 	Shim    Patch // to be written before all others, and to be left in place
+}
+
+// Part is a piece of the code region.
+type Part struct {
+	Offset int
+	Bytes  []byte
 }
 
 // Generator collects routines.
@@ -161,12 +167,11 @@ func (g *Generator) Finish(handler *site.Function) (*Program, error) {
 	}
 	// The index has one word for each granule of the reserved size, so that the shim can be generated before the end
 	// of the code is known.
-	g.out.Code = make([]byte, g.tables()+len(g.meta))
-	copy(g.out.Code, code)
-	for i, v := range g.index {
-		binary.LittleEndian.PutUint32(g.out.Code[g.indexAt()+4*i:], v)
+	index := make([]byte, 0, 4*len(g.index))
+	for _, v := range g.index {
+		index = binary.LittleEndian.AppendUint32(index, v)
 	}
-	copy(g.out.Code[g.tables():], g.meta)
+	g.out.Parts = []Part{{0, code}, {g.indexAt(), index}, {g.tables(), g.meta}}
 	return &g.out, nil
 }
 
