@@ -1,6 +1,9 @@
 package recording
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"slices"
+)
 
 // The data of a block's events is grouped, because the records of one function and kind look alike: group 2·slot holds the
 // calls of the function in that slot, 2·slot+1 its returns, and group 0 all other events. Within a group the fixed parts
@@ -9,7 +12,7 @@ import "encoding/binary"
 
 // groupOf returns the group of a record.
 func groupOf(r *record) uint32 {
-	switch Kind(r.code & codeKind) {
+	switch kindOf(r.code) {
 	case KindCall:
 		return 2 * r.slot
 	case KindReturn:
@@ -82,57 +85,61 @@ func (d *draftState) span(i uint32) (begin, end uint32) {
 // group appends a group's entry in the directory: group, records, fixed size, then how the lengths and the planes are
 // stored. Groups without any data are left out.
 func (e *encoder) group(dst []byte, d *draftState, group int, members []uint32) []byte {
-	fixed, total := d.fixedSize(group), 0
-	shortest := maxBlockData
-	for _, i := range members {
+	e.offsets = resize(e.offsets, len(members))
+	offsets := e.offsets
+	begin, end := d.span(members[0])
+	length := end - begin
+	even, total := true, uint32(0)
+	for k, i := range members {
 		begin, end := d.span(i)
-		total += int(end - begin)
-		shortest = min(shortest, int(end-begin))
+		offsets[k] = begin
+		even = even && end-begin == length
+		total += end - begin
 	}
 	if total == 0 {
 		return dst
 	}
-	if fixed < 0 {
-		fixed = shortest
-	}
-	// Records that are shorter than the fixed part go to the tails whole.
-	offsets := e.offsets[:0]
-	lengthsBegin, tailsBegin := len(e.lengths), len(e.tails)
-	uniform, tail := true, -1
-	for _, i := range members {
-		begin, end := d.span(i)
-		n := int(end-begin) - fixed
-		if n < 0 {
-			uniform = false
-			e.lengths = appendUint(appendUint(e.lengths, 0), uint64(end-begin))
-			e.tails = append(e.tails, d.data[begin:end]...)
-			continue
-		}
-		if tail >= 0 && tail != n {
-			uniform = false
-		}
-		tail = n
-		offsets = append(offsets, begin)
-		e.lengths = appendUint(e.lengths, uint64(n)+1)
-		e.tails = append(e.tails, d.data[int(begin)+fixed:end]...)
-	}
-	e.offsets = offsets
+	fixed := d.fixedSize(group)
 	dst = appendUint(dst, uint64(group))
 	dst = appendUint(dst, uint64(len(members)))
 	dst = appendUint(dst, uint64(fixed))
-	if uniform {
-		e.lengths = e.lengths[:lengthsBegin]
-		dst = appendUint(dst, uint64(tail)+1)
-	} else {
-		dst = appendUint(dst, 0)
-		dst = appendUint(dst, uint64(len(offsets)))
-		dst = appendUint(dst, uint64(len(e.lengths)-lengthsBegin))
-		dst = appendUint(dst, uint64(len(e.tails)-tailsBegin))
+	if !even || int(length) < fixed {
+		return e.uneven(dst, d, members, fixed)
+	}
+	dst = appendUint(dst, uint64(int(length)-fixed)+1)
+	if int(length) > fixed {
+		for _, offset := range offsets {
+			e.tails = append(e.tails, d.data[int(offset)+fixed:offset+length]...)
+		}
 	}
 	return e.groupPlanes(dst, d.data, fixed, offsets)
 }
 
-// fixedSize returns the size of the fixed part of a group's records, −1 when it is not known.
+// uneven appends the rest of the entry of a group whose records have different lengths. Those that are shorter than the
+// fixed part go to the tails whole.
+func (e *encoder) uneven(dst []byte, d *draftState, members []uint32, fixed int) []byte {
+	offsets := e.offsets[:0]
+	lengths, tails := len(e.lengths), len(e.tails)
+	for _, i := range members {
+		begin, end := d.span(i)
+		n := int(end-begin) - fixed
+		if n < 0 {
+			e.lengths = appendUint(appendUint(e.lengths, 0), uint64(end-begin))
+			e.tails = append(e.tails, d.data[begin:end]...)
+			continue
+		}
+		offsets = append(offsets, begin)
+		e.lengths = appendUint(e.lengths, uint64(n)+1)
+		e.tails = append(e.tails, d.data[int(begin)+fixed:end]...)
+	}
+	dst = appendUint(dst, 0)
+	dst = appendUint(dst, uint64(len(offsets)))
+	dst = appendUint(dst, uint64(len(e.lengths)-lengths))
+	dst = appendUint(dst, uint64(len(e.tails)-tails))
+	return e.groupPlanes(dst, d.data, fixed, offsets)
+}
+
+// fixedSize returns the size of the fixed part of a group's records.
 func (d *draftState) fixedSize(group int) int {
 	switch s := &d.slots[group/2]; {
 	case group == 0:
@@ -161,8 +168,11 @@ func (e *encoder) groupPlanes(dst, data []byte, fixed int, offsets []uint32) []b
 				continue
 			}
 			dst[bitsAt+j/8] |= 1 << (j % 8)
-			for _, offset := range offsets {
-				e.planes = append(e.planes, data[int(offset)+j])
+			begin := len(e.planes)
+			e.planes = slices.Grow(e.planes, len(offsets))[:begin+len(offsets)]
+			plane := e.planes[begin:]
+			for i, offset := range offsets {
+				plane[i] = data[int(offset)+j]
 			}
 		}
 	}

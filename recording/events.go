@@ -59,11 +59,14 @@ type eventWalk struct {
 	s         *structure
 	first     uint64 // seq of the first event
 	i         int    // index of the next event
-	callee    int    // of the next function, line and unwind
+	actor     int    // of the next goroutine, function, line and unwind
+	callee    int
 	line      int
 	unwind    int
 	stacks    []stack
+	stack     *stack // of the event's goroutine
 	event     Event
+	rare      bool // the event's rare fields may be set
 	keepEnded bool
 	ended     []Call // by the event, when keepEnded
 	data      *blockData
@@ -97,29 +100,41 @@ func (w *eventWalk) step() bool {
 	i := w.i
 	w.i++
 	code := w.s.codes[i]
-	g := &w.stacks[w.s.actors[i]]
+	if code&codeSwitch != 0 {
+		w.stack = &w.stacks[w.s.actors[w.actor]]
+		w.actor++
+		w.event.Goroutine = w.stack.id
+	}
+	g := w.stack
 	e := &w.event
-	*e = Event{Seq: w.first + uint64(i), Time: w.s.times[i], Goroutine: g.id, Kind: Kind(code & codeKind), Duration: -1, Self: -1}
+	e.Seq = w.first + uint64(i)
+	e.Time = w.s.times[i]
+	e.Kind = kindOf(code)
+	e.Duration, e.Self = -1, -1
+	e.Failed = false
+	if w.rare {
+		e.Line, e.Unwound, e.UnwoundLost, e.UnwoundBy = 0, 0, 0, OutcomeOpen
+	}
 	if code&codeUnwound != 0 && !w.unwound(g) {
 		return false
 	}
 	slot := uint32(0)
-	if code&codeFunction != 0 {
+	if named(code) {
 		slot = w.s.callees[w.callee]
 		w.callee++
-		e.Function = w.s.functions[slot]
 	}
+	e.Function = w.s.functions[slot]
 	ok := true
 	switch e.Kind {
 	case KindCall:
 		g.frames = append(g.frames, openFrame{seq: e.Seq, start: e.Time, function: e.Function, slot: slot})
 		g.locate(e)
-		ok = slot != 0
 	case KindReturn:
 		slot, ok = w.returned(g, code, slot)
 	case KindLine:
 		g.locate(e)
 		if ok = w.line < len(w.s.lines); ok {
+			w.rare = true
 			e.Line = w.s.lines[w.line]
 			w.line++
 		}
@@ -136,6 +151,7 @@ func (w *eventWalk) step() bool {
 func (g *stack) locate(e *Event) {
 	n := len(g.frames)
 	if n == 0 {
+		e.Call, e.Parent, e.Depth = 0, 0, 0
 		return
 	}
 	e.Call = g.frames[n-1].seq
@@ -156,8 +172,8 @@ func (w *eventWalk) returned(g *stack, code uint8, slot uint32) (uint32, bool) {
 	e := &w.event
 	e.Failed = code&codeFailed != 0
 	if code&codeFunction != 0 {
-		e.Depth = g.hidden + len(g.frames)
-		return slot, slot != 0
+		e.Call, e.Parent, e.Depth = 0, 0, g.hidden+len(g.frames)
+		return slot, true
 	}
 	n := len(g.frames)
 	if n == 0 {
@@ -189,6 +205,7 @@ func (w *eventWalk) unwound(g *stack) bool {
 	for range u.explained {
 		w.pop(g, u.cause)
 	}
+	w.rare = true
 	w.event.Unwound = int(n)
 	w.event.UnwoundLost = int(u.lost)
 	w.event.UnwoundBy = u.cause

@@ -47,12 +47,6 @@ func (b *Block) loadStructure() (*structure, error) {
 	if !ok {
 		return nil, b.damaged("tables")
 	}
-	if s.codes, err = b.find(sectionCodes, 0); err != nil {
-		return nil, err
-	}
-	if len(s.codes) != int(b.Header.Events) {
-		return nil, b.damaged("events")
-	}
 	if err := b.loadColumns(s, backwards); err != nil {
 		return nil, err
 	}
@@ -103,17 +97,26 @@ func (t *structure) tables(raw []byte, h *Header) (backwards, ok bool) {
 // loadColumns decodes the columns of small numbers.
 func (b *Block) loadColumns(s *structure, backwards bool) error {
 	n := int(b.Header.Events)
-	callees := 0
+	var err error
+	if s.codes, err = loadColumn[uint8](b, sectionCodes, n); err != nil {
+		return err
+	}
+	callees, switches := 0, 0
 	for _, code := range s.codes {
-		if code&codeFunction != 0 {
+		if named(code) {
 			callees++
 		}
-		if kind := Kind(code & codeKind); kind == 0 || kind > KindGoroutineEnd {
+		if code&codeSwitch != 0 {
+			switches++
+		}
+		if kindOf(code) > KindGoroutineEnd {
 			return b.damaged("events")
 		}
 	}
-	var err error
-	if s.actors, err = loadColumn[uint16](b, sectionActors, n); err != nil {
+	if s.codes[0]&codeSwitch == 0 {
+		return b.damaged("events")
+	}
+	if s.actors, err = loadColumn[uint16](b, sectionActors, switches); err != nil {
 		return err
 	}
 	if s.callees, err = loadColumn[uint32](b, sectionCallees, callees); err != nil {
@@ -144,28 +147,49 @@ func (b *Block) loadColumns(s *structure, backwards bool) error {
 }
 
 // loadColumn puts a column of n numbers together from its planes.
-func loadColumn[T uint16 | uint32 | int64](b *Block, kind sectionKind, n int) ([]T, error) {
+func loadColumn[T uint8 | uint16 | uint32 | int64](b *Block, kind sectionKind, n int) ([]T, error) {
 	column := make([]T, n)
-	for plane := range uint8(8) {
-		raw, err := b.find(kind, plane)
+	for i := range b.sections {
+		s := &b.sections[i]
+		if s.kind != kind {
+			continue
+		}
+		shift, size := 8*s.plane, n
+		if s.plane >= bitPlanes {
+			shift, size = s.plane-bitPlanes, (n+7)/8
+		}
+		if s.length != size || T(1)<<shift == 0 {
+			return nil, b.damaged("events")
+		}
+		raw, err := s.bytes()
 		if err != nil {
 			return nil, err
 		}
-		if raw == nil {
+		if s.plane >= bitPlanes {
+			addBits(column, raw, shift)
 			continue
-		}
-		if len(raw) != n {
-			return nil, b.damaged("events")
-		}
-		shift := 8 * plane
-		if T(1)<<shift == 0 {
-			return nil, b.damaged("events")
 		}
 		for i, v := range raw {
 			column[i] |= T(v) << shift
 		}
 	}
 	return column, nil
+}
+
+// addBits sets bit shift of each number whose bit is set in packed.
+func addBits[T uint8 | uint16 | uint32 | int64](column []T, packed []byte, shift uint8) {
+	for len(column) >= 8 {
+		if v := packed[0]; v != 0 {
+			eight := column[:8]
+			for k := range eight {
+				eight[k] |= T(v>>k&1) << shift
+			}
+		}
+		column, packed = column[8:], packed[1:]
+	}
+	for k := range column {
+		column[k] |= T(packed[0]>>k&1) << shift
+	}
 }
 
 // loadRare decodes lines and unwinds.
