@@ -133,6 +133,7 @@ func (u *unit) load(d *debugInfo) {
 // signature is a function's parameters and results as DWARF declares them.
 type signature struct {
 	params, results []variable
+	dictionary      int // position of the hidden parameter of a generic function's instance when it is listed, else −1
 }
 
 type variable struct {
@@ -144,12 +145,12 @@ type variable struct {
 func (d *debugInfo) signature(entry uint64) (signature, bool) {
 	u := d.unitOf(entry)
 	if u == nil {
-		return signature{}, false
+		return signature{dictionary: -1}, false
 	}
 	u.load(d)
 	offset, ok := u.functions[entry]
 	if !ok {
-		return signature{}, false
+		return signature{dictionary: -1}, false
 	}
 	return d.signatureAt(offset)
 }
@@ -159,7 +160,7 @@ func (d *debugInfo) signature(entry uint64) (signature, bool) {
 // that lives in memory for a deferred function is listed twice. It is false when the numbers do not fit.
 func (d *debugInfo) signatureAt(offset dwarf.Offset) (signature, bool) {
 	_, children := d.entry(offset)
-	var s signature
+	s := signature{dictionary: -1}
 	seen := map[string]bool{}
 	for _, c := range children {
 		if c.Tag != dwarf.TagFormalParameter {
@@ -187,8 +188,13 @@ func (d *debugInfo) signatureAt(offset dwarf.Offset) (signature, bool) {
 			s.results = append(s.results, v)
 			continue
 		}
+		if name == ".dict" { // unoptimized code lists it
+			s.dictionary = len(s.params)
+			continue
+		}
 		if n, ok := strings.CutPrefix(name, "~p"); ok {
-			if n != strconv.Itoa(len(s.params)) {
+			number, err := strconv.Atoi(n) // which counts a dictionary, listed or not
+			if hidden := number - len(s.params); err != nil || hidden != 0 && hidden != 1 {
 				return s, false
 			}
 			v.name = "_"

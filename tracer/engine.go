@@ -35,6 +35,8 @@ type engine struct {
 	// unmatched counts returns without a call, repeated counts calls seen twice: artefacts of breakpoints, not events.
 	unmatched, repeated uint64
 
+	replacing bool // the program is in exec, or was and is another one now
+
 	failure error // of the engine itself; after it the program runs on unrecorded
 }
 
@@ -78,7 +80,7 @@ func (e *engine) run() (ending, error) {
 		if err := e.stopped(); err != nil {
 			// Whatever went wrong is ours: the program goes on without breakpoints.
 			e.fail(err)
-			if err := e.process.clearBreakpoints(); err != nil {
+			if err := e.release(); err != nil {
 				return e.letGo(err)
 			}
 		}
@@ -93,6 +95,15 @@ func (e *engine) fail(err error) {
 	e.sites = nil
 }
 
+// release takes the breakpoints out of a program that goes on unrecorded. While it is about to become another one, that
+// could hit the other: then they stay, and stops at them mean nothing.
+func (e *engine) release() error {
+	if e.replacing {
+		return nil
+	}
+	return e.process.clearBreakpoints()
+}
+
 // finish adds what was pending when the program ended.
 func (e *engine) finish() error {
 	if e.failure != nil || e.out.failure() != nil {
@@ -102,6 +113,11 @@ func (e *engine) finish() error {
 	defer e.out.mu.Unlock()
 	if err := e.flushPrinted(); err != nil {
 		return err
+	}
+	if e.replacing {
+		if err := e.drop(0, "the program became another one by exec, which is not recorded"); err != nil {
+			return err
+		}
 	}
 	return e.abandonWrites()
 }
@@ -223,7 +239,7 @@ func (e *engine) enter(h *hit, f *traced) error {
 		return err
 	}
 	frame := g.hi - h.regs.SP
-	if g.innermost(frame, f.id) {
+	if f.plan.EntryRepeats && g.innermost(frame, f.id) {
 		// The function's first instruction is also the head of a loop: no call.
 		e.repeated++
 		return nil
@@ -286,6 +302,14 @@ func (e *engine) append(raw *recording.Raw) error {
 		return err
 	}
 	return e.out.append(raw)
+}
+
+// drop counts an event that was seen and could not be kept.
+func (e *engine) drop(goroutine int64, reason string) error {
+	if err := e.flushPrinted(); err != nil {
+		return err
+	}
+	return e.out.drop(1, goroutine, reason)
 }
 
 // define adds the types, functions and files that came up since the last time.

@@ -244,12 +244,25 @@ func TestSinkRefuses(t *testing.T) {
 
 // playRole is what the test binary does instead of testing when it is started as smiley.
 func playRole(role string) int {
-	binary, path, _ := strings.Cut(role, "|")
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
-	if err != nil {
-		return 99
+	fields := strings.Split(role, "|")
+	switch fields[0] {
+	case "file":
+		file, err := os.OpenFile(fields[2], os.O_WRONLY|os.O_APPEND, 0)
+		if err != nil {
+			return 99
+		}
+		return runAs(Options{Target: fields[1]}, &fileSink{file})
+	case "terminal":
+		status := runAs(Options{Target: fields[1], Args: fields[2:]}, &blocks{})
+		group, err := unix.IoctlGetInt(0, unix.TIOCGPGRP)
+		fmt.Println("status", status, "foreground", group == unix.Getpgrp(), err)
+		return 0
 	}
-	result, err := Run(context.Background(), Options{Target: binary}, &fileSink{file})
+	return 99
+}
+
+func runAs(opt Options, sink recording.Sink) int {
+	result, err := Run(context.Background(), opt, sink)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 125
@@ -276,7 +289,7 @@ func TestKilledTracer(t *testing.T) {
 	}
 	defer file.Close()
 	smiley := exec.Command(os.Args[0])
-	smiley.Env = append(os.Environ(), "SMILEY_TEST_ROLE="+fixture(t, "forever")+"|"+file.Name())
+	smiley.Env = append(os.Environ(), "SMILEY_TEST_ROLE=file|"+fixture(t, "forever")+"|"+file.Name())
 	stdout, err := smiley.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
