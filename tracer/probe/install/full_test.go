@@ -29,7 +29,7 @@ func total(t *testing.T, o Options, see func(*ring.Record) error) run {
 // TestF3FullRingsWait: rings far smaller than what is recorded lose nothing while somebody reads them.
 func TestF3FullRingsWait(t *testing.T) {
 	all := total(t, Options{}, nil)
-	small := total(t, Options{RingBytes: 16 << 10}, nil)
+	small := total(t, Options{RingBytes: 256 << 10}, nil)
 	if all.dropped != 0 || small.dropped != 0 || small.events != all.events {
 		t.Errorf("large rings %d records and %d dropped, small ones %d and %d", all.events, all.dropped, small.events, small.dropped)
 	}
@@ -58,7 +58,7 @@ func TestR11DeadTracer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := Options{Command: []string{path, "300", "4"}, RingBytes: 16 << 10, Patience: 50 * time.Millisecond, Stdout: null, Stderr: null, Stdin: os.DevNull}
+	o := Options{Command: []string{path, "300", "4"}, RingBytes: 256 << 10, Patience: 50 * time.Millisecond, Stdout: null, Stderr: null, Stdin: os.DevNull}
 	p, err := Launch(img, mainProbes(img, twoWords), o)
 	if err != nil {
 		t.Fatal(err)
@@ -79,7 +79,7 @@ func TestR11DeadTracer(t *testing.T) {
 // TestDropWhenFull: with that choice nothing waits, and captured is read plus dropped.
 func TestDropWhenFull(t *testing.T) {
 	all := total(t, Options{}, nil)
-	some := total(t, Options{DropWhenFull: true, RingBytes: 16 << 10}, nil)
+	some := total(t, Options{DropWhenFull: true, RingBytes: 256 << 10}, nil)
 	if some.events+int(some.dropped) != all.events {
 		t.Errorf("%d records and %d dropped, of %d", some.events, some.dropped, all.events)
 	}

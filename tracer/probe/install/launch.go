@@ -50,7 +50,8 @@ type Process struct {
 	Reader  *ring.Reader
 	Clock   *ring.Clock
 	Start   time.Time
-	Sites   []site.Sites
+	Sites   []site.Sites // of the functions that have probes
+	Probes  []Probe      // the same functions, in the same order
 	Skipped []Skipped
 	Report  Report
 
@@ -81,7 +82,7 @@ type Report struct {
 func Launch(img *site.Image, probes []Probe, o Options) (*Process, error) {
 	begin := time.Now()
 	plan := planned(img, probes)
-	p := &Process{Sites: plan.sites, Skipped: plan.skipped}
+	p := &Process{Sites: plan.sites, Probes: plan.probes, Skipped: plan.skipped}
 	p.Report.Planned = time.Since(begin)
 
 	begin = time.Now()
@@ -95,7 +96,7 @@ func Launch(img *site.Image, probes []Probe, o Options) (*Process, error) {
 		return nil, recording.Errorf(recording.CodeInvalid, "starting %s: %w", o.Command[0], err)
 	}
 	p.Report.Launched = time.Since(begin)
-	if err := p.install(img, plan, group.Selected, group, o); err != nil {
+	if err := p.install(img, plan, group, o); err != nil {
 		_ = group.Detach(true)
 		return nil, err
 	}
@@ -105,6 +106,16 @@ func Launch(img *site.Image, probes []Probe, o Options) (*Process, error) {
 	}
 	p.Report.Detached = time.Since(begin)
 	return p, nil
+}
+
+// Into puts probes into a program that Delve has stopped. The caller detaches, and then owns the waiting; of the options,
+// those about launching mean nothing here.
+func Into(group *proc.TargetGroup, img *site.Image, probes []Probe, o Options) (*Process, error) {
+	begin := time.Now()
+	plan := planned(img, probes)
+	p := &Process{Sites: plan.sites, Probes: plan.probes, Skipped: plan.skipped}
+	p.Report.Planned = time.Since(begin)
+	return p, p.install(img, plan, group, o)
 }
 
 type plan struct {
@@ -132,7 +143,8 @@ func planned(img *site.Image, probes []Probe) plan {
 }
 
 // install does everything between launch and detach.
-func (p *Process) install(img *site.Image, plan plan, target *proc.Target, group *proc.TargetGroup, o Options) error {
+func (p *Process) install(img *site.Image, plan plan, group *proc.TargetGroup, o Options) error {
+	target := group.Selected
 	p.Pid = target.Pid()
 	for addr := range target.Breakpoints().M {
 		if err := target.ClearBreakpoint(addr); err != nil {
@@ -235,7 +247,11 @@ func EntryNumber(i int) uint32  { return uint32(2 * i) }
 func ReturnNumber(i int) uint32 { return uint32(2*i + 1) }
 
 func shape(c routine.Capture) ring.Shape {
-	return ring.Shape{Words: len(c.Words), Copies: len(c.Copies)}
+	s := ring.Shape{Words: len(c.Words)}
+	for _, k := range c.Copies {
+		s.Copies = append(s.Copies, k.Nested)
+	}
+	return s
 }
 
 // Wait waits for a program that was launched to end.

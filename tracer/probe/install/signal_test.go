@@ -146,7 +146,7 @@ func TestR8CopiesBehindBadPointers(t *testing.T) {
 		t.Errorf("output %q, untraced %q, status %v\n%s", r.stdout, want, r.status, r.stderr)
 	}
 	s := r.process.Reader.Signals()
-	if s.Recovered != 40 || seen[4] != 800 || seen[6] != 10 {
+	if s.Recovered != 20 || seen[4] != 800 || seen[6] != 10 {
 		t.Errorf("%+v, %v", s, seen)
 	}
 }

@@ -53,7 +53,7 @@ const (
 )
 
 // RecordMax bounds a record in bytes. It is also the room behind a ring's data into which the last record may reach.
-const RecordMax = 8192
+const RecordMax = 80 << 10
 
 // The head of a record. Words in the order of the site's plan follow, then copies: each one word with its length, −1 when
 // the memory could not be read, and the bytes, up to a multiple of eight.

@@ -18,8 +18,8 @@ type Record struct {
 
 // Shape says how long the parts of a record are, by its site.
 type Shape struct {
-	Words  int // number of words
-	Copies int // number of copies
+	Words  int   // number of words
+	Copies []int // for each copy, how many of those behind it are missing when it has no bytes
 }
 
 // Reader takes records out of rings that somebody else fills. It is not safe for concurrent use, but for Beat.
@@ -179,7 +179,7 @@ func (r *Reader) take(i int, rec *Record, emit func(*Record) error) error {
 	end := RecordWords + 8*shape.Words
 	rec.Words = b[RecordWords:end]
 	at := end
-	for range shape.Copies {
+	for k := 0; k < len(shape.Copies); k++ {
 		if at > RecordMax-8 {
 			return damaged(i, rec.Site)
 		}
@@ -187,6 +187,8 @@ func (r *Reader) take(i int, rec *Record, emit func(*Record) error) error {
 		at += 8
 		if n > 0 {
 			at += int(min(n, RecordMax)+7) &^ 7
+		} else {
+			k += shape.Copies[k]
 		}
 	}
 	if at > RecordMax {

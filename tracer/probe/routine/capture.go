@@ -6,6 +6,8 @@ import "smiley/tracer/probe/asm"
 type Capture struct {
 	Words  []Word
 	Copies []Copy
+	// Only, where it is not empty, leaves out the record unless RAX holds one of these values.
+	Only []int32
 }
 
 // Word is one word of a record: a register, or eight bytes of the stack at SP + Offset with SP pointing at the return
@@ -29,12 +31,14 @@ const (
 type Copy struct {
 	Pointer Source
 	Count   Source // where the number of elements is; Constant: Scale bytes
+	Count32 bool   // the number of elements has four bytes
+	Nested  int    // how many of the copies that follow are left out when this one is empty or unreadable
 	Scale   uint32 // bytes an element
 	Max     uint32 // bytes, at most CopyMax
 }
 
 // CopyMax bounds one copy in bytes.
-const CopyMax = 1024
+const CopyMax = 64 << 10
 
 // Source is a word that the record already holds: word Index of Words, or the word at Offset in the bytes of copy
 // Item, which must come earlier.

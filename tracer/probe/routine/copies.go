@@ -10,13 +10,21 @@ import (
 // move one by one. A pointer that leads nowhere faults; the shim sends the thread to the recovery label, and the copy is
 // marked unreadable.
 func (g *Generator) copies(c Capture, held, copying class, origin uint64) {
-	for i := range c.Copies {
-		g.copy(c, i, held, copying, origin)
+	// behind[i] is where to go on when the copies that depend on another one end before copy i.
+	behind := make([]Label, len(c.Copies)+1)
+	for i := range behind {
+		behind[i] = g.code.NewLabel()
 	}
+	for i := range c.Copies {
+		g.code.Bind(behind[i])
+		g.copy(c, i, behind[i+1+c.Copies[i].Nested], held, copying, origin)
+	}
+	g.code.Bind(behind[len(c.Copies)])
 	g.code.ZeroX(R15)
 }
 
-func (g *Generator) copy(c Capture, i int, held, copying class, origin uint64) {
+// copy generates one copy. none is where to go on without a copy and without those that depend on it.
+func (g *Generator) copy(c Capture, i int, none Label, held, copying class, origin uint64) {
 	a := g.code
 	k := c.Copies[i]
 	empty, lost, done, slow, next := a.NewLabel(), a.NewLabel(), a.NewLabel(), a.NewLabel(), a.NewLabel()
@@ -26,26 +34,33 @@ func (g *Generator) copy(c Capture, i int, held, copying class, origin uint64) {
 		a.MovImm(RDX, uint64(min(k.Scale, k.Max)))
 	} else {
 		g.load(RDX, c, k.Count, lost)
+		if k.Count32 {
+			a.Shl(RDX, 32)
+			a.Shr(RDX, 32)
+		}
 		g.bound(k)
 		a.Test(RDX, RDX)
 		a.J(Equal, empty)
 	}
 	a.Test(RAX, RAX)
 	a.J(Equal, empty)
+	// What cannot be a pointer of a program is not tried: a fault costs as much as a system call.
+	a.CmpImm(RAX, 4096)
+	a.J(Below, lost)
+	a.Mov(R15, RAX)
+	a.Shr(R15, 47)
+	a.J(NotEqual, lost)
 	a.LeaLabel(R15, lost)
 	a.Store(At(R13, ring.Recovery), R15)
-	a.Mov(R15, RAX)
-	a.AndImm(R15, 4095)
-	a.CmpImm(R15, int32(4096-(k.Max+15)&^15))
-	a.J(Above, slow)
+	g.crossing(k, slow)
+	if k.Max > unrolled {
+		a.Xor32(R15, R15)
+	}
 	g.mark(copying, origin)
-	for off := int32(0); off < int32(k.Max); off += 16 {
-		a.LoadX16(R15, At(RAX, off))
-		a.StoreX16(At(R12, 8+off), R15)
-		if off+16 < int32(k.Max) {
-			a.CmpImm(RDX, off+16)
-			a.J(BelowEqual, done)
-		}
+	if k.Max > unrolled {
+		g.loop()
+	} else {
+		g.straight(k, done)
 	}
 	g.mark(held, origin)
 	a.Bind(done)
@@ -71,11 +86,59 @@ func (g *Generator) copy(c Capture, i int, held, copying class, origin uint64) {
 	a.Bind(lost)
 	a.StoreImm(At(R12, 0), -1)
 	a.AddImm(R12, 8)
-	a.Jmp(next)
+	a.Jmp(none)
 	a.Bind(empty)
 	a.StoreImm(At(R12, 0), 0)
 	a.AddImm(R12, 8)
+	a.Jmp(none)
 	a.Bind(next)
+}
+
+// crossing leads copies that could read beyond the page in which their last byte lies to the slow way.
+func (g *Generator) crossing(k Copy, slow Label) {
+	a := g.code
+	if k.Max <= unrolled { // for short copies a page that is near is near enough
+		a.Mov(R15, RAX)
+		a.AndImm(R15, 4095)
+		a.CmpImm(R15, int32(4096-(k.Max+15)&^15))
+		a.J(Above, slow)
+		return
+	}
+	fine := a.NewLabel()
+	a.Lea(R15, Indexed(RAX, RDX, 1, 15))
+	a.AndImm(R15, 4095)
+	a.CmpImm(R15, 16) // the last sixteen bytes may begin before the end and reach behind the page's
+	a.J(AboveEqual, fine)
+	a.Jmp(slow)
+	a.Bind(fine)
+}
+
+// unrolled is the length up to which a copy is straight code.
+const unrolled = 256
+
+// straight moves up to k.Max bytes without a counter.
+func (g *Generator) straight(k Copy, done Label) {
+	a := g.code
+	for off := int32(0); off < int32(k.Max); off += 16 {
+		a.LoadX16(R15, At(RAX, off))
+		a.StoreX16(At(R12, 8+off), R15)
+		if off+16 < int32(k.Max) {
+			a.CmpImm(RDX, off+16)
+			a.J(BelowEqual, done)
+		}
+	}
+}
+
+// loop moves RDX bytes, counting in R15 from zero.
+func (g *Generator) loop() {
+	a := g.code
+	again := a.NewLabel()
+	a.Bind(again)
+	a.LoadX16(R15, Indexed(RAX, R15, 1, 0))
+	a.StoreX16(Indexed(R12, R15, 1, 8), R15)
+	a.AddImm(R15, 16)
+	a.Cmp(R15, RDX)
+	a.J(Below, again)
 }
 
 // bound turns the number of elements in RDX into bytes, at most Max. A number that cannot be one becomes none.

@@ -140,7 +140,10 @@ type parts struct {
 func check(captures ...Capture) error {
 	for _, c := range captures {
 		n := ring.RecordWords + 8*len(c.Words)
-		for _, k := range c.Copies {
+		for i, k := range c.Copies {
+			if i+1+k.Nested > len(c.Copies) {
+				return recording.Errorf(recording.CodeInternal, "copy %d depends on one that is not there", i)
+			}
 			if k.Max > CopyMax {
 				return recording.Errorf(recording.CodeInternal, "a copy of %d bytes is too long", k.Max)
 			}

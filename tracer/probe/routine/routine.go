@@ -83,6 +83,7 @@ func (g *Generator) record(number uint32, c Capture, adjust int32, kind site.Kin
 	}
 	g.mark(plain, origin)
 	a.Bind(x.start)
+	g.only(c.Only, x.skip)
 	o := g.cfg.Offsets
 	a.Load(R13, At(R14, o.GoroutineM))
 	a.Load(R13, At(R13, o.ThreadSlot))
@@ -121,6 +122,21 @@ func (g *Generator) record(number uint32, c Capture, adjust int32, kind site.Kin
 	a.Store(At(R13, ring.Head), R12) // publishes
 	a.Bind(x.skip)
 	g.exits = append(g.exits, x)
+}
+
+// only leads past the record unless RAX holds one of the values.
+func (g *Generator) only(values []int32, skip Label) {
+	if len(values) == 0 {
+		return
+	}
+	a := g.code
+	wanted := a.NewLabel()
+	for _, v := range values {
+		a.CmpImm(RAX, v)
+		a.J(Equal, wanted)
+	}
+	a.Jmp(skip)
+	a.Bind(wanted)
 }
 
 // time writes the time stamp counter into the record. Without the fence the counter could be read before an

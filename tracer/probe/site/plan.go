@@ -260,7 +260,7 @@ func (p *planner) island(s *Site) {
 
 // free reports whether n bytes are padding between functions that nothing uses.
 func (p *planner) free(at uint64, n int) bool {
-	f := p.img.functionAt(at)
+	f := p.img.FunctionAt(at)
 	if f == nil {
 		return false
 	}
@@ -277,7 +277,7 @@ func (p *planner) free(at uint64, n int) bool {
 }
 
 // functionAt returns the function whose range holds addr.
-func (img *Image) functionAt(addr uint64) *Function {
+func (img *Image) FunctionAt(addr uint64) *Function {
 	i, found := slices.BinarySearchFunc(img.Functions, addr, func(f Function, a uint64) int {
 		switch {
 		case f.Addr > a:
@@ -336,7 +336,7 @@ func frameOnly(code []Inst, img *Image) (early bool, adjust int64) {
 
 // Displace returns the site of a jump at exactly addr; its Kind is not set.
 func (img *Image) Displace(addr uint64) Site {
-	f := img.functionAt(addr)
+	f := img.FunctionAt(addr)
 	if f == nil {
 		return Site{Reason: "no function holds it"}
 	}

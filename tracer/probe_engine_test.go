@@ -1,0 +1,108 @@
+//go:build linux && amd64
+
+package tracer
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+// stories renders what each goroutine did, sorted: goroutines are numbered differently in every run.
+func (r *recorded) stories() []string {
+	seen := map[int64]bool{}
+	var all []string
+	for _, e := range r.events {
+		if !seen[e.Goroutine] {
+			seen[e.Goroutine] = true
+			all = append(all, r.story(e.Goroutine))
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
+// sameStories allows that one run ended a little earlier in a goroutine that main does not wait for.
+func sameStories(a, b []string) bool {
+	return slices.EqualFunc(a, b, func(x, y string) bool {
+		return x == y || !strings.Contains(x+y, "call main.main\n") && (strings.HasPrefix(x, y) || strings.HasPrefix(y, x))
+	})
+}
+
+// TestEnginesAgree records programs with both engines: the same events in the same order in every goroutine, the same
+// output, the same end.
+func TestEnginesAgree(t *testing.T) {
+	for _, c := range []struct {
+		fixture string
+		args    []string
+	}{
+		{"concurrent", nil}, {"recover", nil}, {"goexit", nil}, {"goroutines", nil}, {"output", nil}, {"crash", []string{"panic"}},
+		{"exit", []string{"7"}}, {"morestack", nil},
+	} {
+		t.Run(c.fixture, func(t *testing.T) {
+			path := fixture(t, c.fixture)
+			b := record(t, Options{Target: path, Args: c.args})
+			p := record(t, Options{Target: path, Args: c.args, Engine: EngineProbe})
+			want, got := b.stories(), p.stories()
+			if !sameStories(got, want) {
+				for i := range max(len(got), len(want)) {
+					var g, w string
+					if i < len(got) {
+						g = got[i]
+					}
+					if i < len(want) {
+						w = want[i]
+					}
+					if g != w {
+						t.Errorf("probes:\n%.3000s\nbreakpoints:\n%.3000s", g, w)
+						break
+					}
+				}
+			}
+			if p.stdout != b.stdout || p.result.ExitCode != b.result.ExitCode || p.result.Signal != b.result.Signal || p.result.Error != b.result.Error {
+				t.Errorf("probes %+v %q, breakpoints %+v %q", p.result, p.stdout, b.result, b.stdout)
+			}
+			t.Logf("%d events", len(p.events))
+		})
+	}
+}
+
+// TestProbeValues compares what probes record of values of every kind with what the program prints.
+func TestProbeValues(t *testing.T) {
+	for name, flags := range map[string][]string{"optimized": nil, "unoptimized": {"-gcflags=all=-N -l"}, "pie": {"-buildmode=pie"}} {
+		t.Run(name, func(t *testing.T) {
+			calls, stdout, unreadable := recordValues(t, fixture(t, "values", flags...), EngineProbe)
+			byFunction := map[string][]*shownValues{}
+			for _, c := range calls {
+				byFunction[c.function] = append(byFunction[c.function], c)
+			}
+			lines := strings.Split(strings.TrimSuffix(stdout, "\n"), "\n")
+			if len(lines) < 120 {
+				t.Fatalf("the program printed %d lines", len(lines))
+			}
+			// What an interface holds is copied without knowing its type, so that some of it is missing: never wrong.
+			missing := 0
+			for _, line := range lines {
+				if !compareProbed(t, byFunction, line) {
+					missing++
+				}
+			}
+			if missing > 3 || missing == 0 && unreadable > 0 {
+				t.Errorf("%d calls with unreadable values, %d values in all", missing, unreadable)
+			}
+		})
+	}
+}
+
+// compareProbed compares like compareCall, but takes unreadable parts for what they are.
+func compareProbed(t *testing.T, calls map[string][]*shownValues, line string) bool {
+	t.Helper()
+	function := strings.SplitN(line, "\t", 2)[0]
+	if c := calls[function]; len(c) > 0 && strings.Contains(strings.Join(append(c[0].args, c[0].results...), " "), "<unreadable: memory fault>") {
+		calls[function] = c[1:]
+		t.Log("missing:", c[0].args)
+		return false
+	}
+	compareCall(t, calls, line)
+	return true
+}
