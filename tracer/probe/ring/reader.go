@@ -112,7 +112,11 @@ func (r *Reader) Drain(emit func(*Record) error) (int, error) {
 	cutoff := Ticks()
 	r.heap = r.heap[:0]
 	for i := range r.Rings() {
-		if r.open(i, cutoff) {
+		waiting, err := r.open(i, cutoff)
+		if err != nil {
+			return 0, err
+		}
+		if waiting {
 			r.push(i)
 		}
 	}
@@ -133,17 +137,25 @@ func (r *Reader) Drain(emit func(*Record) error) (int, error) {
 	return n, nil
 }
 
-// open looks at how far a ring has been written.
-func (r *Reader) open(i int, cutoff uint64) bool {
+// open looks at how far a ring has been written. What the program put there is not trusted: every address is checked.
+func (r *Reader) open(i int, cutoff uint64) (bool, error) {
 	c := &r.rings[i]
 	base := r.layout.Ring(i)
+	data := base + ControlLen
+	end := data + r.layout.DataSize + RecordMax
 	head := r.word(base + Head).Load()
 	c.lap = 0
 	if head < c.at {
 		c.lap = r.word(base + WrapEnd).Load()
+		if c.lap < c.at || c.lap > end {
+			return false, astray(i, c.lap)
+		}
+	}
+	if head < data || head > end || head%8 != 0 || c.lap%8 != 0 {
+		return false, astray(i, head)
 	}
 	c.stop = head
-	return r.advance(i, cutoff)
+	return r.advance(i, cutoff), nil
 }
 
 // advance reports whether a record of this batch waits at the cursor; if not, it frees what was read.
@@ -166,7 +178,14 @@ func (r *Reader) advance(i int, cutoff uint64) bool {
 // take reads the record at a ring's cursor and steps over it.
 func (r *Reader) take(i int, rec *Record, emit func(*Record) error) error {
 	c := &r.rings[i]
-	b := r.memory[c.at-r.layout.Base:]
+	limit := c.stop
+	if c.lap != 0 {
+		limit = c.lap
+	}
+	b := r.memory[c.at-r.layout.Base : limit-r.layout.Base]
+	if len(b) < RecordWords {
+		return damaged(i, 0)
+	}
 	rec.Time = max(c.time, r.last)
 	r.last = rec.Time
 	rec.Goroutine = int64(binary.LittleEndian.Uint64(b[RecordGo:]))
@@ -177,10 +196,13 @@ func (r *Reader) take(i int, rec *Record, emit func(*Record) error) error {
 		return damaged(i, rec.Site)
 	}
 	end := RecordWords + 8*shape.Words
+	if end > len(b) {
+		return damaged(i, rec.Site)
+	}
 	rec.Words = b[RecordWords:end]
 	at := end
 	for k := 0; k < len(shape.Copies); k++ {
-		if at > RecordMax-8 {
+		if at+8 > len(b) {
 			return damaged(i, rec.Site)
 		}
 		n := int64(binary.LittleEndian.Uint64(b[at:]))
@@ -191,7 +213,7 @@ func (r *Reader) take(i int, rec *Record, emit func(*Record) error) error {
 			k += shape.Copies[k]
 		}
 	}
-	if at > RecordMax {
+	if at > len(b) {
 		return damaged(i, rec.Site)
 	}
 	rec.Copies = b[end:at]
