@@ -76,6 +76,8 @@ type Report struct {
 	Mapped             time.Duration
 	Patched            time.Duration
 	Detached           time.Duration
+	Stopped            time.Duration // attaching: how long the program stood still
+	Moved              int           // attaching: threads that stood in bytes to be patched
 }
 
 // Launch starts a program with probes in the given functions. img must have been loaded from Command[0].
@@ -156,13 +158,7 @@ func (p *Process) install(img *site.Image, plan plan, group *proc.TargetGroup, o
 		return err
 	}
 	begin := time.Now()
-	layout := ring.Layout{Count: o.Rings, DataSize: (o.RingBytes + 4095) &^ 4095}
-	if layout.Count == 0 {
-		layout.Count = DefaultRings
-	}
-	if layout.DataSize == 0 {
-		layout.DataSize = DefaultRingBytes
-	}
+	layout := o.layout()
 	bias := target.BinInfo().Images[0].StaticBase
 	size := codeSize(plan.sites)
 	code, err := placeNear(p.Pid, img, bias, size+layout.Size())
@@ -175,12 +171,34 @@ func (p *Process) install(img *site.Image, plan plan, group *proc.TargetGroup, o
 		return err
 	}
 	p.Report.Mapped = time.Since(begin)
-	p.shared = region[size:]
-
-	begin = time.Now()
-	gen := routine.NewGenerator(routine.Config{
+	err = p.generate(img, plan, routine.Config{
 		Image: img, Bias: bias, Code: code, Size: size, Rings: layout, Offsets: offsets,
 	})
+	if err != nil {
+		return err
+	}
+	p.place(region, size)
+	if err := p.open(); err != nil {
+		return err
+	}
+	return p.start(plan, layout, o)
+}
+
+func (o *Options) layout() ring.Layout {
+	l := ring.Layout{Count: o.Rings, DataSize: (o.RingBytes + 4095) &^ 4095}
+	if l.Count == 0 {
+		l.Count = DefaultRings
+	}
+	if l.DataSize == 0 {
+		l.DataSize = DefaultRingBytes
+	}
+	return l
+}
+
+// generate makes the code for all sites.
+func (p *Process) generate(img *site.Image, plan plan, cfg routine.Config) error {
+	begin := time.Now()
+	gen := routine.NewGenerator(cfg)
 	for i := range plan.sites {
 		if err := gen.Add(&plan.sites[i], EntryNumber(i), ReturnNumber(i), plan.probes[i].Args, plan.probes[i].Results); err != nil {
 			return err
@@ -190,15 +208,29 @@ func (p *Process) install(img *site.Image, plan plan, group *proc.TargetGroup, o
 	if handler == nil {
 		return recording.Errorf(recording.CodeUnsupported, "the program has no runtime.sigtramp")
 	}
-	if p.program, err = gen.Finish(handler); err != nil {
-		return err
-	}
+	var err error
+	p.program, err = gen.Finish(handler)
+	p.Report.Generated = time.Since(begin)
+	return err
+}
+
+// place copies the code into the mapped region, whose first size bytes are for code.
+func (p *Process) place(region []byte, size uint64) {
+	p.shared = region[size:]
 	for _, part := range p.program.Parts {
 		copy(region[part.Offset:size], part.Bytes)
 		p.Report.CodeBytes += len(part.Bytes)
 	}
-	p.Report.Generated = time.Since(begin)
-	return p.start(plan, layout, o)
+}
+
+// open opens the program's memory.
+func (p *Process) open() error {
+	memory, err := os.OpenFile(fmt.Sprintf("/proc/%d/mem", p.Pid), os.O_RDWR, 0)
+	if err != nil {
+		return recording.Errorf(recording.CodePermission, "opening the program's memory: %w", err)
+	}
+	p.memory = memory
+	return nil
 }
 
 // start prepares the rings and writes the patches.
@@ -224,17 +256,12 @@ func (p *Process) start(plan plan, layout ring.Layout, o Options) error {
 		p.Reader.Abandon()
 	}
 	begin := time.Now()
-	memory, err := os.OpenFile(fmt.Sprintf("/proc/%d/mem", p.Pid), os.O_RDWR, 0)
-	if err != nil {
-		return recording.Errorf(recording.CodePermission, "opening the program's memory: %w", err)
-	}
-	p.memory = memory
 	var patches []routine.Patch
 	if !o.KeepHandler {
 		patches = append(patches, p.program.Shim)
 	}
 	patches = append(patches, p.program.Patches...)
-	if err := write(memory, patches); err != nil {
+	if err := write(p.memory, patches); err != nil {
 		return err
 	}
 	p.Report.Patched = time.Since(begin)

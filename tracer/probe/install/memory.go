@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"cmp"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -70,8 +71,13 @@ func mapRegion(t *proc.Target, g *proc.TargetGroup, pid int, code, codeSize, dat
 	if err != nil {
 		return nil, err
 	}
-	defer c.restore()
-	fd, err := c.call(unix.SYS_MEMFD_CREATE, name, unix.MFD_CLOEXEC)
+	region, err := share(c.call, pid, code, codeSize, dataSize, name)
+	return region, errors.Join(err, c.restore())
+}
+
+// share maps shared memory at code and behind it through call, which runs system calls in the program.
+func share(call func(number uint64, args ...uint64) (uint64, error), pid int, code, codeSize, dataSize, name uint64) ([]byte, error) {
+	fd, err := call(unix.SYS_MEMFD_CREATE, name, unix.MFD_CLOEXEC)
 	if err != nil {
 		return nil, err
 	}
@@ -84,20 +90,20 @@ func mapRegion(t *proc.Target, g *proc.TargetGroup, pid int, code, codeSize, dat
 		return nil, recording.Errorf(recording.CodeInternal, "sizing the shared memory: %w", err)
 	}
 	const flags = unix.MAP_SHARED | unix.MAP_FIXED_NOREPLACE
-	if _, err := c.call(unix.SYS_MMAP, code, codeSize, unix.PROT_READ|unix.PROT_EXEC, flags, fd, 0); err != nil {
+	if _, err := call(unix.SYS_MMAP, code, codeSize, unix.PROT_READ|unix.PROT_EXEC, flags, fd, 0); err != nil {
 		return nil, err
 	}
-	if _, err := c.call(unix.SYS_MMAP, code+codeSize, dataSize, unix.PROT_READ|unix.PROT_WRITE, flags, fd, codeSize); err != nil {
+	if _, err := call(unix.SYS_MMAP, code+codeSize, dataSize, unix.PROT_READ|unix.PROT_WRITE, flags, fd, codeSize); err != nil {
 		return nil, err
 	}
-	if _, err := c.call(unix.SYS_CLOSE, fd); err != nil {
+	if _, err := call(unix.SYS_CLOSE, fd); err != nil {
 		return nil, err
 	}
 	region, err := unix.Mmap(int(shared.Fd()), 0, int(codeSize+dataSize), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 	if err != nil {
 		return nil, recording.Errorf(recording.CodeInternal, "mapping the shared memory: %w", err)
 	}
-	return region, c.restore()
+	return region, nil
 }
 
 // caller runs system calls in a stopped program, at the place where it stopped.
@@ -208,7 +214,7 @@ func writeRun(memory *os.File, patches []routine.Patch, from, to uint64) error {
 	}
 	for _, p := range patches {
 		at := text[p.Addr-from:]
-		if !bytes.Equal(at[:len(p.Old)], p.Old) {
+		if !bytes.Equal(at[:len(p.Old)], p.Old) && !(p.Replaces && at[0] == 0xE9) {
 			return recording.Errorf(recording.CodeUnsupported, "the program's code at %#x is not what its file says", p.Addr).
 				WithHint("is another tracer attached, or was the file replaced?")
 		}

@@ -32,7 +32,13 @@ type Config struct {
 type Patch struct {
 	Addr     uint64 // in the running program
 	Old, New []byte
+	Owner    int    // position of the function among those added; −1: none
+	Replaces bool   // another jump may stand there: that of a tracer before us
+	Moves    []Move // of the instructions that the patch covers, but the first
 }
+
+// Move says where a displaced instruction lies now.
+type Move struct{ From, To uint64 }
 
 // Program is the generated code.
 type Program struct {
@@ -56,6 +62,7 @@ type Generator struct {
 	out   Program
 	slow  asm.Label
 	now   *routine
+	added int
 	exits []exit
 }
 
@@ -94,6 +101,7 @@ type routine struct {
 	site   uint64 // in the running program
 	start  int
 	ranges []span
+	moves  []Move
 }
 
 type span struct {
@@ -128,6 +136,7 @@ func (g *Generator) Add(s *site.Sites, entry, ret uint32, args, results Capture)
 			return err
 		}
 	}
+	g.added++
 	return nil
 }
 

@@ -29,6 +29,9 @@ func (g *Generator) routine(s *site.Site, p parts) error {
 	}
 	for i := range s.Code {
 		in := &s.Code[i]
+		if i > 0 {
+			g.now.moves = append(g.now.moves, Move{in.Addr + g.cfg.Bias, g.code.PC()})
+		}
 		if in.Flow == site.FlowRet && !s.Early {
 			g.record(p.ret, p.results, 0, site.Return, in)
 		}
@@ -199,11 +202,15 @@ func (g *Generator) patch(s *site.Site) {
 	if s.Form == site.FormIsland {
 		addr = s.Island
 	}
-	g.out.Patches = append(g.out.Patches, g.jump(addr, to))
+	p := g.jump(addr, to)
+	p.Owner, p.Moves = g.added, g.now.moves
+	g.out.Patches = append(g.out.Patches, p)
 	if s.Form == site.FormIsland {
 		d := int64(s.Island) - int64(s.Addr) - site.ShortLen
 		old := g.cfg.Image.Text(s.Addr, s.Addr+site.ShortLen)
-		g.out.Patches = append(g.out.Patches, Patch{s.Addr + g.cfg.Bias, old, []byte{0xEB, byte(int8(d))}})
+		g.out.Patches = append(g.out.Patches, Patch{
+			Addr: s.Addr + g.cfg.Bias, Old: old, New: []byte{0xEB, byte(int8(d))}, Owner: g.added, Moves: g.now.moves,
+		})
 	}
 }
 
@@ -211,5 +218,5 @@ func (g *Generator) patch(s *site.Site) {
 func (g *Generator) jump(addr, to uint64) Patch {
 	code := []byte{0xE9, 0, 0, 0, 0}
 	binary.LittleEndian.PutUint32(code[1:], uint32(int32(int64(to)-int64(addr+g.cfg.Bias+site.JumpLen))))
-	return Patch{addr + g.cfg.Bias, g.cfg.Image.Text(addr, addr+site.JumpLen), code}
+	return Patch{Addr: addr + g.cfg.Bias, Old: g.cfg.Image.Text(addr, addr+site.JumpLen), New: code, Owner: -1}
 }

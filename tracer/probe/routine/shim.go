@@ -86,6 +86,7 @@ func (g *Generator) shim(handler *site.Function) error {
 	g.interrupted(native)
 	g.part(start, indexNone)
 	g.out.Shim = g.jump(handler.Addr, g.cfg.Code+uint64(start))
+	g.out.Shim.Replaces = true
 	return nil
 }
 

@@ -16,6 +16,7 @@ import (
 // program runs at these plus a bias. An Image does not change after Load and may be used by many goroutines.
 type Image struct {
 	Functions []Function // by address
+	Base      uint64     // address of the first loaded segment, rounded down to a page
 
 	text    []byte
 	addr    uint64
@@ -45,6 +46,12 @@ func Load(path string) (*Image, error) {
 			WithHint("probes need a program built with GOARCH=amd64")
 	}
 	img := &Image{}
+	for _, p := range f.Progs {
+		if p.Type == elf.PT_LOAD {
+			img.Base = p.Vaddr &^ 4095
+			break
+		}
+	}
 	if err := img.readText(f, path); err != nil {
 		return nil, err
 	}

@@ -1,0 +1,372 @@
+package install
+
+import (
+	"cmp"
+	"debug/elf"
+	"encoding/binary"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-delve/delve/pkg/proc"
+	"golang.org/x/sys/unix"
+
+	"smiley/recording"
+	"smiley/tracer/probe/ring"
+	"smiley/tracer/probe/routine"
+	"smiley/tracer/probe/site"
+)
+
+// Attach puts probes into a running program. img must have been loaded from the program's file. Everything that takes long
+// happens before the program is stopped; Report.Stopped says for how long it was.
+func Attach(pid int, img *site.Image, probes []Probe, o Options) (*Process, error) {
+	a, err := newAttachment(pid, img, probes, o)
+	if err != nil {
+		return nil, err
+	}
+	var begin time.Time
+	err = whileStopped(pid, func(s *stopped) error {
+		begin = time.Now()
+		return a.install(s)
+	})
+	if err != nil {
+		return nil, err
+	}
+	a.process.Report.Stopped = time.Since(begin)
+	// A preemption request that a thread lost to being stopped would be waited for.
+	if ids, err := threadsOf(pid); err == nil {
+		for _, id := range ids {
+			_ = unix.Tgkill(pid, id, unix.SIGURG)
+		}
+	}
+	return a.process, nil
+}
+
+// attachment is an attach in the making.
+type attachment struct {
+	process *Process
+	img     *site.Image
+	plan    plan
+	options Options
+	layout  ring.Layout
+	code    uint64
+	size    uint64
+	bias    uint64
+	allgs   uint64 // address of runtime.allgs
+	allm    uint64 // address of runtime.allm
+	offsets routine.Offsets
+	schedSP int64
+	allLink int64 // runtime.m.alllink
+	syscall uint64
+}
+
+func newAttachment(pid int, img *site.Image, probes []Probe, o Options) (*attachment, error) {
+	begin := time.Now()
+	path := fmt.Sprintf("/proc/%d/exe", pid)
+	a := &attachment{img: img, plan: planned(img, probes), options: o}
+	a.process = &Process{Pid: pid, Sites: a.plan.sites, Probes: a.plan.probes, Skipped: a.plan.skipped}
+	a.process.Report.Planned = time.Since(begin)
+	var err error
+	if a.bias, err = biasOf(pid, img); err != nil {
+		return nil, err
+	}
+	if err := a.symbols(path); err != nil {
+		return nil, err
+	}
+	if a.syscall = findSyscall(img); a.syscall == 0 {
+		return nil, recording.Errorf(recording.CodeUnsupported, "the program has no system call instruction")
+	}
+	a.syscall += a.bias
+	a.layout = o.layout()
+	a.size = codeSize(a.plan.sites)
+	if a.code, err = placeNear(pid, img, a.bias, a.size+a.layout.Size()); err != nil {
+		return nil, err
+	}
+	a.layout.Base = a.code + a.size
+	return a, a.process.generate(img, a.plan, routine.Config{
+		Image: img, Bias: a.bias, Code: a.code, Size: a.size, Rings: a.layout, Offsets: a.offsets,
+	})
+}
+
+// symbols reads what the program's file says about the runtime.
+func (a *attachment) symbols(path string) error {
+	f, err := elf.Open(path)
+	if err != nil {
+		return recording.Errorf(recording.CodePermission, "reading %s: %w", path, err)
+	}
+	defer func() { _ = f.Close() }()
+	bi := proc.NewBinaryInfo("linux", "amd64", true)
+	if err := bi.LoadBinaryInfo(path, f.Entry+a.bias, nil); err != nil {
+		return recording.Errorf(recording.CodeUnsupported, "reading %s: %w", path, err)
+	}
+	defer func() { _ = bi.Close() }()
+	if a.offsets, err = runtimeOffsets(bi); err != nil {
+		return err
+	}
+	if a.schedSP, err = fieldOffset(bi, "runtime.g", []string{"sched", "sp"}); err != nil {
+		return err
+	}
+	if a.allLink, err = fieldOffset(bi, "runtime.m", []string{"alllink"}); err != nil {
+		return err
+	}
+	symbols, _ := f.Symbols()
+	for _, s := range symbols {
+		switch s.Name {
+		case "runtime.allgs":
+			a.allgs = s.Value + a.bias
+		case "runtime.allm":
+			a.allm = s.Value + a.bias
+		}
+	}
+	if a.allgs != 0 && a.allm != 0 {
+		return nil
+	}
+	return recording.Errorf(recording.CodeUnsupported, "the program has no symbols").
+		WithHint("attaching needs a program that was built without -ldflags=-s")
+}
+
+// biasOf returns the distance between where the program runs and where its file says (rule R13).
+func biasOf(pid int, img *site.Image) (uint64, error) {
+	exe, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid))
+	if err != nil {
+		return 0, recording.Errorf(recording.CodeNotFound, "there is no process %d: %w", pid, err)
+	}
+	maps, err := os.ReadFile(fmt.Sprintf("/proc/%d/maps", pid))
+	if err != nil {
+		return 0, recording.Errorf(recording.CodePermission, "reading the mappings of process %d: %w", pid, err)
+	}
+	for line := range strings.Lines(string(maps)) {
+		var lo, hi, offset uint64
+		var mode string
+		if _, err := fmt.Sscanf(line, "%x-%x %s %x", &lo, &hi, &mode, &offset); err != nil {
+			continue
+		}
+		if strings.HasSuffix(strings.TrimSpace(line), exe) && offset == 0 {
+			return lo - img.Base, nil
+		}
+	}
+	return 0, recording.Errorf(recording.CodeUnsupported, "%s is not mapped in process %d", exe, pid)
+}
+
+// findSyscall returns the address of a system call instruction in the program's own code.
+func findSyscall(img *site.Image) uint64 {
+	for i := range img.Functions {
+		f := &img.Functions[i]
+		if !strings.Contains(f.Name, "yscall") {
+			continue
+		}
+		for in := range img.Instructions(f.Addr, f.End) {
+			if in.Map == 1 && in.Opcode == 0x05 && !in.Wide && in.Len == 2 {
+				return in.Addr
+			}
+		}
+	}
+	return 0
+}
+
+// install does what needs the program stopped.
+func (a *attachment) install(s *stopped) error {
+	begin := time.Now()
+	region, err := a.mapRegion(s)
+	if err != nil {
+		return err
+	}
+	p := a.process
+	p.place(region, a.size)
+	p.Report.Mapped = time.Since(begin)
+	if err := p.open(); err != nil {
+		return err
+	}
+	if err := a.avoid(s); err != nil {
+		return err
+	}
+	if err := a.forgetRings(); err != nil {
+		return err
+	}
+	if err := p.start(a.plan, a.layout, a.options); err != nil {
+		return err
+	}
+	a.moveThreads(s)
+	return nil
+}
+
+// mapRegion is the shared memory, as mapRegion for a launched program.
+func (a *attachment) mapRegion(s *stopped) ([]byte, error) {
+	t := s.any()
+	if t == nil {
+		return nil, recording.Errorf(recording.CodeNotFound, "the program has no threads")
+	}
+	call := func(number uint64, args ...uint64) (uint64, error) { return s.call(t, a.syscall, number, args...) }
+	return share(call, s.pid, a.code, a.size, a.layout.Size(), zeroByte(a.img)+a.bias)
+}
+
+// avoid leaves out functions in whose patched bytes a goroutine will go on some day (rule R12): a preempted goroutine's
+// place lies somewhere on its stack, and so does that of a thread in a signal handler. Any word that could be such an
+// address counts.
+func (a *attachment) avoid(s *stopped) error {
+	covered := map[uint64]int{} // addresses that are no instructions any more, to owners
+	for _, p := range a.process.program.Patches {
+		for _, m := range p.Moves {
+			covered[m.From] = p.Owner
+		}
+	}
+	from, to := a.img.Bounds()
+	from, to = from+a.bias, to+a.bias
+	blocked := map[int]bool{}
+	look := func(stack []byte) {
+		for i := 0; i+8 <= len(stack); i += 8 {
+			word := binary.LittleEndian.Uint64(stack[i:])
+			if word < from || word >= to {
+				continue
+			}
+			if owner, ok := covered[word]; ok {
+				blocked[owner] = true
+			}
+		}
+	}
+	if err := a.stacks(s, look); err != nil {
+		return err
+	}
+	if len(blocked) == 0 {
+		return nil
+	}
+	program := a.process.program
+	program.Patches = slices.DeleteFunc(program.Patches, func(p routine.Patch) bool { return blocked[p.Owner] })
+	for owner := range blocked {
+		a.process.Skipped = append(a.process.Skipped, Skipped{
+			a.plan.sites[owner].Function, "a goroutine was stopped in the bytes of a jump",
+		})
+	}
+	slices.SortFunc(a.process.Skipped, func(x, y Skipped) int { return cmp.Compare(x.Function.Addr, y.Function.Addr) })
+	return nil
+}
+
+// wholeStack is the size up to which a stack is searched from end to end; of larger ones only the part in use is.
+const wholeStack = 256 << 10
+
+// stacks shows the stacks of all goroutines and of all threads.
+func (a *attachment) stacks(s *stopped, look func([]byte)) error {
+	read := func(addr, n uint64) []byte {
+		b := make([]byte, n)
+		k, _ := a.process.memory.ReadAt(b, int64(addr))
+		return b[:k]
+	}
+	for _, t := range s.threads {
+		look(read(t.regs.Rsp&^7, 64<<10))
+	}
+	header := read(a.allgs, 16)
+	if len(header) < 16 {
+		return recording.Errorf(recording.CodeInternal, "the program's goroutines cannot be read")
+	}
+	list := read(binary.LittleEndian.Uint64(header), 8*binary.LittleEndian.Uint64(header[8:]))
+	size := uint64(a.schedSP) + 8
+	for ; len(list) >= 8; list = list[8:] {
+		g := read(binary.LittleEndian.Uint64(list), size)
+		if uint64(len(g)) < size {
+			continue
+		}
+		lo, hi := binary.LittleEndian.Uint64(g), binary.LittleEndian.Uint64(g[a.offsets.StackHi:])
+		if hi <= lo {
+			continue
+		}
+		if sp := binary.LittleEndian.Uint64(g[a.schedSP:]); hi-lo > wholeStack && sp > lo && sp < hi {
+			lo = sp &^ 7
+		}
+		look(read(lo, min(hi-lo, 64<<20)))
+	}
+	return nil
+}
+
+// forgetRings makes threads forget the rings of a tracer before us.
+func (a *attachment) forgetRings() error {
+	var word [8]byte
+	at := a.allm
+	for {
+		if _, err := a.process.memory.ReadAt(word[:], int64(at)); err != nil {
+			return recording.Errorf(recording.CodeInternal, "the program's threads cannot be read: %w", err)
+		}
+		m := binary.LittleEndian.Uint64(word[:])
+		if m == 0 {
+			return nil
+		}
+		if _, err := a.process.memory.WriteAt(make([]byte, 8), int64(m)+int64(a.offsets.ThreadSlot)); err != nil {
+			return recording.Errorf(recording.CodeInternal, "the program's threads cannot be prepared: %w", err)
+		}
+		at = m + uint64(a.allLink)
+	}
+}
+
+// moveThreads takes threads out of bytes that are jumps now: they go on in the routine's copies.
+func (a *attachment) moveThreads(s *stopped) {
+	moves := map[uint64]uint64{}
+	for _, p := range a.process.program.Patches {
+		for _, m := range p.Moves {
+			moves[m.From] = m.To
+		}
+	}
+	for _, t := range s.threads {
+		if to, ok := moves[t.regs.Rip]; ok {
+			t.regs.Rip, t.changed = to, true
+			a.process.Report.Moved++
+		}
+	}
+}
+
+// Remove takes the probes out of the running program: every byte of its text but the signal handler's is what it was. Threads
+// that are inside of routines run out of them by themselves, so routines and rings stay mapped.
+func (p *Process) Remove() error {
+	p.Reader.Abandon() // nobody waits for us from here on
+	return whileStopped(p.Pid, func(*stopped) error {
+		undo := make([]routine.Patch, len(p.program.Patches))
+		for i, patch := range p.program.Patches {
+			undo[i] = routine.Patch{Addr: patch.Addr, Old: patch.New, New: patch.Old}
+		}
+		return write(p.memory, undo)
+	})
+}
+
+// Clean takes out what a tracer that died left in a program: every byte of the functions' code that differs from the file,
+// but the head of the signal handler, is written back. It returns how many bytes that were.
+func Clean(pid int, img *site.Image) (int, error) {
+	bias, err := biasOf(pid, img)
+	if err != nil {
+		return 0, err
+	}
+	p := &Process{Pid: pid}
+	if err := p.open(); err != nil {
+		return 0, err
+	}
+	defer func() { _ = p.memory.Close() }()
+	n := 0
+	err = whileStopped(pid, func(*stopped) error {
+		patches, err := differences(p.memory, img, bias)
+		n = len(patches)
+		if err != nil {
+			return err
+		}
+		return write(p.memory, patches)
+	})
+	return n, err
+}
+
+// differences lists the bytes of the program's text that are not those of its file.
+func differences(memory *os.File, img *site.Image, bias uint64) ([]routine.Patch, error) {
+	from, to := img.Bounds()
+	now := make([]byte, to-from)
+	if _, err := memory.ReadAt(now, int64(from+bias)); err != nil {
+		return nil, recording.Errorf(recording.CodePermission, "reading the program's code: %w", err)
+	}
+	handler := img.Lookup("runtime.sigtramp")
+	file := img.Text(from, to)
+	var patches []routine.Patch
+	for i := range now {
+		addr := from + uint64(i)
+		if now[i] == file[i] || handler != nil && addr >= handler.Addr && addr < handler.Addr+site.JumpLen {
+			continue
+		}
+		patches = append(patches, routine.Patch{Addr: addr + bias, Old: now[i : i+1], New: file[i : i+1], Owner: -1})
+	}
+	return patches, nil
+}
