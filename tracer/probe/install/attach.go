@@ -59,7 +59,6 @@ type attachment struct {
 	offsets routine.Offsets
 	schedSP int64
 	allLink int64 // runtime.m.alllink
-	syscall uint64
 }
 
 func newAttachment(pid int, img *site.Image, probes []Probe, o Options) (*attachment, error) {
@@ -75,10 +74,6 @@ func newAttachment(pid int, img *site.Image, probes []Probe, o Options) (*attach
 	if err := a.symbols(path); err != nil {
 		return nil, err
 	}
-	if a.syscall = findSyscall(img); a.syscall == 0 {
-		return nil, recording.Errorf(recording.CodeUnsupported, "the program has no system call instruction")
-	}
-	a.syscall += a.bias
 	a.layout = o.layout()
 	a.size = codeSize(a.plan.sites)
 	if a.code, err = placeNear(pid, img, a.bias, a.size+a.layout.Size()); err != nil {
@@ -150,56 +145,30 @@ func biasOf(pid int, img *site.Image) (uint64, error) {
 	return 0, recording.Errorf(recording.CodeUnsupported, "%s is not mapped in process %d", exe, pid)
 }
 
-// findSyscall returns the address of a system call instruction in the program's own code.
-func findSyscall(img *site.Image) uint64 {
-	for i := range img.Functions {
-		f := &img.Functions[i]
-		if !strings.Contains(f.Name, "yscall") {
-			continue
-		}
-		for in := range img.Instructions(f.Addr, f.End) {
-			if in.Map == 1 && in.Opcode == 0x05 && !in.Wide && in.Len == 2 {
-				return in.Addr
-			}
-		}
-	}
-	return 0
-}
-
 // install does what needs the program stopped.
 func (a *attachment) install(s *stopped) error {
 	begin := time.Now()
+	p := a.process
+	if err := p.open(); err != nil {
+		return err
+	}
 	region, err := a.mapRegion(s)
 	if err != nil {
 		return err
 	}
-	p := a.process
 	p.place(region, a.size)
 	p.Report.Mapped = time.Since(begin)
-	if err := p.open(); err != nil {
-		return err
-	}
 	if err := a.avoid(s); err != nil {
 		return err
 	}
 	if err := a.forgetRings(); err != nil {
 		return err
 	}
-	if err := p.start(a.plan, a.layout, a.options); err != nil {
+	// Threads move before the bytes under them change: whenever we die, each of them is somewhere it can go on from.
+	if err := a.moveThreads(s); err != nil {
 		return err
 	}
-	a.moveThreads(s)
-	return nil
-}
-
-// mapRegion is the shared memory, as mapRegion for a launched program.
-func (a *attachment) mapRegion(s *stopped) ([]byte, error) {
-	t := s.any()
-	if t == nil {
-		return nil, recording.Errorf(recording.CodeNotFound, "the program has no threads")
-	}
-	call := func(number uint64, args ...uint64) (uint64, error) { return s.call(t, a.syscall, number, args...) }
-	return share(call, s.pid, a.code, a.size, a.layout.Size(), zeroByte(a.img)+a.bias)
+	return p.start(a.plan, a.layout, a.options)
 }
 
 // avoid leaves out functions in whose patched bytes a goroutine will go on some day (rule R12): a preempted goroutine's
@@ -298,8 +267,8 @@ func (a *attachment) forgetRings() error {
 	}
 }
 
-// moveThreads takes threads out of bytes that are jumps now: they go on in the routine's copies.
-func (a *attachment) moveThreads(s *stopped) {
+// moveThreads takes threads out of bytes that are about to become jumps: they go on in the routine's copies.
+func (a *attachment) moveThreads(s *stopped) error {
 	moves := map[uint64]uint64{}
 	for _, p := range a.process.program.Patches {
 		for _, m := range p.Moves {
@@ -307,11 +276,17 @@ func (a *attachment) moveThreads(s *stopped) {
 		}
 	}
 	for _, t := range s.threads {
-		if to, ok := moves[t.regs.Rip]; ok {
-			t.regs.Rip, t.changed = to, true
-			a.process.Report.Moved++
+		to, ok := moves[t.regs.Rip]
+		if !ok {
+			continue
 		}
+		t.regs.Rip = to
+		if err := unix.PtraceSetRegs(t.id, &t.regs); err != nil {
+			return recording.Errorf(recording.CodeInternal, "setting registers of thread %d: %w", t.id, err)
+		}
+		a.process.Report.Moved++
 	}
+	return nil
 }
 
 // Remove takes the probes out of the running program: every byte of its text but the signal handler's is what it was. Threads

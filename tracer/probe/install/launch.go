@@ -256,16 +256,17 @@ func (p *Process) start(plan plan, layout ring.Layout, o Options) error {
 		p.Reader.Abandon()
 	}
 	begin := time.Now()
-	var patches []routine.Patch
 	if !o.KeepHandler {
-		patches = append(patches, p.program.Shim)
+		// Before any jump to a routine, what makes routines safe.
+		if err := write(p.memory, []routine.Patch{p.program.Shim}); err != nil {
+			return err
+		}
 	}
-	patches = append(patches, p.program.Patches...)
-	if err := write(p.memory, patches); err != nil {
+	if err := write(p.memory, p.program.Patches); err != nil {
 		return err
 	}
 	p.Report.Patched = time.Since(begin)
-	p.Report.Functions, p.Report.Patches = len(plan.sites), len(patches)
+	p.Report.Functions, p.Report.Patches = len(plan.sites), len(p.program.Patches)
 	return nil
 }
 

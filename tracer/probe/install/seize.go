@@ -22,10 +22,9 @@ type stopped struct {
 
 // thread is one thread of a stopped program.
 type thread struct {
-	id      int
-	signal  unix.Signal // it was about to be delivered when the thread stopped
-	regs    unix.PtraceRegs
-	changed bool
+	id     int
+	signal unix.Signal // it was about to be delivered when the thread stopped
+	regs   unix.PtraceRegs
 }
 
 // whileStopped stops a program, calls f, and lets the program go on, whatever f returns.
@@ -125,55 +124,16 @@ func (t *thread) wait() (bool, error) {
 	}
 }
 
-// release writes back what was changed and lets all threads go on.
+// release lets all threads go on.
 func (s *stopped) release() error {
 	var first error
 	for _, t := range s.threads {
-		if t.changed {
-			if err := unix.PtraceSetRegs(t.id, &t.regs); err != nil && first == nil {
-				first = recording.Errorf(recording.CodeInternal, "setting registers of thread %d: %w", t.id, err)
-			}
-		}
 		_, _, errno := unix.Syscall6(unix.SYS_PTRACE, unix.PTRACE_DETACH, uintptr(t.id), 0, uintptr(t.signal), 0, 0)
 		if errno != 0 && errno != unix.ESRCH && first == nil {
 			first = recording.Errorf(recording.CodeInternal, "letting thread %d go: %w", t.id, errno)
 		}
 	}
 	return first
-}
-
-// call runs a system call in the program, at an address that holds the instruction. The thread that does it must have
-// nothing pending, or a handler would begin instead; a signal that comes in between is kept for later.
-func (s *stopped) call(t *thread, instruction uint64, number uint64, args ...uint64) (uint64, error) {
-	regs := t.regs
-	regs.Rip, regs.Rax = instruction, number
-	regs.Orig_rax = ^uint64(0) // so that the kernel restarts nothing now; the thread's own call is restarted later
-	for i, a := range args {
-		*[]*uint64{&regs.Rdi, &regs.Rsi, &regs.Rdx, &regs.R10, &regs.R8, &regs.R9}[i] = a
-	}
-	t.changed = true
-	if err := unix.PtraceSetRegs(t.id, &regs); err != nil {
-		return 0, recording.Errorf(recording.CodeInternal, "setting registers: %w", err)
-	}
-	const tries = 8
-	for range tries {
-		if err := unix.PtraceSingleStep(t.id); err != nil {
-			return 0, recording.Errorf(recording.CodeInternal, "stepping: %w", err)
-		}
-		if alive, err := t.wait(); err != nil || !alive {
-			return 0, recording.Errorf(recording.CodeInternal, "the program ended while smiley was attaching")
-		}
-		if err := unix.PtraceGetRegs(t.id, &regs); err != nil {
-			return 0, recording.Errorf(recording.CodeInternal, "reading registers: %w", err)
-		}
-		if regs.Rip == instruction+2 {
-			if v := int64(regs.Rax); v < 0 && v > -4096 {
-				return 0, recording.Errorf(recording.CodePermission, "system call %d in the program: %w", number, unix.Errno(-v))
-			}
-			return regs.Rax, nil
-		}
-	}
-	return 0, recording.Errorf(recording.CodeInternal, "the program does not run system calls for smiley")
 }
 
 // any returns the thread that calls are made on: the lowest number, so that it is always the same.
