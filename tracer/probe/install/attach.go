@@ -58,7 +58,8 @@ type attachment struct {
 	allm    uint64 // address of runtime.allm
 	offsets routine.Offsets
 	schedSP int64
-	allLink int64 // runtime.m.alllink
+	allLink int64         // runtime.m.alllink
+	host    routine.Patch // the stub
 }
 
 func newAttachment(pid int, img *site.Image, probes []Probe, o Options) (*attachment, error) {
@@ -75,11 +76,10 @@ func newAttachment(pid int, img *site.Image, probes []Probe, o Options) (*attach
 		return nil, err
 	}
 	a.layout = o.layout()
-	a.size = codeSize(a.plan.sites)
-	if a.code, err = placeNear(pid, img, a.bias, a.size+a.layout.Size()); err != nil {
+	a.size = codeSize(a.plan)
+	if a.code, err = placed(pid, img, a.bias, a.size, &a.layout); err != nil {
 		return nil, err
 	}
-	a.layout.Base = a.code + a.size
 	return a, a.process.generate(img, a.plan, routine.Config{
 		Image: img, Bias: a.bias, Code: a.code, Size: a.size, Rings: a.layout, Offsets: a.offsets,
 	})
@@ -168,7 +168,10 @@ func (a *attachment) install(s *stopped) error {
 	if err := a.moveThreads(s); err != nil {
 		return err
 	}
-	return p.start(a.plan, a.layout, a.options)
+	if err := p.start(a.plan, a.layout, a.options); err != nil {
+		return err
+	}
+	return a.restoreHost()
 }
 
 // avoid leaves out functions in whose patched bytes a goroutine will go on some day (rule R12): a preempted goroutine's
@@ -315,15 +318,37 @@ func Clean(pid int, img *site.Image) (int, error) {
 	}
 	defer func() { _ = p.memory.Close() }()
 	n := 0
-	err = whileStopped(pid, func(*stopped) error {
-		patches, err := differences(p.memory, img, bias)
-		n = len(patches)
-		if err != nil {
-			return err
+	for range cleanTries {
+		busy := false
+		err = whileStopped(pid, func(s *stopped) error {
+			if busy = inside(s, img.Lookup(stubHost), bias); busy {
+				return nil
+			}
+			patches, err := differences(p.memory, img, bias)
+			n = len(patches)
+			if err != nil {
+				return err
+			}
+			return write(p.memory, patches)
+		})
+		if err != nil || !busy {
+			return n, err
 		}
-		return write(p.memory, patches)
-	})
-	return n, err
+	}
+	return 0, recording.Errorf(recording.CodeLocked, "process %d is still busy with what an earlier tracer left", pid).WithHint("try again")
+}
+
+// cleanTries bounds the waiting for a thread to leave a stub, which takes it microseconds.
+const cleanTries = 20
+
+// inside reports whether a thread runs in a function that holds a stub.
+func inside(s *stopped, host *site.Function, bias uint64) bool {
+	for _, t := range s.threads {
+		if host != nil && t.regs.Rip >= host.Addr+bias && t.regs.Rip < host.End+bias {
+			return true
+		}
+	}
+	return false
 }
 
 // differences lists the bytes of the program's text that are not those of its file.
@@ -333,12 +358,20 @@ func differences(memory *os.File, img *site.Image, bias uint64) ([]routine.Patch
 	if _, err := memory.ReadAt(now, int64(from+bias)); err != nil {
 		return nil, recording.Errorf(recording.CodePermission, "reading the program's code: %w", err)
 	}
-	handler := img.Lookup("runtime.sigtramp")
+	handler := img.Lookup(handlerName)
 	file := img.Text(from, to)
+	// The head of the signal handler stays as it is when it leads to a shim. One that leads into the text leads to the
+	// hook of a tracer that died while it was attaching.
+	keep := false
+	if handler != nil {
+		head := now[handler.Addr-from:]
+		to := int64(handler.Addr) + site.JumpLen + int64(int32(binary.LittleEndian.Uint32(head[1:])))
+		keep = head[0] == 0xE9 && img.Text(uint64(to), uint64(to)+1) == nil
+	}
 	var patches []routine.Patch
 	for i := range now {
 		addr := from + uint64(i)
-		if now[i] == file[i] || handler != nil && addr >= handler.Addr && addr < handler.Addr+site.JumpLen {
+		if now[i] == file[i] || keep && addr >= handler.Addr && addr < handler.Addr+site.JumpLen {
 			continue
 		}
 		patches = append(patches, routine.Patch{Addr: addr + bias, Old: now[i : i+1], New: file[i : i+1], Owner: -1})

@@ -2,8 +2,12 @@ package install
 
 import (
 	"bufio"
+	"fmt"
 	"io"
+	"math/rand/v2"
+	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -141,6 +145,71 @@ func TestF9CleanAfterADeadTracer(t *testing.T) {
 	if n := changed(t, p, img); n != 0 {
 		t.Errorf("%d bytes still differ", n)
 	}
+	if out := end(); out != "wrong results: 0\n" {
+		t.Errorf("the program says %q", out)
+	}
+}
+
+// roleAttach is what the test binary does as a tracer that will be killed: attach and remove, without end.
+func roleAttach(pid int, path string) error {
+	img, err := site.Load(path)
+	if err != nil {
+		return err
+	}
+	for {
+		p, err := Attach(pid, img, mainProbes(img, twoWords), Options{Rings: 32, RingBytes: 1 << 20, Patience: 20 * time.Millisecond})
+		if err != nil {
+			return err
+		}
+		fmt.Println("attached")
+		for range 20 {
+			if _, err := p.Reader.Drain(nil); err != nil {
+				return err
+			}
+			p.Reader.Beat()
+		}
+		if err := p.Remove(); err != nil {
+			return err
+		}
+		_ = p.Close()
+	}
+}
+
+// TestF8TracerKilled kills a tracer at random moments; the program goes on, and another tracer can clean up and attach.
+func TestF8TracerKilled(t *testing.T) {
+	pid, img, end := busy(t)
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cleaned := 0
+	for range 8 {
+		cmd := exec.Command(self)
+		cmd.Env = append(os.Environ(), "PROBES_TEST_ATTACH="+strconv.Itoa(pid), "PROBES_TEST_PATH="+fixture(t, "busy"))
+		var out strings.Builder
+		cmd.Stderr = &out
+		first, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := bufio.NewReader(first).ReadString('\n'); err != nil {
+			t.Fatalf("the tracer did not attach: %v\n%s", err, out.String())
+		}
+		time.Sleep(time.Duration(rand.Int64N(int64(150 * time.Millisecond)))) // a random moment, not a wait
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		n, err := Clean(pid, img)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n > 0 {
+			cleaned++
+		}
+	}
+	t.Logf("%d of 8 left something behind", cleaned)
 	if out := end(); out != "wrong results: 0\n" {
 		t.Errorf("the program says %q", out)
 	}

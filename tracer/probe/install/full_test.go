@@ -9,8 +9,8 @@ import (
 	"smiley/tracer/probe/site"
 )
 
-// total runs fixture count with rings of the given options and returns the records read and those dropped.
-func total(t *testing.T, o Options, see func(*ring.Record) error) run {
+// runCount runs fixture count with rings of the given options and returns the records read and those dropped.
+func runCount(t *testing.T, o Options, see func(*ring.Record) error) run {
 	t.Helper()
 	path := fixture(t, "count")
 	img, err := site.Load(path)
@@ -28,8 +28,8 @@ func total(t *testing.T, o Options, see func(*ring.Record) error) run {
 
 // TestF3FullRingsWait: rings far smaller than what is recorded lose nothing while somebody reads them.
 func TestF3FullRingsWait(t *testing.T) {
-	all := total(t, Options{}, nil)
-	small := total(t, Options{RingBytes: 256 << 10}, nil)
+	all := runCount(t, Options{}, nil)
+	small := runCount(t, Options{RingBytes: 256 << 10}, nil)
 	if all.dropped != 0 || small.dropped != 0 || small.events != all.events {
 		t.Errorf("large rings %d records and %d dropped, small ones %d and %d", all.events, all.dropped, small.events, small.dropped)
 	}
@@ -37,9 +37,9 @@ func TestF3FullRingsWait(t *testing.T) {
 
 // TestR7MoreThreadsThanRings: threads without a ring drop and count.
 func TestR7MoreThreadsThanRings(t *testing.T) {
-	all := total(t, Options{}, nil)
+	all := runCount(t, Options{}, nil)
 	t.Setenv("GOMAXPROCS", "8")
-	few := total(t, Options{Rings: 2}, nil)
+	few := runCount(t, Options{Rings: 2}, nil)
 	if few.dropped == 0 || few.events+int(few.dropped) != all.events {
 		t.Errorf("%d of %d records and %d dropped", few.events, all.events, few.dropped)
 	}
@@ -48,7 +48,7 @@ func TestR7MoreThreadsThanRings(t *testing.T) {
 // TestR11DeadTracer: nobody reads and no heart beats; the program runs to its end all the same, and what was not read
 // is counted.
 func TestR11DeadTracer(t *testing.T) {
-	all := total(t, Options{}, nil)
+	all := runCount(t, Options{}, nil)
 	path := fixture(t, "count")
 	img, err := site.Load(path)
 	if err != nil {
@@ -78,8 +78,8 @@ func TestR11DeadTracer(t *testing.T) {
 
 // TestDropWhenFull: with that choice nothing waits, and captured is read plus dropped.
 func TestDropWhenFull(t *testing.T) {
-	all := total(t, Options{}, nil)
-	some := total(t, Options{DropWhenFull: true, RingBytes: 256 << 10}, nil)
+	all := runCount(t, Options{}, nil)
+	some := runCount(t, Options{DropWhenFull: true, RingBytes: 256 << 10}, nil)
 	if some.events+int(some.dropped) != all.events {
 		t.Errorf("%d records and %d dropped, of %d", some.events, some.dropped, all.events)
 	}

@@ -1,6 +1,7 @@
 package install
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"syscall"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/go-delve/delve/pkg/proc"
 	"github.com/go-delve/delve/pkg/proc/native"
+	"golang.org/x/sys/unix"
 
 	"smiley/recording"
 	"smiley/tracer/probe/ring"
@@ -56,7 +58,9 @@ type Process struct {
 	Report  Report
 
 	program *routine.Program
-	shared  []byte
+	layout  ring.Layout
+	region  []byte // all that is shared
+	shared  []byte // of it, the shared page and the rings
 	memory  *os.File
 }
 
@@ -160,13 +164,12 @@ func (p *Process) install(img *site.Image, plan plan, group *proc.TargetGroup, o
 	begin := time.Now()
 	layout := o.layout()
 	bias := target.BinInfo().Images[0].StaticBase
-	size := codeSize(plan.sites)
-	code, err := placeNear(p.Pid, img, bias, size+layout.Size())
+	size := codeSize(plan)
+	code, err := placed(p.Pid, img, bias, size, &layout)
 	if err != nil {
 		return err
 	}
-	layout.Base = code + size
-	region, err := mapRegion(target, group, p.Pid, code, size, layout.Size(), zeroByte(img)+bias)
+	region, err := mapRegion(target, group, p.Pid, mappings(code, size, layout), zeroByte(img)+bias)
 	if err != nil {
 		return err
 	}
@@ -216,7 +219,7 @@ func (p *Process) generate(img *site.Image, plan plan, cfg routine.Config) error
 
 // place copies the code into the mapped region, whose first size bytes are for code.
 func (p *Process) place(region []byte, size uint64) {
-	p.shared = region[size:]
+	p.region, p.shared = region, region[size:]
 	for _, part := range p.program.Parts {
 		copy(region[part.Offset:size], part.Bytes)
 		p.Report.CodeBytes += len(part.Bytes)
@@ -241,6 +244,7 @@ func (p *Process) start(plan plan, layout ring.Layout, o Options) error {
 	}
 	p.Start = time.Now()
 	p.Clock = ring.NewClock(p.Start, ring.Ticks())
+	p.layout = layout
 	ring.Init(p.shared, layout, p.Clock.Ticks(patience))
 	shapes := make([]ring.Shape, 0, 2*len(plan.probes))
 	for i := range plan.probes {
@@ -297,11 +301,13 @@ func (p *Process) Wait() (syscall.WaitStatus, error) {
 	}
 }
 
-// Close releases the tracer's side: no program needs it.
+// Close releases the tracer's side and the memory of the rings. The control pages stay: a thread may still be about to
+// write a record that nobody will read.
 func (p *Process) Close() error {
-	p.Reader = nil
-	if err := p.memory.Close(); err != nil {
-		return err
+	for i := range p.layout.Count {
+		at := p.layout.Offset(p.layout.Ring(i)) + ring.ControlLen
+		_ = unix.Madvise(p.shared[at:at+p.layout.DataSize], unix.MADV_REMOVE) // only memory is lost without it
 	}
-	return nil
+	p.Reader, p.shared = nil, nil
+	return errors.Join(unix.Munmap(p.region), p.memory.Close())
 }

@@ -3,10 +3,12 @@ package install
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -25,6 +27,12 @@ var (
 )
 
 func TestMain(m *testing.M) {
+	if pid, err := strconv.Atoi(os.Getenv("PROBES_TEST_ATTACH")); err == nil {
+		if err := roleAttach(pid, os.Getenv("PROBES_TEST_PATH")); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+	}
 	dir, err := os.MkdirTemp("", "probes")
 	if err != nil {
 		panic(err)

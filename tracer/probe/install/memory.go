@@ -14,42 +14,69 @@ import (
 	"golang.org/x/sys/unix"
 
 	"smiley/recording"
+	"smiley/tracer/probe/ring"
 	"smiley/tracer/probe/routine"
 	"smiley/tracer/probe/site"
 )
 
-// codeSize estimates the bytes to reserve for routines and their tables: address space only, until it is written.
-func codeSize(sites []site.Sites) uint64 {
-	n := uint64(64 << 10)
-	for i := range sites {
-		n += uint64(1+len(sites[i].Returns)) * 4096
+// codeSize bounds the bytes of routines and their tables from above. The routines may take half of it.
+func codeSize(plan plan) uint64 {
+	n := uint64(32 << 10)
+	for i := range plan.sites {
+		p := &plan.probes[i]
+		n += routineSize(p.Args) + uint64(1+len(plan.sites[i].Returns))*routineSize(p.Results)
 	}
-	return (n + 4095) &^ 4095
+	return (2*n + pageSize - 1) &^ (pageSize - 1)
 }
 
-// placeNear finds free addresses for the region such that the code in it and the text are within 2 GiB.
-func placeNear(pid int, img *site.Image, bias, size uint64) (uint64, error) {
-	f, err := os.Open(fmt.Sprintf("/proc/%d/maps", pid))
-	if err != nil {
-		return 0, recording.Errorf(recording.CodePermission, "reading the program's mappings: %w", err)
+// routineSize bounds a routine: an entry may hold a return too.
+func routineSize(c routine.Capture) uint64 {
+	n := uint64(512 + 16*len(c.Words) + 24*len(c.Only))
+	for _, k := range c.Copies {
+		n += 320 + 28*uint64(min(k.Max, 256)/16)
 	}
-	defer f.Close()
+	return n
+}
+
+const (
+	nearStep = 1 << 16 // granularity of addresses for code
+	reach    = 1<<31 - 1<<24
+	farStart = 0x5000_0000_0000 // for rings: no allocator and no sanitizer begins here
+	farStep  = 1 << 30
+)
+
+// placeCode finds free addresses that are within 2 GiB of all of the program's text.
+func placeCode(pid int, img *site.Image, bias, size uint64) (uint64, error) {
 	from, to := img.Bounds()
-	const reach, step = 1<<31 - 1<<24, 1 << 24
-	at := (to + bias + step) &^ (step - 1)
+	at := (to + bias + nearStep) &^ (nearStep - 1)
 	limit := from + bias + reach
 	// The heap of C code grows behind the program; leave it a gigabyte when there is room.
 	if at+1<<30+size < limit {
 		at += 1 << 30
 	}
+	return freeAddress(pid, at, limit, size, nearStep)
+}
+
+// placeRings finds free addresses anywhere.
+func placeRings(pid int, size uint64) (uint64, error) {
+	return freeAddress(pid, farStart, farStart+1<<44, size, farStep)
+}
+
+// freeAddress returns the first address from at on, in steps, at which the program has nothing mapped.
+func freeAddress(pid int, at, limit, size, step uint64) (uint64, error) {
+	f, err := os.Open(fmt.Sprintf("/proc/%d/maps", pid))
+	if err != nil {
+		return 0, recording.Errorf(recording.CodePermission, "reading the program's mappings: %w", err)
+	}
+	defer func() { _ = f.Close() }()
 	lines := bufio.NewScanner(f)
-	for lines.Scan() {
+	for lines.Scan() { // they are sorted
 		var lo, hi uint64
 		if _, err := fmt.Sscanf(lines.Text(), "%x-%x", &lo, &hi); err != nil {
 			continue
 		}
 		if lo < at+size && hi > at {
-			at = (hi + step) &^ (step - 1)
+			at = (hi + step - 1) &^ (step - 1)
 		}
 	}
 	if at+size > limit {
@@ -58,25 +85,51 @@ func placeNear(pid int, img *site.Image, bias, size uint64) (uint64, error) {
 	return at, nil
 }
 
+// placed finds addresses for everything.
+func placed(pid int, img *site.Image, bias, codeSize uint64, l *ring.Layout) (code uint64, err error) {
+	if code, err = placeCode(pid, img, bias, codeSize+ring.SharedLen); err != nil {
+		return 0, err
+	}
+	l.Base = code + codeSize
+	l.Rings, err = placeRings(pid, l.RingsSize())
+	return code, err
+}
+
 // zeroByte returns the address of a byte that is zero: an empty string for the kernel.
 func zeroByte(img *site.Image) uint64 {
 	from, to := img.Bounds()
 	return from + uint64(bytes.IndexByte(img.Text(from, to), 0))
 }
 
-// mapRegion makes the program map a piece of shared memory twice, executable and writable, and maps it here. The program
-// keeps no descriptor. The slice covers both parts.
-func mapRegion(t *proc.Target, g *proc.TargetGroup, pid int, code, codeSize, dataSize, name uint64) ([]byte, error) {
+// A mapping is a part of the shared memory in the program.
+type mapping struct{ at, size, mode, offset uint64 }
+
+// mappings are the three parts: code, the shared page behind it, rings elsewhere.
+func mappings(code, codeSize uint64, l ring.Layout) []mapping {
+	return []mapping{
+		{code, codeSize, unix.PROT_READ | unix.PROT_EXEC, 0},
+		{l.Base, ring.SharedLen, unix.PROT_READ | unix.PROT_WRITE, codeSize},
+		{l.Ring(0), l.RingsSize(), unix.PROT_READ | unix.PROT_WRITE, codeSize + ring.SharedLen},
+	}
+}
+
+// mapRegion makes the program map shared memory, and maps all of it here. The program keeps no descriptor.
+func mapRegion(t *proc.Target, g *proc.TargetGroup, pid int, parts []mapping, name uint64) ([]byte, error) {
 	c, err := newCaller(t, g)
 	if err != nil {
 		return nil, err
 	}
-	region, err := share(c.call, pid, code, codeSize, dataSize, name)
+	region, err := share(c.call, pid, parts, name)
 	return region, errors.Join(err, c.restore())
 }
 
-// share maps shared memory at code and behind it through call, which runs system calls in the program.
-func share(call func(number uint64, args ...uint64) (uint64, error), pid int, code, codeSize, dataSize, name uint64) ([]byte, error) {
+func total(parts []mapping) int64 {
+	last := parts[len(parts)-1]
+	return int64(last.offset + last.size)
+}
+
+// share maps shared memory through call, which runs system calls in the program.
+func share(call func(number uint64, args ...uint64) (uint64, error), pid int, parts []mapping, name uint64) ([]byte, error) {
 	fd, err := call(unix.SYS_MEMFD_CREATE, name, unix.MFD_CLOEXEC)
 	if err != nil {
 		return nil, err
@@ -85,21 +138,23 @@ func share(call func(number uint64, args ...uint64) (uint64, error), pid int, co
 	if err != nil {
 		return nil, recording.Errorf(recording.CodePermission, "opening the shared memory: %w", err)
 	}
-	defer shared.Close()
-	if err := shared.Truncate(int64(codeSize + dataSize)); err != nil {
+	defer func() { _ = shared.Close() }()
+	if err := shared.Truncate(total(parts)); err != nil {
 		return nil, recording.Errorf(recording.CodeInternal, "sizing the shared memory: %w", err)
 	}
-	const flags = unix.MAP_SHARED | unix.MAP_FIXED_NOREPLACE
-	if _, err := call(unix.SYS_MMAP, code, codeSize, unix.PROT_READ|unix.PROT_EXEC, flags, fd, 0); err != nil {
-		return nil, err
-	}
-	if _, err := call(unix.SYS_MMAP, code+codeSize, dataSize, unix.PROT_READ|unix.PROT_WRITE, flags, fd, codeSize); err != nil {
-		return nil, err
+	for _, m := range parts {
+		if _, err := call(unix.SYS_MMAP, m.at, m.size, m.mode, mapFlags, fd, m.offset); err != nil {
+			return nil, err
+		}
 	}
 	if _, err := call(unix.SYS_CLOSE, fd); err != nil {
 		return nil, err
 	}
-	region, err := unix.Mmap(int(shared.Fd()), 0, int(codeSize+dataSize), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	return mapHere(shared, parts)
+}
+
+func mapHere(shared *os.File, parts []mapping) ([]byte, error) {
+	region, err := unix.Mmap(int(shared.Fd()), 0, int(total(parts)), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 	if err != nil {
 		return nil, recording.Errorf(recording.CodeInternal, "mapping the shared memory: %w", err)
 	}

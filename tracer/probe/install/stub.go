@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"os"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -15,13 +16,15 @@ import (
 // stub is code that maps the shared memory from within the program and then puts every register back by itself. A thread
 // that has begun it needs nobody any more: if we die on the way, the program finishes the stub and goes on.
 //
-// It is written over a function that only runs when a program starts, and taken out again.
+// It is written over a function that only runs when a program starts, and taken out again. Behind it lies a hook for the
+// signal handler, which swallows SIGTRAP: a thread that was stopped by a single step when we died gets that signal.
 type stub struct {
 	addr   uint64
 	code   []byte
-	opened uint64 // where the new descriptor is in RAX
-	mapped [2]uint64
-	resume uint64 // where the thread goes on
+	hook   uint64   // where the hook begins
+	opened uint64   // where the new descriptor is in RAX
+	mapped []uint64 // where the result of each mapping is in RAX
+	resume uint64   // where the thread goes on
 	rax    uint64
 }
 
@@ -34,14 +37,12 @@ const (
 	sysRestart     = 219
 	syscallLen     = 2
 	mapFlags       = unix.MAP_SHARED | unix.MAP_FIXED_NOREPLACE
-	executable     = unix.PROT_READ | unix.PROT_EXEC
-	readWrite      = unix.PROT_READ | unix.PROT_WRITE
 	stubHost       = "runtime.schedinit"
 	stubStepsLimit = 200
 )
 
 // newStub writes the stub for a thread with the given registers.
-func newStub(addr uint64, regs *unix.PtraceRegs, code, codeSize, dataSize, name uint64) (*stub, error) {
+func newStub(addr uint64, regs *unix.PtraceRegs, parts []mapping, name uint64, handler func(*asm.Code) error) (*stub, error) {
 	s := &stub{addr: addr, resume: regs.Rip, rax: regs.Rax}
 	if int64(regs.Orig_rax) >= 0 {
 		switch int64(regs.Rax) {
@@ -62,12 +63,10 @@ func newStub(addr uint64, regs *unix.PtraceRegs, code, codeSize, dataSize, name 
 	call(unix.SYS_MEMFD_CREATE, name, unix.MFD_CLOEXEC)
 	s.opened = c.PC()
 	c.Mov(asm.R8, asm.RAX) // system calls keep it
-	for i, m := range []struct{ at, size, mode, offset uint64 }{
-		{code, codeSize, executable, 0}, {code + codeSize, dataSize, readWrite, codeSize},
-	} {
+	for _, m := range parts {
 		c.MovImm(asm.R9, m.offset)
 		call(unix.SYS_MMAP, m.at, m.size, m.mode, mapFlags)
-		s.mapped[i] = c.PC()
+		s.mapped = append(s.mapped, c.PC())
 	}
 	c.Mov(asm.RDI, asm.R8)
 	call(unix.SYS_CLOSE)
@@ -82,7 +81,16 @@ func newStub(addr uint64, regs *unix.PtraceRegs, code, codeSize, dataSize, name 
 	}
 	c.Raw(0xFF, 0x25, 0, 0, 0, 0) // jmp to the address behind
 	c.Raw(binary.LittleEndian.AppendUint64(nil, s.resume)...)
-	var err error
+	s.hook = c.PC()
+	other := c.NewLabel()
+	c.CmpImm(asm.RDI, int32(unix.SIGTRAP))
+	c.J(asm.NotEqual, other)
+	c.Ret()
+	c.Bind(other)
+	err := handler(c)
+	if err != nil {
+		return nil, err
+	}
 	if s.code, err = c.Bytes(); err != nil {
 		return nil, recording.Errorf(recording.CodeInternal, "writing the stub: %w", err)
 	}
@@ -102,13 +110,12 @@ func (st *stub) run(s *stopped, t *thread, size int64) (*os.File, error) {
 		if err := t.step(&regs); err != nil {
 			return shared, err
 		}
+		if slices.Contains(st.mapped, regs.Rip) && failed == nil {
+			failed = systemCallError("mmap", regs.Rax)
+		}
 		switch regs.Rip {
 		case st.opened:
 			shared, failed = st.open(s.pid, regs.Rax, size)
-		case st.mapped[0], st.mapped[1]:
-			if failed == nil {
-				failed = systemCallError("mmap", regs.Rax)
-			}
 		case st.resume:
 			t.regs.Rip, t.regs.Rax, t.regs.Orig_rax = st.resume, st.rax, ^uint64(0)
 			return shared, failed
@@ -164,32 +171,65 @@ func (a *attachment) mapRegion(s *stopped) ([]byte, error) {
 	if t == nil || host == nil {
 		return nil, recording.Errorf(recording.CodeUnsupported, "the program has no %s", stubHost)
 	}
-	st, err := newStub(host.Addr+a.bias, &t.regs, a.code, a.size, a.layout.Size(), zeroByte(a.img)+a.bias)
+	parts := mappings(a.code, a.size, a.layout)
+	st, err := newStub(host.Addr+a.bias, &t.regs, parts, zeroByte(a.img)+a.bias, a.handlerHead)
 	if err != nil {
 		return nil, err
 	}
-	old := a.img.Text(host.Addr, host.Addr+uint64(len(st.code)))
 	if uint64(len(st.code)) > host.End-host.Addr {
 		return nil, recording.Errorf(recording.CodeUnsupported, "%s has no room for the stub", stubHost)
 	}
-	in := routine.Patch{Addr: st.addr, Old: old, New: st.code}
-	if err := write(a.process.memory, []routine.Patch{in}); err != nil {
+	a.host = routine.Patch{Addr: st.addr, Old: a.img.Text(host.Addr, host.Addr+uint64(len(st.code))), New: st.code}
+	if err := write(a.process.memory, []routine.Patch{a.host}); err != nil {
 		return nil, err
 	}
-	size := int64(a.size + a.layout.Size())
-	shared, err := st.run(s, t, size)
+	// From here on the handler's head leads to the hook, until it leads to the shim.
+	hook := routine.Jump(a.img, a.img.Lookup(handlerName).Addr, a.bias, st.hook)
+	hook.Replaces = true
+	if err := write(a.process.memory, []routine.Patch{hook}); err != nil {
+		return nil, err
+	}
+	a.process.program.Shim.Replaces = true
+	shared, err := st.run(s, t, total(parts))
 	if shared != nil {
 		defer func() { _ = shared.Close() }()
 	}
+	if err == nil {
+		err = t.settle()
+	}
 	if err != nil {
 		return nil, err
 	}
-	if err := write(a.process.memory, []routine.Patch{{Addr: st.addr, Old: st.code, New: old}}); err != nil {
-		return nil, err
+	return mapHere(shared, parts)
+}
+
+// handlerName is where all signal handlers of Go begin.
+const handlerName = "runtime.sigtramp"
+
+// handlerHead writes the head of the signal handler as it is in the program's file, and the way back to what follows it.
+func (a *attachment) handlerHead(c *asm.Code) error {
+	handler := a.img.Lookup(handlerName)
+	if handler == nil {
+		return recording.Errorf(recording.CodeUnsupported, "the program has no %s", handlerName)
 	}
-	region, err := unix.Mmap(int(shared.Fd()), 0, int(size), readWrite, unix.MAP_SHARED)
-	if err != nil {
-		return nil, recording.Errorf(recording.CodeInternal, "mapping the shared memory: %w", err)
+	return routine.Displaced(c, a.img, a.bias, handler.Addr)
+}
+
+// settle takes a thread out of the stop of a single step, into one that leaves no signal behind.
+func (t *thread) settle() error {
+	if err := unix.PtraceInterrupt(t.id); err != nil {
+		return recording.Errorf(recording.CodeInternal, "stopping thread %d: %w", t.id, err)
 	}
-	return region, nil
+	if err := unix.PtraceCont(t.id, 0); err != nil {
+		return recording.Errorf(recording.CodeInternal, "stopping thread %d: %w", t.id, err)
+	}
+	if alive, err := t.wait(); err != nil || !alive {
+		return recording.Errorf(recording.CodeNotFound, "the program ended while smiley was attaching")
+	}
+	return nil
+}
+
+// restoreHost takes the stub out.
+func (a *attachment) restoreHost() error {
+	return write(a.process.memory, []routine.Patch{{Addr: a.host.Addr, Old: a.host.New, New: a.host.Old}})
 }

@@ -65,9 +65,11 @@ const (
 	RecordWords = 24
 )
 
-// Layout says where the parts of the shared region lie in the program's memory.
+// Layout says where the parts of the shared region lie in the program's memory. The shared page must be near the code that
+// uses it; the rings can be anywhere. In the tracer's memory the rings follow the shared page.
 type Layout struct {
 	Base     uint64 // address of the shared page
+	Rings    uint64 // address of the first ring; 0: behind the shared page
 	Count    int    // rings
 	DataSize uint64 // bytes for records in each ring, a multiple of 4096
 }
@@ -76,7 +78,25 @@ type Layout struct {
 func (l Layout) Stride() uint64 { return ControlLen + l.DataSize + RecordMax }
 
 // Ring returns the address of a ring's control page.
-func (l Layout) Ring(i int) uint64 { return l.Base + SharedLen + uint64(i)*l.Stride() }
+func (l Layout) Ring(i int) uint64 {
+	first := l.Rings
+	if first == 0 {
+		first = l.Base + SharedLen
+	}
+	return first + uint64(i)*l.Stride()
+}
 
-// Size returns the bytes of the whole region.
-func (l Layout) Size() uint64 { return SharedLen + uint64(l.Count)*l.Stride() }
+// RingsSize returns the bytes of all rings, Size those of the shared page with them.
+func (l Layout) RingsSize() uint64 { return uint64(l.Count) * l.Stride() }
+func (l Layout) Size() uint64      { return SharedLen + l.RingsSize() }
+
+// Offset returns where an address lies in the tracer's memory. It is outside of it for an address of neither part.
+func (l Layout) Offset(addr uint64) uint64 {
+	if in := addr - l.Ring(0); in < l.RingsSize() {
+		return SharedLen + in
+	}
+	if in := addr - l.Base; in < SharedLen {
+		return in
+	}
+	return ^uint64(0)
+}

@@ -50,7 +50,7 @@ func Init(memory []byte, l Layout, patience uint64) {
 	put(SharedLimit, uint64(l.Count))
 	put(SharedSleep+8, 20_000)
 	for i := range l.Count {
-		off := l.Ring(i) - l.Base
+		off := l.Offset(l.Ring(i))
 		data := l.Ring(i) + ControlLen
 		put(off+Head, data)
 		put(off+Limit, data+l.DataSize)
@@ -70,7 +70,7 @@ func NewReader(memory []byte, l Layout, shapes func(site uint32) (Shape, bool)) 
 }
 
 func (r *Reader) word(addr uint64) *atomic.Uint64 {
-	return (*atomic.Uint64)(unsafe.Pointer(&r.memory[addr-r.layout.Base]))
+	return (*atomic.Uint64)(unsafe.Pointer(&r.memory[r.layout.Offset(addr)]))
 }
 
 // Beat tells the program that its tracer is alive.
@@ -182,7 +182,8 @@ func (r *Reader) take(i int, rec *Record, emit func(*Record) error) error {
 	if c.lap != 0 {
 		limit = c.lap
 	}
-	b := r.memory[c.at-r.layout.Base : limit-r.layout.Base]
+	start := r.layout.Offset(c.at)
+	b := r.memory[start : start+limit-c.at]
 	if len(b) < RecordWords {
 		return damaged(i, 0)
 	}

@@ -18,10 +18,10 @@ type producer struct {
 }
 
 func (p *producer) word(addr uint64) uint64 {
-	return binary.LittleEndian.Uint64(p.memory[addr-p.l.Base:])
+	return binary.LittleEndian.Uint64(p.memory[p.l.Offset(addr):])
 }
 
-func (p *producer) set(addr, v uint64) { binary.LittleEndian.PutUint64(p.memory[addr-p.l.Base:], v) }
+func (p *producer) set(addr, v uint64) { binary.LittleEndian.PutUint64(p.memory[p.l.Offset(addr):], v) }
 
 // write puts one record into a ring; false when there is no room.
 func (p *producer) write(i int, time, goroutine uint64, site uint32, words []uint64, copies [][]byte) bool {
@@ -47,7 +47,7 @@ func (p *producer) write(i int, time, goroutine uint64, site uint32, words []uin
 			continue
 		}
 		p.set(at, uint64(len(c)))
-		copy(p.memory[at+8-p.l.Base:], c)
+		copy(p.memory[p.l.Offset(at+8):], c)
 		at += 8 + uint64(len(c)+7)&^7
 	}
 	p.set(r+Head, at)
@@ -85,7 +85,7 @@ func region(n uint64) []byte {
 // the order of time within its ring and within a drain.
 func TestNothingIsLostOrReordered(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		l := Layout{Base: 0x7000_0000, Count: rapid.IntRange(1, 4).Draw(t, "rings"), DataSize: 256 << 10}
+		l := Layout{Base: 0x7000_0000, Rings: 0x5000_0000_0000, Count: rapid.IntRange(1, 4).Draw(t, "rings"), DataSize: 256 << 10}
 		memory := region(l.Size())
 		Init(memory, l, 1)
 		p := producer{l, memory}
@@ -178,7 +178,7 @@ func FuzzReader(f *testing.F) {
 		Init(memory, l, 1)
 		p := producer{l, memory}
 		p.set(l.Base+SharedNext, 1)
-		copy(memory[l.Ring(0)+ControlLen-l.Base:], data)
+		copy(memory[l.Offset(l.Ring(0)+ControlLen):], data)
 		p.set(l.Ring(0)+Head, l.Ring(0)+ControlLen+head)
 		p.set(l.Ring(0)+WrapEnd, wrap)
 		r := NewReader(memory, l, func(n uint32) (Shape, bool) { return Shape{Words: int(n % 5), Copies: make([]int, n%3)}, n < 100 })

@@ -2,7 +2,7 @@ package routine
 
 import "smiley/recording"
 
-func unpatchable(name, why string) error {
-	return recording.Errorf(recording.CodeUnsupported, "%s cannot be patched: %s", name, why).
+func unpatchable(addr uint64, why string) error {
+	return recording.Errorf(recording.CodeUnsupported, "the code at %#x cannot be patched: %s", addr, why).
 		WithHint("record with --engine breakpoint")
 }

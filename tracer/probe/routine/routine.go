@@ -55,14 +55,16 @@ func (g *Generator) routine(s *site.Site, p parts) error {
 }
 
 // displaced moves one instruction into the routine.
-func (g *Generator) displaced(in *site.Inst) error {
+func (g *Generator) displaced(in *site.Inst) error { return move(g.code, g.cfg.Image, g.cfg.Bias, in) }
+
+func move(c *Code, img *site.Image, bias uint64, in *site.Inst) error {
 	moved := *in
-	moved.Addr += g.cfg.Bias
-	code, err := site.Move(nil, &moved, g.cfg.Image.Text(in.Addr, in.End()), g.code.PC())
+	moved.Addr += bias
+	code, err := site.Move(nil, &moved, img.Text(in.Addr, in.End()), c.PC())
 	if err != nil {
 		return err
 	}
-	g.code.Raw(code...)
+	c.Raw(code...)
 	return nil
 }
 
@@ -214,9 +216,11 @@ func (g *Generator) patch(s *site.Site) {
 	}
 }
 
-// jump is a jump of five bytes at an address of the file to an address of the running program.
-func (g *Generator) jump(addr, to uint64) Patch {
+func (g *Generator) jump(addr, to uint64) Patch { return Jump(g.cfg.Image, addr, g.cfg.Bias, to) }
+
+// Jump is the patch that makes a jump of five bytes at an address of the file lead to an address of the running program.
+func Jump(img *site.Image, addr, bias, to uint64) Patch {
 	code := []byte{0xE9, 0, 0, 0, 0}
-	binary.LittleEndian.PutUint32(code[1:], uint32(int32(int64(to)-int64(addr+g.cfg.Bias+site.JumpLen))))
-	return Patch{Addr: addr + g.cfg.Bias, Old: g.cfg.Image.Text(addr, addr+site.JumpLen), New: code, Owner: -1}
+	binary.LittleEndian.PutUint32(code[1:], uint32(int32(int64(to)-int64(addr+bias+site.JumpLen))))
+	return Patch{Addr: addr + bias, Old: img.Text(addr, addr+site.JumpLen), New: code, Owner: -1}
 }

@@ -214,19 +214,27 @@ func (g *Generator) put(from, to int32) {
 
 // native generates the displaced head of the handler and returns where it begins.
 func (g *Generator) native(handler *site.Function) (uint64, error) {
-	s := g.cfg.Image.Displace(handler.Addr)
-	if s.Form == site.FormNone {
-		return 0, unpatchable(handler.Name, s.Reason)
-	}
 	g.code.Align(granule)
 	start := g.code.Len()
 	at := g.code.PC()
-	for i := range s.Code {
-		if err := g.displaced(&s.Code[i]); err != nil {
-			return 0, err
-		}
+	if err := Displaced(g.code, g.cfg.Image, g.cfg.Bias, handler.Addr); err != nil {
+		return 0, err
 	}
-	g.code.JmpTo(s.Resume() + g.cfg.Bias)
 	g.part(start, indexNone)
 	return at, nil
+}
+
+// Displaced appends the instructions that a jump at addr of the program's file displaces, and a jump to what follows them.
+func Displaced(c *Code, img *site.Image, bias, addr uint64) error {
+	s := img.Displace(addr)
+	if s.Form == site.FormNone {
+		return unpatchable(addr, s.Reason)
+	}
+	for i := range s.Code {
+		if err := move(c, img, bias, &s.Code[i]); err != nil {
+			return err
+		}
+	}
+	c.JmpTo(s.Resume() + bias)
+	return nil
 }
