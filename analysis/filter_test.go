@@ -37,7 +37,7 @@ func TestShorten(t *testing.T) {
 		"0193c8f2-7b00-7000-8000-000000000000",
 		"0200aaaa-0000-7000-8000-000000000000",
 	}
-	want := []string{ids[0], ids[1], "0193c8f2-7b", "0200aaaa"}
+	want := []string{ids[0], ids[1], "0193c8f2-7b00", "0200aaaa-0000"}
 	short := shorten(ids)
 	for i, id := range ids {
 		if short[id] != want[i] {

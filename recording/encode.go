@@ -27,8 +27,7 @@ type encoder struct {
 	tails   []byte
 	lengths []byte
 	counts  []uint32 // by slot or group
-	order   []uint32
-	offsets []uint32
+	order   []extent
 
 	durations     []int64
 	row           [histogramBuckets]uint32 // zeros between histograms

@@ -3,13 +3,17 @@ package recording
 import "iter"
 
 // Events yields the block's events in order. It stops after the first error, yielded with a zero Event.
-func (b *Block) Events(parts Parts) iter.Seq2[Event, error] {
+func (b *Block) Events(parts Parts) iter.Seq2[Event, error] { return b.EventsFrom(0, parts) }
+
+// EventsFrom yields the block's events from seq on. The data of those before is not put together.
+func (b *Block) EventsFrom(seq uint64, parts Parts) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
 		w, err := b.newWalk()
 		if err != nil {
 			yield(Event{}, err)
 			return
 		}
+		w.wanted = seq
 		if parts&WithData != 0 {
 			if w.data, err = b.loadData(); err != nil {
 				yield(Event{}, err)
@@ -22,11 +26,22 @@ func (b *Block) Events(parts Parts) iter.Seq2[Event, error] {
 				yield(Event{}, b.damaged("events"))
 				return
 			}
-			if !yield(w.event, nil) {
+			if w.event.Seq >= seq && !yield(w.event, nil) {
 				return
 			}
 		}
 	}
+}
+
+// Event returns one event of the block, with its data. The error is CodeNotFound when seq is not in the block.
+func (b *Block) Event(seq uint64) (Event, error) {
+	if seq < b.FirstSeq || seq-b.FirstSeq >= uint64(b.Header.Events) {
+		return Event{}, Errorf(CodeNotFound, "block %d has no event %d", b.Number, seq)
+	}
+	for e, err := range b.EventsFrom(seq, WithData) {
+		return e, err
+	}
+	return Event{}, b.damaged("events")
 }
 
 // Calls yields the calls that ended in the block, in the order of their end. Calls that are open at its end are in
@@ -70,7 +85,8 @@ type eventWalk struct {
 	keepEnded bool
 	ended     []Call // by the event, when keepEnded
 	data      *blockData
-	cursors   []int // records of each group that were used
+	cursors   []int  // records of each group that were used
+	wanted    uint64 // seq of the first event whose data is wanted
 }
 
 // stack is the calls of a goroutine that are open: hidden ones that the block does not touch, below those in frames.

@@ -1,5 +1,7 @@
 package recording
 
+import "encoding/binary"
+
 // structure is everything of a block's events but their data, column by column.
 type structure struct {
 	codes     []byte
@@ -101,25 +103,17 @@ func (b *Block) loadColumns(s *structure, backwards bool) error {
 	if s.codes, err = loadColumn[uint8](b, sectionCodes, n); err != nil {
 		return err
 	}
-	callees, switches := 0, 0
+	var sum codeCounts
 	for _, code := range s.codes {
-		if named(code) {
-			callees++
-		}
-		if code&codeSwitch != 0 {
-			switches++
-		}
-		if kindOf(code) > KindGoroutineEnd {
-			return b.damaged("events")
-		}
+		sum += countsOfCode[code]
 	}
-	if s.codes[0]&codeSwitch == 0 {
+	if sum.unknown() > 0 || s.codes[0]&codeSwitch == 0 {
 		return b.damaged("events")
 	}
-	if s.actors, err = loadColumn[uint16](b, sectionActors, switches); err != nil {
+	if s.actors, err = loadColumn[uint16](b, sectionActors, sum.switches()); err != nil {
 		return err
 	}
-	if s.callees, err = loadColumn[uint32](b, sectionCallees, callees); err != nil {
+	if s.callees, err = loadColumn[uint32](b, sectionCallees, sum.named()); err != nil {
 		return err
 	}
 	if s.times, err = loadColumn[int64](b, sectionTimes, n); err != nil {
@@ -146,6 +140,32 @@ func (b *Block) loadColumns(s *structure, backwards bool) error {
 	return nil
 }
 
+// codeCounts are three counts in one number, so that adding up the codes of a block is one addition an event.
+type codeCounts uint64
+
+const countBits = 20 // more than BlockEvents takes
+
+// countsOfCode says what a code adds.
+var countsOfCode = func() (table [256]codeCounts) {
+	for i := range table {
+		code := uint8(i)
+		if named(code) {
+			table[i]++
+		}
+		if code&codeSwitch != 0 {
+			table[i] += 1 << countBits
+		}
+		if kindOf(code) > KindGoroutineEnd {
+			table[i] += 1 << (2 * countBits)
+		}
+	}
+	return table
+}()
+
+func (c codeCounts) named() int    { return int(c & (1<<countBits - 1)) }
+func (c codeCounts) switches() int { return int(c >> countBits & (1<<countBits - 1)) }
+func (c codeCounts) unknown() int  { return int(c >> (2 * countBits)) }
+
 // loadColumn puts a column of n numbers together from its planes.
 func loadColumn[T uint8 | uint16 | uint32 | int64](b *Block, kind sectionKind, n int) ([]T, error) {
 	column := make([]T, n)
@@ -166,7 +186,11 @@ func loadColumn[T uint8 | uint16 | uint32 | int64](b *Block, kind sectionKind, n
 			return nil, err
 		}
 		if s.plane >= bitPlanes {
-			addBits(column, raw, shift)
+			if codes, ok := any(column).([]uint8); ok {
+				addBitsToBytes(codes, raw, shift)
+			} else {
+				addBits(column, raw, shift)
+			}
 			continue
 		}
 		for i, v := range raw {
@@ -190,6 +214,26 @@ func addBits[T uint8 | uint16 | uint32 | int64](column []T, packed []byte, shift
 	for k := range column {
 		column[k] |= T(packed[0]>>k&1) << shift
 	}
+}
+
+// bitsToBytes spreads the bits of a number over eight bytes, the lowest first.
+var bitsToBytes = func() (table [256]uint64) {
+	for i := range table {
+		for bit := range 8 {
+			table[i] |= uint64(i>>bit&1) << (8 * bit)
+		}
+	}
+	return table
+}()
+
+// addBitsToBytes is addBits for bytes, eight at a time.
+func addBitsToBytes(column, packed []byte, shift uint8) {
+	for len(column) >= 8 {
+		eight := binary.LittleEndian.Uint64(column) | bitsToBytes[packed[0]]<<shift
+		binary.LittleEndian.PutUint64(column, eight)
+		column, packed = column[8:], packed[1:]
+	}
+	addBits(column, packed, shift)
 }
 
 // loadRare decodes lines and unwinds.

@@ -82,8 +82,8 @@ func (s *Summary) appendText(dst []byte) []byte {
 		dst = fmt.Appendf(dst, "edge f%d f%d calls %d total %d\n", e.Caller, e.Callee, e.Calls, e.Total)
 	}
 	for _, c := range s.Opened {
-		dst = fmt.Appendf(dst, "opened %d g%d f%d parent %d depth %d start %d\n", c.Seq, c.Goroutine, c.Function, c.Parent,
-			c.Depth, c.Start)
+		dst = fmt.Appendf(dst, "opened %d g%d f%d parent %d position %d depth %d start %d\n", c.Seq, c.Goroutine, c.Function,
+			c.Parent, c.Position, c.Depth, c.Start)
 	}
 	for i := range s.Closed {
 		c := &s.Closed[i]

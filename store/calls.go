@@ -60,12 +60,7 @@ func (r *Reader) event(ctx context.Context, q queries, run *runRow, seq uint64) 
 	if err != nil {
 		return recording.Event{}, err
 	}
-	for e, err := range block.Events(recording.WithData) {
-		if err != nil || e.Seq == seq {
-			return e, err
-		}
-	}
-	return recording.Event{}, failure(recording.CodeDamaged, nil, "the index of blocks is damaged", "")
+	return block.Event(seq)
 }
 
 // call returns a call with its end, wherever that lies.

@@ -18,6 +18,7 @@ type queries interface {
 // The queries that run many times for one answer. Parsing them would take longer than running them.
 const (
 	queryRun      = `SELECT ` + runColumns + ` FROM runs WHERE id = ? AND ` + visible
+	queryKey      = `SELECT 1 FROM runs WHERE key = ? AND ` + visible
 	queryBody     = `SELECT body FROM block_bodies WHERE run = ? AND number = ?`
 	queryPresence = `SELECT members FROM presence WHERE run = ? AND level = ? AND number = ?`
 	queryBlockOf  = `SELECT number FROM blocks WHERE run = ? AND first_seq <= ? AND events > 0
@@ -37,7 +38,7 @@ type prepared map[string]*sql.Stmt
 func prepareReads(ctx context.Context, db *sql.DB) (prepared, error) {
 	p := make(prepared)
 	for _, query := range []string{
-		queryRun, queryBody, queryPresence, queryBlockOf, queryLongCall, queryGoroutine, queryNextBlock,
+		queryRun, queryKey, queryBody, queryPresence, queryBlockOf, queryLongCall, queryGoroutine, queryNextBlock,
 	} {
 		stmt, err := db.PrepareContext(ctx, query)
 		if err != nil {
@@ -98,7 +99,7 @@ func readBody(ctx context.Context, q queries, key int64, number uint32) ([]byte,
 	var body []byte
 	err := q.QueryRowContext(ctx, queryBody, key, number).Scan(&body)
 	if errors.Is(err, sql.ErrNoRows) {
-		return nil, failure(recording.CodeNotFound, err, "the run was deleted while it was read", "")
+		return nil, failure(recording.CodeDamaged, err, fmt.Sprintf("block %d of the run is missing", number), "")
 	}
 	return body, err
 }

@@ -44,6 +44,7 @@ var exampleModule = map[string]string{
 // TestTargets names a program in all the ways there are. Functions so small that the compiler would inline them are calls.
 func TestTargets(t *testing.T) {
 	dir := writeModule(t, exampleModule)
+	t.Setenv("TMPDIR", t.TempDir())
 	shop := []string{"main.main", "example.com/shop/price.Of", "example.com/shop/price.tax", "main.extra"}
 	for _, test := range []struct {
 		name   string
@@ -182,4 +183,34 @@ func elfType(t *testing.T, path string) (elf.Type, bool) {
 	}
 	defer f.Close()
 	return f.Type, f.Type == elf.ET_DYN
+}
+
+// TestBuiltProgramCanStartItself: a package is not a path that can be executed, so a program that was built must not see the
+// package as its own name.
+func TestBuiltProgramCanStartItself(t *testing.T) {
+	dir := writeModule(t, map[string]string{
+		"go.mod": "module example.com/again\n\ngo 1.22\n",
+		"cmd/again/main.go": `package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+)
+
+func main() {
+	if len(os.Args) > 1 {
+		fmt.Println("again")
+		return
+	}
+	out, err := exec.Command(os.Args[0], "child").Output()
+	fmt.Print(string(out), err, "\n")
+}
+`,
+	})
+	t.Chdir(dir)
+	r := record(t, Options{Target: "./cmd/again"})
+	if want := "again\n<nil>\n"; r.stdout != want {
+		t.Errorf("the program wrote %q, want %q", r.stdout, want)
+	}
 }

@@ -33,9 +33,10 @@ type engine struct {
 	roots  []recording.Root
 
 	// unmatched counts returns without a call, repeated counts calls seen twice: artefacts of breakpoints, not events.
-	unmatched, repeated uint64
+	// idle counts stops of a program that is not recorded any longer.
+	unmatched, repeated, idle uint64
 
-	replacing bool // the program is in exec, or was and is another one now
+	leaving bool // the program is about to become another one
 
 	failure error // of the engine itself; after it the program runs on unrecorded
 }
@@ -80,9 +81,16 @@ func (e *engine) run() (ending, error) {
 		if err := e.stopped(); err != nil {
 			// Whatever went wrong is ours: the program goes on without breakpoints.
 			e.fail(err)
-			if err := e.release(); err != nil {
+			if err := e.process.clearBreakpoints(); err != nil {
 				return e.letGo(err)
 			}
+		}
+		if e.leaving {
+			// Delve loses its way when threads vanish in exec, and there would be nothing to see.
+			if err := e.process.release(); err != nil {
+				e.fail(recording.Errorf(recording.CodeInternal, "the program could not be released before its exec: %w", err))
+			}
+			return e.process.wait()
 		}
 	}
 }
@@ -95,15 +103,6 @@ func (e *engine) fail(err error) {
 	e.sites = nil
 }
 
-// release takes the breakpoints out of a program that goes on unrecorded. While it is about to become another one, that
-// could hit the other: then they stay, and stops at them mean nothing.
-func (e *engine) release() error {
-	if e.replacing {
-		return nil
-	}
-	return e.process.clearBreakpoints()
-}
-
 // finish adds what was pending when the program ended.
 func (e *engine) finish() error {
 	if e.failure != nil || e.out.failure() != nil {
@@ -114,11 +113,6 @@ func (e *engine) finish() error {
 	if err := e.flushPrinted(); err != nil {
 		return err
 	}
-	if e.replacing {
-		if err := e.drop(0, "the program became another one by exec, which is not recorded"); err != nil {
-			return err
-		}
-	}
 	return e.abandonWrites()
 }
 
@@ -126,7 +120,7 @@ func (e *engine) finish() error {
 func (e *engine) letGo(cause error) (ending, error) {
 	failure := recording.Errorf(recording.CodeInternal, "tracing broke off: %w", cause).
 		WithHint("the program went on without being recorded")
-	_ = e.process.group.Detach(false)
+	_ = e.process.release() // it is in a bad way already
 	end, err := e.process.wait()
 	if err != nil {
 		return end, err
@@ -137,6 +131,7 @@ func (e *engine) letGo(cause error) (ending, error) {
 // stopped handles one stop of the program: every thread that stands at a breakpoint, not only the one that Delve names.
 func (e *engine) stopped() error {
 	if len(e.sites) == 0 {
+		e.idle++
 		return nil
 	}
 	if err := e.out.failure(); err != nil {

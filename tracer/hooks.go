@@ -4,6 +4,10 @@ package tracer
 
 import (
 	"encoding/binary"
+	"fmt"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
 
 	"smiley/recording"
 )
@@ -27,8 +31,7 @@ var runtimeHooks = []runtimeHook{
 	{name: "runtime.throw", entry: func(e *engine) hook { return e.onCrash }},
 	{name: "runtime.fatal", entry: func(e *engine) hook { return e.onCrash }},
 	{name: "runtime.fatalsignal", entry: func(e *engine) hook { return e.onCrash }},
-	{name: "syscall.runtime_BeforeExec", entry: func(e *engine) hook { return e.onExec(true) }},
-	{name: "syscall.runtime_AfterExec", entry: func(e *engine) hook { return e.onExec(false) }}, // it failed
+	{name: "syscall.Exec", entry: func(e *engine) hook { return e.onExec }},
 	{name: "syscall.write", entry: func(e *engine) hook { return e.onWrite }, returns: func(e *engine) hook { return e.onWritten }},
 	{name: "internal/syscall/unix.CopyFileRange", entry: func(e *engine) hook { return e.onCopy(2) }, returns: func(e *engine) hook { return e.onWritten }},
 	{name: "syscall.Splice", entry: func(e *engine) hook { return e.onCopy(2) }, returns: func(e *engine) hook { return e.onWritten }},
@@ -85,11 +88,24 @@ func (e *engine) addHook(rh runtimeHook, start uint64, where sites) {
 	}
 }
 
-func (e *engine) onExec(begins bool) hook {
-	return func(*hit) error {
-		e.replacing = begins
+// onExec runs at the entry of func Exec(argv0 string, argv []string, envv []string) (err error). When the exec is going to
+// work, the recording ends here.
+func (e *engine) onExec(h *hit) error {
+	path := make([]byte, min(h.regs.Int[1], unix.PathMax))
+	if len(path) == 0 || e.memory.read(path, h.regs.Int[0]) != nil {
+		return nil // it will fail
+	}
+	seen := string(path)
+	if !filepath.IsAbs(seen) {
+		seen = filepath.Join("cwd", seen)
+	} else {
+		seen = filepath.Join("root", seen)
+	}
+	if unix.Access(fmt.Sprintf("/proc/%d/%s", e.process.pid, seen), unix.X_OK) != nil {
 		return nil
 	}
+	e.leaving = true
+	return e.drop(0, "the program became "+string(path)+" by exec, which is not recorded")
 }
 
 // onPanic runs at the entry of func gopanic(e any).

@@ -137,12 +137,27 @@ func (p *process) handOver(path string) error {
 // clearBreakpoints removes every breakpoint, Delve's own included.
 func (p *process) clearBreakpoints() error {
 	var first error
-	for addr := range p.tgt.Breakpoints().M {
+	for addr, bp := range p.tgt.Breakpoints().M {
+		for _, b := range bp.Breaklets {
+			b.Kind = proc.UserBreakpoint // the only kind that Delve clears on demand
+		}
 		if err := p.tgt.ClearBreakpoint(addr); err != nil && first == nil {
 			first = err
 		}
 	}
 	return first
+}
+
+// release clears every breakpoint and detaches: the program goes on by itself.
+func (p *process) release() error {
+	cleared := p.clearBreakpoints()
+	detached := p.group.Detach(false)
+	if detached != nil && gone(detached) {
+		// Delve stops at a thread that is just beginning or ending. It also ends its tracing OS thread, with which the
+		// system detaches the rest.
+		detached = nil
+	}
+	return errors.Join(cleared, detached)
 }
 
 // abandon kills a program that could not be handed over and collects it.

@@ -58,8 +58,7 @@ type Result struct {
 	// Untraced are the functions that were asked for and could not be traced, each with its reason.
 	Untraced []recording.Function
 
-	// Returns without a call and calls seen twice: artefacts of breakpoints that were put right, for tests.
-	unmatched, repeated uint64
+	unmatched, repeated, idle uint64 // of the engine, for tests
 }
 
 // Status returns the exit status a shell would report: 128 + n for signal n.

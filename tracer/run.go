@@ -179,7 +179,7 @@ func (s *session) record(ctx context.Context) (Result, error) {
 	ledger.Untraced = uint64(len(s.untraced))
 	result := Result{
 		Run: s.run.ID, ExitCode: end.code, Signal: last.Signal, Error: message, Calls: calls, Ledger: ledger, Untraced: s.untraced,
-		unmatched: s.engine.unmatched, repeated: s.engine.repeated,
+		unmatched: s.engine.unmatched, repeated: s.engine.repeated, idle: s.engine.idle,
 	}
 	return result, errors.Join(setupErr, engineErr, s.engine.failure, flushErr, sinkErr)
 }

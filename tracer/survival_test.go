@@ -227,6 +227,10 @@ func TestSinkRefuses(t *testing.T) {
 			if got := contents(t, stdout); got != string(want) {
 				t.Errorf("output %q, alone %q", got, want)
 			}
+			// One stop for each thread that was at a breakpoint already, and then none.
+			if result.idle > 20 {
+				t.Errorf("the program was stopped %d times after the recording had broken off", result.idle)
+			}
 			stored := 0
 			for _, encoded := range sink.all {
 				head, err := recording.ParseHeader(encoded)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/binary"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -45,6 +46,7 @@ func TestScripts(t *testing.T) {
 			"lines":  countLines,
 			"status": exitStatus,
 			"damage": damage,
+			"newer":  makeNewer,
 		},
 	})
 }
@@ -74,12 +76,17 @@ func goEnvironment(t *testing.T) map[string]string {
 	return values
 }
 
-// keepSample is "sample FILE": it makes a database with the recording that package sample describes.
+// keepSample is "sample FILE [interrupted]": it makes a database with the recording that package sample describes, or with
+// the beginning of it.
 func keepSample(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 1 {
-		ts.Fatalf("usage: sample FILE")
+	if neg || len(args) < 1 {
+		ts.Fatalf("usage: sample FILE [interrupted]")
 	}
-	blocks, err := sample.Shop()
+	record := sample.Shop
+	if len(args) > 1 {
+		record = sample.Interrupted
+	}
+	blocks, err := record()
 	ts.Check(err)
 	ts.Check(sample.Keep(context.Background(), ts.MkAbs(args[0]), blocks))
 }
@@ -123,5 +130,18 @@ func damage(ts *testscript.TestScript, neg bool, args []string) {
 	for i := 4096; i < len(content); i++ {
 		content[i] = byte(i * 7)
 	}
+	ts.Check(os.WriteFile(file, content, 0o600))
+}
+
+// makeNewer is "newer FILE": a database that says that a later smiley wrote it. The number is in bytes 60 to 63 of SQLite's
+// header.
+func makeNewer(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: newer FILE")
+	}
+	file := ts.MkAbs(args[0])
+	content, err := os.ReadFile(file)
+	ts.Check(err)
+	binary.BigEndian.PutUint32(content[60:], 1_000_000)
 	ts.Check(os.WriteFile(file, content, 0o600))
 }
