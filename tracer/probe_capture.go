@@ -242,6 +242,7 @@ func refers(t *recording.Type) bool {
 // recordMemory is the program's memory as far as a record holds it.
 type recordMemory struct {
 	pieces []memoryPiece
+	items  [][]byte // scratch of loadCopies
 }
 
 type memoryPiece struct {
@@ -299,7 +300,7 @@ func (m *recordMemory) add(addr uint64, b []byte) {
 }
 
 func (c *probeCapture) loadCopies(rec *ring.Record, m *recordMemory) {
-	items := make([][]byte, 0, maxCopies)
+	items := m.items[:0]
 	rest := rec.Copies
 	word := func(s routine.Source) uint64 {
 		if !s.InCopy {
@@ -328,4 +329,5 @@ func (c *probeCapture) loadCopies(rec *ring.Record, m *recordMemory) {
 			i += k.Nested
 		}
 	}
+	m.items = items
 }

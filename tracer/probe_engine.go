@@ -10,7 +10,6 @@ import (
 	"smiley/recording"
 	"smiley/tracer/probe/install"
 	"smiley/tracer/probe/ring"
-	"smiley/tracer/probe/routine"
 	places "smiley/tracer/probe/site"
 )
 
@@ -22,6 +21,7 @@ type probes struct {
 	handlers  []recordHandler // by the number that records carry
 	memory    recordMemory
 	regs      Registers
+	current   seen
 	shift     int64 // from the clock of the rings to that of the run
 	dropped   uint64
 }
@@ -185,7 +185,12 @@ func (p *probes) run() (ending, error) {
 	}()
 	pause := time.NewTimer(0)
 	defer pause.Stop()
+	calibrated := time.Now()
 	for {
+		if now := time.Now(); now.Sub(calibrated) > time.Second {
+			calibrated = now
+			p.installed.Clock.Calibrate()
+		}
 		select {
 		case o := <-ended:
 			p.drain()
@@ -240,7 +245,8 @@ func (p *probes) record1(r *ring.Record) error {
 		return nil
 	}
 	h.capture.load(r, &p.regs, &p.memory)
-	return h.see(&seen{r, max(p.installed.Clock.Nanoseconds(r.Time)+p.shift, 0)})
+	p.current = seen{r, max(p.installed.Clock.Nanoseconds(r.Time)+p.shift, 0)}
+	return h.see(&p.current)
 }
 
 // goroutine returns the state of the goroutine that wrote a record; one that nobody saw begin is defined without its
@@ -301,5 +307,3 @@ func (m *recordMemory) word(addr uint64) (uint64, error) {
 	}
 	return binary.LittleEndian.Uint64(b[:]), nil
 }
-
-var _ = routine.CopyMax

@@ -3,9 +3,15 @@
 package tracer
 
 import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"smiley/recording"
 )
 
 // stories renders what each goroutine did, sorted: goroutines are numbered differently in every run.
@@ -106,3 +112,39 @@ func compareProbed(t *testing.T, calls map[string][]*shownValues, line string) b
 	compareCall(t, calls, line)
 	return true
 }
+
+// BenchmarkProbesToBlocks records twelve million events from probes to encoded blocks: how many calls a second arrive when
+// nothing is lost.
+func BenchmarkProbesToBlocks(b *testing.B) {
+	path := filepath.Join(b.TempDir(), "cost")
+	if out, err := exec.Command("go", "build", "-o", path, "./probe/install/testdata/cost").CombinedOutput(); err != nil {
+		b.Fatalf("%v\n%s", err, out)
+	}
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer null.Close()
+	for b.Loop() {
+		sink := &discard{}
+		opt := Options{
+			Target: path, Args: []string{"2000000", "1"}, Engine: EngineProbe, Bounds: recording.DefaultBounds(),
+			Include: []string{"main.pair", "main.text", "main.nothing"}, Stdin: null, Stdout: null, Stderr: null,
+		}
+		result, err := Run(context.Background(), opt, sink)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if result.Ledger.Dropped > 0 || result.Calls < 6_000_000 {
+			b.Fatalf("%+v", result)
+		}
+		b.ReportMetric(float64(result.Calls), "calls/op")
+		b.ReportMetric(float64(sink.bytes)/float64(result.Calls), "B/call")
+	}
+}
+
+// discard counts what it is sent.
+type discard struct{ bytes int }
+
+func (d *discard) Send(encoded []byte) error { d.bytes += len(encoded); return nil }
+func (d *discard) Close() error              { return nil }
