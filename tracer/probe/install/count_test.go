@@ -85,8 +85,8 @@ func TestCountsUnderStress(t *testing.T) {
 	}
 }
 
-// TestPositionIndependent is rule R13: the text runs somewhere else than its file says.
-func TestPositionIndependent(t *testing.T) {
+// TestR13PositionIndependent is rule R13: the text runs somewhere else than its file says.
+func TestR13PositionIndependent(t *testing.T) {
 	r, _ := exact(t, fixture(t, "count", "-buildmode=pie"), nil, "400", "4")
 	t.Logf("%d events", r.events)
 }

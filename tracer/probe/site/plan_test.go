@@ -73,9 +73,9 @@ func TestSharesOfRealPrograms(t *testing.T) {
 
 func percent(a, b int) float64 { return 100 * float64(a) / float64(b) }
 
-// TestNothingLeadsIntoAJump checks rule R3 by another way than the planner's: every instruction of every function is
+// TestR3NothingLeadsIntoAJump checks rule R3 by another way than the planner's: every instruction of every function is
 // asked where it leads, and no answer lies inside of a patched range; and no two patches overlap.
-func TestNothingLeadsIntoAJump(t *testing.T) {
+func TestR3NothingLeadsIntoAJump(t *testing.T) {
 	img := load(t, goBinary(t, "gofmt"))
 	inside := map[uint64]*Site{} // bytes that are no longer what they were, but the first of each patch
 	first := map[uint64]bool{}
@@ -125,9 +125,9 @@ func TestNothingLeadsIntoAJump(t *testing.T) {
 	t.Logf("%d patches", len(first))
 }
 
-// TestMovedInstructionsMeanTheSame decodes displaced instructions at both places with another decoder and compares
+// TestR3MovedInstructionsMeanTheSame decodes displaced instructions at both places with another decoder and compares
 // what they say once every relative operand is made absolute.
-func TestMovedInstructionsMeanTheSame(t *testing.T) {
+func TestR3MovedInstructionsMeanTheSame(t *testing.T) {
 	img := load(t, goBinary(t, "go"))
 	compared, relative := 0, 0
 	for _, s := range img.Plan(candidates(img)) {
