@@ -185,11 +185,16 @@ func (p *probes) run() (ending, error) {
 	}()
 	pause := time.NewTimer(0)
 	defer pause.Stop()
-	calibrated := time.Now()
+	calibrated, tidied := time.Now(), time.Now()
 	for {
-		if now := time.Now(); now.Sub(calibrated) > time.Second {
+		now := time.Now()
+		if now.Sub(calibrated) > time.Second {
 			calibrated = now
 			p.installed.Clock.Calibrate()
+		}
+		if now.Sub(tidied) > 100*time.Millisecond {
+			tidied = now
+			p.installed.TakeBack()
 		}
 		select {
 		case o := <-ended:

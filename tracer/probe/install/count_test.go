@@ -60,7 +60,7 @@ func cut(s string) (k, v string, ok bool) {
 
 func TestCountsAreExact(t *testing.T) {
 	r, _ := exact(t, fixture(t, "count"), nil, "2000", "4")
-	t.Logf("%d events, %d rings, %+v", r.events, r.process.Reader.Rings(), r.process.Report)
+	t.Logf("%d events, rings taken %d times, %+v", r.events, r.process.Reader.Taken(), r.process.Report)
 }
 
 // TestCountsUnderStress is rules R5 to R10 and F1 together: collections and stack checks of every kind, many and few
@@ -80,7 +80,7 @@ func TestCountsUnderStress(t *testing.T) {
 	} {
 		t.Run(env[len(env)-1]+" "+env[0], func(t *testing.T) {
 			r, _ := exact(t, path, env, "400", "6")
-			t.Logf("%d events, %d rings", r.events, r.process.Reader.Rings())
+			t.Logf("%d events, rings taken %d times", r.events, r.process.Reader.Taken())
 		})
 	}
 }

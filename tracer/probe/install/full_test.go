@@ -84,3 +84,33 @@ func TestDropWhenFull(t *testing.T) {
 		t.Errorf("%d records and %d dropped, of %d", some.events, some.dropped, all.events)
 	}
 }
+
+// TestR7RingsOfEndedThreadsAreTakenBack: a program starts many more threads than there are rings, one after the other.
+func TestR7RingsOfEndedThreadsAreTakenBack(t *testing.T) {
+	path := fixture(t, "threads")
+	img, err := site.Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	calls := 0
+	plan := planned(img, mainProbes(img, twoWords))
+	r := record(t, img, plan.probes, Options{Command: []string{path}, Rings: 16}, func(rec *ring.Record) error {
+		if rec.Site%2 == 0 && plan.probes[rec.Site/2].Function.Name == "main.call" {
+			calls++
+		}
+		return nil
+	})
+	if r.status != 0 || r.stdout != "490000\n" {
+		t.Errorf("status %v, output %q\n%s", r.status, r.stdout, r.stderr)
+	}
+	// main.main, and for each thread the goroutine's function and fifty calls.
+	const all = 1 + 400*51
+	if got := r.events + int(r.dropped); got < 2*all-2 || got > 2*all {
+		t.Errorf("%d records and %d dropped, the program made %d", r.events, r.dropped, 2*all)
+	}
+	taken := r.process.Reader.Taken()
+	t.Logf("16 rings were taken %d times; %d calls recorded, %d records dropped", taken, calls, r.dropped)
+	if taken < 100 {
+		t.Errorf("16 rings were taken only %d times by 400 threads", taken)
+	}
+}

@@ -192,6 +192,7 @@ func (o *Options) layout() ring.Layout {
 	if l.Count == 0 {
 		l.Count = DefaultRings
 	}
+	l.Count = min(l.Count, ring.OfferedMax)
 	if l.DataSize == 0 {
 		l.DataSize = DefaultRingBytes
 	}
@@ -299,6 +300,14 @@ func (p *Process) Wait() (syscall.WaitStatus, error) {
 		}
 		return status, nil
 	}
+}
+
+// TakeBack offers the rings of threads that have ended to new ones, and returns how many. Call it now and then on the
+// goroutine that drains.
+func (p *Process) TakeBack() int {
+	return p.Reader.TakeBack(func(thread int) bool {
+		return unix.Tgkill(p.Pid, thread, 0) == nil
+	})
 }
 
 // Close releases the tracer's side and the memory of the rings. The control pages stay: a thread may still be about to

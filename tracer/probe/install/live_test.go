@@ -127,6 +127,7 @@ func record(t testing.TB, img *site.Image, probes []Probe, o Options, see func(*
 		if err != nil {
 			t.Fatal(err)
 		}
+		p.TakeBack()
 		if pause = 500 * time.Microsecond; n > 0 {
 			pause = 0 // there is probably more
 		}

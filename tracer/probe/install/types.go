@@ -25,6 +25,7 @@ func runtimeOffsets(bi *proc.BinaryInfo) (routine.Offsets, error) {
 		{&o.StackHi, "runtime.g", "stack.hi"},
 		{&o.ThreadSlot, "runtime.m", "tls"},
 		{&o.ThreadID, "runtime.m", "procid"},
+		{&o.ThreadExtra, "runtime.m", "isextra"},
 	} {
 		off, err := fieldOffset(bi, f.typ, strings.Split(f.path, "."))
 		if err != nil {
@@ -42,7 +43,7 @@ func runtimeOffsets(bi *proc.BinaryInfo) (routine.Offsets, error) {
 // offsetsOf holds what runtimeOffsets found in programs with debug information, for those without. A test compares the
 // entry of the Go that builds us.
 var offsetsOf = map[string]routine.Offsets{
-	"go1.26": {GoroutineM: 48, GoroutineID: 152, StackHi: 8, ThreadSlot: 144, ThreadID: 64},
+	"go1.26": {GoroutineM: 48, GoroutineID: 152, StackHi: 8, ThreadSlot: 144, ThreadID: 64, ThreadExtra: 281},
 }
 
 func knownOffsets(path string) (routine.Offsets, bool) {

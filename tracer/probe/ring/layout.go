@@ -11,8 +11,8 @@ const (
 	SharedPatience  = 8   // ticks after which a heartbeat that does not move means a dead tracer
 	SharedAbandoned = 16  // not zero: never wait again. Set by the program when the tracer is dead, by the tracer to drop
 	SharedUnplaced  = 64  // records lost because there was no ring for their thread
-	SharedNext      = 128 // position of the next free ring
-	SharedLimit     = 136 // number of rings that may be taken
+	SharedNext      = 128 // how many rings were taken so far
+	SharedLimit     = 136 // how many were offered so far
 	SharedSleep     = 192 // a timespec: how long a thread with a full ring sleeps
 
 	// What the signal shim did.
@@ -22,8 +22,14 @@ const (
 	SharedFaults     = 280 // a displaced instruction faulted
 	SharedRecovered  = 288 // a copy behind a pointer faulted
 
-	SharedLen = 4096
+	// Numbers of the rings that are offered, four bytes each, by the count of the offer modulo OfferedMax.
+	SharedOffers = 4096
+
+	SharedLen = SharedOffers + 4*OfferedMax
 )
+
+// OfferedMax bounds the number of rings.
+const OfferedMax = 1024
 
 // The control page of a ring. The first line belongs to the program, the second to the thread's own use, the third to the
 // tracer, the fourth never changes.
@@ -32,7 +38,8 @@ const (
 	Limit   = 8  // a record may begin below this address
 	Drops   = 16 // records given up because the ring was full
 	WrapEnd = 24 // where the records of the last lap ended
-	Owner   = 32 // thread id
+	Owner   = 32 // thread id; 0 while no thread has the ring
+	Shares  = 40 // not zero: the thread's m may go on in other threads, as those of C do, so that the ring is never free again
 
 	SavedRAX = 64
 	SavedRDX = 72

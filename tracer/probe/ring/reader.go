@@ -50,6 +50,7 @@ func Init(memory []byte, l Layout, patience uint64) {
 	put(SharedLimit, uint64(l.Count))
 	put(SharedSleep+8, 20_000)
 	for i := range l.Count {
+		binary.LittleEndian.PutUint32(memory[SharedOffers+4*i:], uint32(i))
 		off := l.Offset(l.Ring(i))
 		data := l.Ring(i) + ControlLen
 		put(off+Head, data)
@@ -97,9 +98,36 @@ func (r *Reader) Signals() Signals {
 	return Signals{at(SharedRolledBack), at(SharedShown), at(SharedRefused), at(SharedFaults), at(SharedRecovered)}
 }
 
-// Rings returns how many rings threads have taken.
-func (r *Reader) Rings() int {
-	return int(min(r.word(r.layout.Base+SharedNext).Load(), uint64(r.layout.Count)))
+// Taken returns how often threads have taken rings.
+func (r *Reader) Taken() int {
+	return int(r.word(r.layout.Base + SharedNext).Load())
+}
+
+// ringsUsed returns how many rings may hold something: all that were ever taken.
+func (r *Reader) ringsUsed() int { return min(r.Taken(), r.layout.Count) }
+
+// TakeBack offers the rings of threads that have ended to others. alive reports whether a thread of the program lives. Call it
+// on the goroutine that drains.
+func (r *Reader) TakeBack(alive func(thread int) bool) int {
+	n := 0
+	for i := range r.ringsUsed() {
+		base := r.layout.Ring(i)
+		owner := r.word(base + Owner).Load()
+		if owner == 0 || r.word(base+Shares).Load() != 0 || alive(int(owner)) {
+			continue
+		}
+		c := &r.rings[i]
+		if r.word(base+Head).Load() != c.at || r.word(base+Tail).Load() != c.at {
+			continue // there is something left to read
+		}
+		r.word(base + Owner).Store(0)
+		offers := r.word(r.layout.Base + SharedLimit).Load()
+		at := r.layout.Base + SharedOffers + 4*(offers%OfferedMax)
+		atomic.StoreUint32((*uint32)(unsafe.Pointer(&r.memory[r.layout.Offset(at)])), uint32(i))
+		r.word(r.layout.Base + SharedLimit).Store(offers + 1)
+		n++
+	}
+	return n
 }
 
 // Drain hands out what the rings hold, in the order of its time, and frees its room. It returns the number of records.
@@ -111,7 +139,7 @@ func (r *Reader) Rings() int {
 func (r *Reader) Drain(emit func(*Record) error) (int, error) {
 	cutoff := Ticks()
 	r.heap = r.heap[:0]
-	for i := range r.Rings() {
+	for i := range r.ringsUsed() {
 		waiting, err := r.open(i, cutoff)
 		if err != nil {
 			return 0, err

@@ -16,6 +16,7 @@ type Offsets struct {
 	StackHi     int32 // runtime.g.stack.hi
 	ThreadSlot  int32 // runtime.m.tls[2]: the Go runtime does not use it on linux/amd64
 	ThreadID    int32 // runtime.m.procid
+	ThreadExtra int32 // runtime.m.isextra
 }
 
 // Config is where the generated code will run.

@@ -23,7 +23,7 @@ func generated(t *testing.T) (*Generator, *Program, Config) {
 	cfg := Config{
 		Image: img, Code: code, Size: 16 << 20,
 		Rings:   ring.Layout{Base: code + 16<<20, Rings: 0x5000_0000_0000, Count: 4, DataSize: 1 << 20},
-		Offsets: Offsets{GoroutineM: 48, GoroutineID: 152, StackHi: 8, ThreadSlot: 144, ThreadID: 64},
+		Offsets: Offsets{GoroutineM: 48, GoroutineID: 152, StackHi: 8, ThreadSlot: 144, ThreadID: 64, ThreadExtra: 281},
 	}
 	g := NewGenerator(cfg)
 	var functions []*site.Function
