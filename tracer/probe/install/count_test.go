@@ -103,3 +103,9 @@ func TestNewerInstructionSet(t *testing.T) {
 	r, _ := exact(t, fixture(t, "count", "-tags=v3"), nil, "400", "4")
 	t.Logf("%d events", r.events)
 }
+
+// TestRaceDetector: programs built with -race carry C code and other prologues.
+func TestRaceDetector(t *testing.T) {
+	r, _ := exact(t, fixture(t, "count", "-race"), nil, "100", "4")
+	t.Logf("%d events", r.events)
+}
