@@ -59,6 +59,7 @@ type Result struct {
 	Untraced []recording.Function
 
 	unmatched, repeated, idle uint64 // of the engine, for tests
+	living                    int
 }
 
 // Status returns the exit status a shell would report: 128 + n for signal n.

@@ -180,6 +180,7 @@ func (s *session) record(ctx context.Context) (Result, error) {
 	result := Result{
 		Run: s.run.ID, ExitCode: end.code, Signal: last.Signal, Error: message, Calls: calls, Ledger: ledger, Untraced: s.untraced,
 		unmatched: s.engine.unmatched, repeated: s.engine.repeated, idle: s.engine.idle,
+		living: len(s.engine.goroutines),
 	}
 	return result, errors.Join(setupErr, engineErr, s.engine.failure, flushErr, sinkErr)
 }

@@ -162,27 +162,39 @@ func TestSignals(t *testing.T) {
 	}
 }
 
-// TestCanceled ends a program by its context: what was captured is kept.
+// TestCanceled ends a program by its context once it has made calls: what was captured is kept. Meanwhile there is no
+// second run.
 func TestCanceled(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
 	sink := &blocks{}
-	reader, writer, err := os.Pipe()
+	var last Progress
+	var second error
+	result, err := Run(ctx, Options{Target: fixture(t, "forever"), Stdout: null, Progress: func(p Progress) {
+		if p.Calls < last.Calls || p.Ledger.Stored > p.Events {
+			t.Errorf("progress %+v after %+v", p, last)
+		}
+		if last = p; p.Ledger.Stored > 0 && ctx.Err() == nil {
+			_, second = Run(ctx, Options{Target: fixture(t, "exit")}, &blocks{})
+			cancel()
+		}
+	}}, sink)
 	if err != nil {
 		t.Fatal(err)
 	}
-	go func() {
-		_, _ = bufio.NewReader(reader).ReadString('\n')
-		cancel()
-	}()
-	result, err := Run(ctx, Options{Target: fixture(t, "forever"), Stdout: writer}, sink)
-	if err != nil {
-		t.Fatal(err)
+	if recording.CodeOf(second) != recording.CodeUnsupported {
+		t.Errorf("a second run: %v", second)
 	}
-	if result.Signal != "SIGKILL" {
-		t.Errorf("%+v", result)
+	if result.Signal != "SIGKILL" || result.Calls < last.Calls || last.Run != result.Run {
+		t.Errorf("%+v after %+v", result, last)
 	}
 	r := readBack(t, sink.all)
-	if r.calls()["main.main"] != 1 || r.end == nil {
+	if r.calls()["main.main"] != 1 || r.calls()["main.step"] == 0 || r.end == nil {
 		t.Errorf("calls %v, end %v", r.calls(), r.end)
 	}
 }
