@@ -16,6 +16,7 @@ type Clock struct {
 	fromTicks uint64 // the line that Nanoseconds follows begins here
 	fromNs    int64
 	mult      uint64 // ns per tick, 32 bits of fraction
+	promised  bool   // somebody may have been told a time
 }
 
 // NewClock begins at start, which must not lie long ago. ticks were read at start.
@@ -37,8 +38,8 @@ func (c *Clock) Calibrate() {
 	}
 	at := c.Nanoseconds(now)
 	rate := fraction(uint64(ns), now-c.first)
-	if c.fromTicks == c.first {
-		c.mult = rate // the first time: nothing was promised yet
+	if !c.promised {
+		c.mult, c.promised = rate, true
 		return
 	}
 	// Follow the true line from where the old one ends: meet it after another second, never stand still.
