@@ -29,29 +29,7 @@ func (g *Generator) copy(c Capture, i int, none Label, held, copying class, orig
 	k := c.Copies[i]
 	empty, lost, done, slow, next := a.NewLabel(), a.NewLabel(), a.NewLabel(), a.NewLabel(), a.NewLabel()
 	a.Store(At(R13, int32(ring.Items+8*i)), R12)
-	g.load(RAX, c, k.Pointer, lost)
-	if k.Count.Constant {
-		a.MovImm(RDX, uint64(min(k.Scale, k.Max)))
-	} else {
-		g.load(RDX, c, k.Count, lost)
-		if k.Count32 {
-			a.Shl(RDX, 32)
-			a.Shr(RDX, 32)
-		}
-		g.bound(k)
-		a.Test(RDX, RDX)
-		a.J(Equal, empty)
-	}
-	a.Test(RAX, RAX)
-	a.J(Equal, empty)
-	// What cannot be a pointer of a program is not tried: a fault costs as much as a system call.
-	a.CmpImm(RAX, 4096)
-	a.J(Below, lost)
-	a.Mov(R15, RAX)
-	a.Shr(R15, 47)
-	a.J(NotEqual, lost)
-	a.LeaLabel(R15, lost)
-	a.Store(At(R13, ring.Recovery), R15)
+	g.operands(c, k, empty, lost)
 	g.crossing(k, slow)
 	if k.Max > unrolled {
 		a.Xor32(R15, R15)
@@ -83,15 +61,44 @@ func (g *Generator) copy(c Capture, i int, none Label, held, copying class, orig
 	a.Load(RDX, At(R12, 0))
 	a.Jmp(done)
 
-	a.Bind(lost)
-	a.StoreImm(At(R12, 0), -1)
-	a.AddImm(R12, 8)
-	a.Jmp(none)
-	a.Bind(empty)
-	a.StoreImm(At(R12, 0), 0)
-	a.AddImm(R12, 8)
-	a.Jmp(none)
+	for _, without := range []struct {
+		label  Label
+		length int32
+	}{{lost, -1}, {empty, 0}} {
+		a.Bind(without.label)
+		a.StoreImm(At(R12, 0), without.length)
+		a.AddImm(R12, 8)
+		a.Jmp(none)
+	}
 	a.Bind(next)
+}
+
+// operands loads the pointer into RAX and the number of bytes into RDX, and notes where a fault goes on.
+func (g *Generator) operands(c Capture, k Copy, empty, lost Label) {
+	a := g.code
+	g.load(RAX, c, k.Pointer, lost)
+	if k.Count.Constant {
+		a.MovImm(RDX, uint64(min(k.Scale, k.Max)))
+	} else {
+		g.load(RDX, c, k.Count, lost)
+		if k.Count32 {
+			a.Shl(RDX, 32)
+			a.Shr(RDX, 32)
+		}
+		g.bound(k)
+		a.Test(RDX, RDX)
+		a.J(Equal, empty)
+	}
+	a.Test(RAX, RAX)
+	a.J(Equal, empty)
+	// What cannot be a pointer of a program is not tried: a fault costs as much as a system call.
+	a.CmpImm(RAX, 4096)
+	a.J(Below, lost)
+	a.Mov(R15, RAX)
+	a.Shr(R15, 47)
+	a.J(NotEqual, lost)
+	a.LeaLabel(R15, lost)
+	a.Store(At(R13, ring.Recovery), R15)
 }
 
 // crossing leads copies that could read beyond the page in which their last byte lies to the slow way.

@@ -178,6 +178,12 @@ func (g *Generator) interrupted(native uint64) {
 	a.JmpTo(native)
 
 	a.Bind(stay)
+	g.shown(native)
+}
+
+// shown calls the handler with the original place in RCX and puts the routine's back, if nobody changed it.
+func (g *Generator) shown(native uint64) {
+	a := g.code
 	call, out, other := a.NewLabel(), a.NewLabel(), a.NewLabel()
 	a.CmpImm(RDI, sigURG)
 	a.J(NotEqual, other)
