@@ -90,8 +90,10 @@ func BenchmarkPauses(b *testing.B) {
 	for name, keep := range map[string]bool{"probes": false, "without the shim": true} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
-				o := Options{Command: []string{path}, KeepHandler: keep, DropWhenFull: true}
-				report(b, record(b, img, mainProbes(img, twoWords), o, nil).stdout)
+				o := Options{Command: []string{path}, KeepHandler: keep}
+				r := record(b, img, mainProbes(img, twoWords), o, nil)
+				report(b, r.stdout)
+				b.Logf("%+v", r.process.Reader.Signals())
 			}
 		})
 	}
