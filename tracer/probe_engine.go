@@ -18,6 +18,7 @@ import (
 type probes struct {
 	*engine
 	installed *install.Process
+	bias      uint64
 	handlers  []recordHandler // by the number that records carry
 	memory    recordMemory
 	regs      Registers
@@ -66,7 +67,17 @@ func (s *session) armProbes(traced, untraced []Symbol) error {
 	if err != nil {
 		return err
 	}
-	p := &probes{engine: s.engine}
+	put := func(wanted []install.Probe) (*install.Process, error) {
+		return install.Into(s.process.group, img, wanted, install.Options{})
+	}
+	return s.putProbes(img, s.process.bias(), traced, untraced, put)
+}
+
+// putProbes makes the handlers and has put install the probes.
+func (s *session) putProbes(
+	img *places.Image, bias uint64, traced, untraced []Symbol, put func([]install.Probe) (*install.Process, error),
+) error {
+	p := &probes{engine: s.engine, bias: bias}
 	p.capturer.Memory = &p.memory
 	p.capturer.Resolver = s.program.Resolver(&p.memory)
 	list, refused := p.watch(img, traced)
@@ -79,7 +90,8 @@ func (s *session) armProbes(traced, untraced []Symbol) error {
 		bySite[w.function] = w
 		wanted[i] = install.Probe{Function: w.function, Args: w.entry.capture.Capture, Results: w.exit.capture.Capture}
 	}
-	if p.installed, err = install.Into(s.process.group, img, wanted, install.Options{}); err != nil {
+	var err error
+	if p.installed, err = put(wanted); err != nil {
 		return err
 	}
 	for _, probe := range p.installed.Probes {
@@ -88,7 +100,7 @@ func (s *session) armProbes(traced, untraced []Symbol) error {
 	}
 	for _, skipped := range p.installed.Skipped {
 		if w := bySite[skipped.Function]; w.id != 0 {
-			sym, _ := s.program.FunctionContaining(skipped.Function.Addr + s.process.bias())
+			sym, _ := s.program.FunctionContaining(skipped.Function.Addr + bias)
 			sym.Reason = skipped.Reason
 			untraced = append(untraced, sym)
 		}
@@ -113,14 +125,13 @@ func (s *session) noteUntraced(symbols []Symbol) {
 
 // watch makes the handlers of the functions that are recorded.
 func (p *probes) watch(img *places.Image, symbols []Symbol) (list []watched, refused []Symbol) {
-	bias := p.process.bias()
 	for _, sym := range symbols {
 		plan, err := p.program.Plan(sym)
-		f := img.FunctionAt(sym.Entry - bias)
+		f := img.FunctionAt(sym.Entry - p.bias)
 		switch {
 		case err != nil:
 			sym.Reason = err.Error()
-		case f == nil || f.Addr != sym.Entry-bias:
+		case f == nil || f.Addr != sym.Entry-p.bias:
 			sym.Reason = "the function table does not have it"
 		default:
 			sym.Reason = f.Skip
@@ -159,25 +170,25 @@ func (p *probes) run() (ending, error) {
 		error
 	}
 	ended := make(chan outcome, 1)
+	over := make(chan struct{})
+	go func() {
+		end, err := p.process.wait()
+		ended <- outcome{end, err}
+		close(over)
+	}()
+	p.pump(over)
+	o := <-ended
+	return o.ending, o.error
+}
+
+// pump reads until over is closed and nothing is left.
+func (p *probes) pump(over <-chan struct{}) {
 	stop := make(chan struct{})
 	var beat sync.WaitGroup
 	beat.Add(1)
 	go func() {
 		defer beat.Done()
-		ticker := time.NewTicker(heartbeat)
-		defer ticker.Stop()
-		for {
-			p.installed.Reader.Beat()
-			select {
-			case <-stop:
-				return
-			case <-ticker.C:
-			}
-		}
-	}()
-	go func() {
-		end, err := p.process.wait()
-		ended <- outcome{end, err}
+		p.beat(stop)
 	}()
 	defer func() {
 		close(stop)
@@ -197,15 +208,29 @@ func (p *probes) run() (ending, error) {
 			p.installed.TakeBack()
 		}
 		select {
-		case o := <-ended:
+		case <-over:
 			p.drain()
-			return o.ending, o.error
+			return
 		case <-pause.C:
 		}
 		if n := p.drain(); n > 0 {
 			pause.Reset(0)
 		} else {
 			pause.Reset(idle)
+		}
+	}
+}
+
+// beat tells the program that somebody reads, until stop is closed.
+func (p *probes) beat(stop <-chan struct{}) {
+	ticker := time.NewTicker(heartbeat)
+	defer ticker.Stop()
+	for {
+		p.installed.Reader.Beat()
+		select {
+		case <-stop:
+			return
+		case <-ticker.C:
 		}
 	}
 }

@@ -3,6 +3,7 @@
 package tracer
 
 import (
+	"bufio"
 	"context"
 	"os"
 	"os/exec"
@@ -152,3 +153,66 @@ type discard struct{ bytes int }
 
 func (d *discard) Send(encoded []byte) error { d.bytes += len(encoded); return nil }
 func (d *discard) Close() error              { return nil }
+
+// TestAttach records a running program for a while: what arrives is a valid recording of it, and the program goes on.
+func TestAttach(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "busy")
+	if out, err := exec.Command("go", "build", "-o", path, "./probe/install/testdata/busy").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	cmd := exec.Command(path)
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewReader(out)
+	if line, err := lines.ReadString('\n'); line != "ready\n" {
+		t.Fatalf("%q %v", line, err)
+	}
+	for range 2 {
+		ctx, cancel := context.WithCancel(context.Background())
+		sink := &enough{blocks: &blocks{}, want: 3, reached: cancel}
+		result, err := Attach(ctx, cmd.Process.Pid, Options{Bounds: recording.DefaultBounds()}, sink)
+		cancel()
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := readBack(t, sink.all)
+		names := r.calls()
+		// A goroutine that stands in the wrong place keeps a function out.
+		if !result.Ledger.Balances() || len(names)+len(result.Untraced) < 7 || len(names) < 4 || r.end == nil {
+			t.Errorf("%+v, calls %v", result, names)
+		}
+		if result.Calls == 0 || result.Ledger.Stored != uint64(len(r.events)) {
+			t.Errorf("%d events in the blocks, %+v", len(r.events), result)
+		}
+		t.Logf("%d events, %+v", len(r.events), result.Ledger)
+	}
+	in.Close()
+	rest, _ := lines.ReadString('\n')
+	if err := cmd.Wait(); err != nil || rest != "wrong results: 0\n" {
+		t.Errorf("the program ended with %v and %q", err, rest)
+	}
+}
+
+// enough calls reached when it has got some blocks.
+type enough struct {
+	*blocks
+	want    int
+	reached func()
+}
+
+func (e *enough) Send(encoded []byte) error {
+	err := e.blocks.Send(encoded)
+	if len(e.all) >= e.want {
+		e.reached()
+	}
+	return err
+}

@@ -1,3 +1,5 @@
+//go:build linux && amd64
+
 package install
 
 import (
@@ -69,7 +71,7 @@ func newAttachment(pid int, img *site.Image, probes []Probe, o Options) (*attach
 	a.process = &Process{Pid: pid, Sites: a.plan.sites, Probes: a.plan.probes, Skipped: a.plan.skipped}
 	a.process.Report.Planned = time.Since(begin)
 	var err error
-	if a.bias, err = biasOf(pid, img); err != nil {
+	if a.bias, err = Bias(pid, img); err != nil {
 		return nil, err
 	}
 	if err := a.symbols(path); err != nil {
@@ -122,8 +124,8 @@ func (a *attachment) symbols(path string) error {
 		WithHint("attaching needs a program that was built without -ldflags=-s")
 }
 
-// biasOf returns the distance between where the program runs and where its file says (rule R13).
-func biasOf(pid int, img *site.Image) (uint64, error) {
+// Bias returns the distance between where the program runs and where its file says (rule R13).
+func Bias(pid int, img *site.Image) (uint64, error) {
 	exe, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid))
 	if err != nil {
 		return 0, recording.Errorf(recording.CodeNotFound, "there is no process %d: %w", pid, err)
@@ -295,8 +297,8 @@ func (a *attachment) moveThreads(s *stopped) error {
 // Remove takes the probes out of the running program: every byte of its text but the signal handler's is what it was. Threads
 // that are inside of routines run out of them by themselves, so routines and rings stay mapped.
 func (p *Process) Remove() error {
-	p.Reader.Abandon() // nobody waits for us from here on
 	return whileStopped(p.Pid, func(*stopped) error {
+		p.Reader.Abandon() // nobody waits for us from here on
 		undo := make([]routine.Patch, len(p.program.Patches))
 		for i, patch := range p.program.Patches {
 			undo[i] = routine.Patch{Addr: patch.Addr, Old: patch.New, New: patch.Old}
@@ -308,7 +310,7 @@ func (p *Process) Remove() error {
 // Clean takes out what a tracer that died left in a program: every byte of the functions' code that differs from the file,
 // but the head of the signal handler, is written back. It returns how many bytes that were.
 func Clean(pid int, img *site.Image) (int, error) {
-	bias, err := biasOf(pid, img)
+	bias, err := Bias(pid, img)
 	if err != nil {
 		return 0, err
 	}

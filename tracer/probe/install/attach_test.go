@@ -1,3 +1,5 @@
+//go:build linux && amd64
+
 package install
 
 import (
@@ -78,7 +80,7 @@ func follow(t *testing.T, p *Process, enough int, see func(*ring.Record) error) 
 // changed returns how many bytes of the program's text are not those of its file, leaving out the signal handler's head.
 func changed(t *testing.T, p *Process, img *site.Image) int {
 	t.Helper()
-	bias, err := biasOf(p.Pid, img)
+	bias, err := Bias(p.Pid, img)
 	if err != nil {
 		t.Fatal(err)
 	}
