@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -64,27 +63,35 @@ func sameTotals(t *testing.T, got, want map[string]totals) {
 // TestProfileEqualsStatistics compares two independent ways to the same sums: the profile follows every event, statistics
 // were summed up block by block when they were written.
 func TestProfileEqualsStatistics(t *testing.T) {
-	n := 0
+	ctx := context.Background()
+	recordings, err := store.Open(ctx, filepath.Join(t.TempDir(), "runs.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := recordings.Close(); err != nil {
+			t.Error(err)
+		}
+	})
 	rapid.Check(t, func(rt *rapid.T) {
-		n++
-		blocks, err := sample.Record(sample.ID, func(b *recording.Builder) error { return program(rt, b) })
+		id, err := recording.NewRunID()
 		if err != nil {
 			rt.Fatal(err)
 		}
-		file := filepath.Join(t.TempDir(), fmt.Sprintf("%d.db", n))
-		if err := sample.Keep(context.Background(), file, blocks); err != nil {
-			rt.Fatal(err)
-		}
-		reader, err := store.OpenReader(context.Background(), file)
+		blocks, err := sample.Record(id, func(b *recording.Builder) error { return program(rt, b) })
 		if err != nil {
 			rt.Fatal(err)
 		}
-		defer reader.Close() //nolint:errcheck // read only
-		run, err := analysis.Open(context.Background(), reader, "last")
+		for _, block := range blocks {
+			if _, err := recordings.Append(ctx, block); err != nil {
+				rt.Fatal(err)
+			}
+		}
+		run, err := analysis.Open(ctx, recordings.Reader, id.String())
 		if err != nil {
 			rt.Fatal(err)
 		}
-		p, err := export.Profile(context.Background(), run)
+		p, err := export.Profile(ctx, run)
 		if err != nil {
 			rt.Fatal(err)
 		}
