@@ -12,6 +12,7 @@ import (
 // filter chooses events. A person writes it as words, all of which must hold:
 //
 //	main.leaf        functions that the word names, or whose name holds it
+//	function:12      the function with this number
 //	errors           returns with an error that is not nil
 //	panics           panics and recoveries
 //	output           what the program wrote
@@ -44,6 +45,8 @@ func parseFilter(text string, n *names) (*filter, error) {
 			f.allow(recording.KindPanic, recording.KindRecovered)
 		case word == "output":
 			f.allow(recording.KindOutput)
+		case key == "function":
+			err = f.addFunction(value, n)
 		case key == "over":
 			f.over, err = parseOver(value)
 		case key == "depth":
@@ -95,6 +98,38 @@ func (f *filter) addFunctions(word string, n *names) bool {
 	}
 	f.functions = found
 	return len(found) > 0
+}
+
+// addFunction narrows the filter to one function.
+func (f *filter) addFunction(text string, n *names) error {
+	id, err := strconv.ParseUint(text, 10, 32)
+	if err == nil && n.function(recording.FunctionID(id)) == nil {
+		err = strconv.ErrRange
+	}
+	found := map[recording.FunctionID]bool{}
+	if f.functions == nil || f.functions[recording.FunctionID(id)] {
+		found[recording.FunctionID(id)] = true
+	}
+	f.functions = found
+	return err
+}
+
+// functionWord is the word that chooses a function: its name, unless that has other things in it than names usually do or
+// stands for more.
+func (n *names) functionWord(f *recording.Function) string {
+	plain := func(r rune) bool {
+		return r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || strings.ContainsRune("._-/()*", r)
+	}
+	numbered := "function:" + strconv.FormatUint(uint64(f.ID), 10)
+	if strings.ContainsFunc(f.Name, func(r rune) bool { return !plain(r) }) || !strings.Contains(f.Name, ".") || len(f.Name) > 200 {
+		return numbered
+	}
+	const few = 300 // functions among which looking for others of the same name takes no time
+	var of filter
+	if len(n.functions) > few || !of.addFunctions(f.Name, n) || len(of.functions) != 1 {
+		return numbered
+	}
+	return f.Name
 }
 
 // all reports whether the filter chooses every event.

@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strconv"
 
+	"smiley/export"
 	"smiley/recording"
 )
 
@@ -30,6 +31,9 @@ func parseFocus(query url.Values) (focus, error) {
 		}
 	}
 	f.Filter = query.Get("f")
+	if export.Escape(f.Filter) != f.Filter {
+		return f, recording.Errorf(recording.CodeInvalid, "the filter holds characters that cannot be seen").WithHint("a filter is " + filterHint)
+	}
 	return f, nil
 }
 

@@ -237,7 +237,7 @@ func (q *request) draw(c *graphContent, items []graphItem, pairs map[graphPair]g
 			edges, kept = append(edges, graphEdge{from, to}), append(kept, p)
 		}
 	}
-	width, height := layoutGraph(nodes, edges)
+	width, height, bends := layoutGraph(nodes, edges)
 	c.Width, c.Height = width+2*margin+40, height+2*margin
 	c.ViewBox = fmt.Sprintf("%d %d %d %d", -margin, -margin, c.Width, c.Height)
 	focused := q.focusedFunction()
@@ -249,7 +249,10 @@ func (q *request) draw(c *graphContent, items []graphItem, pairs map[graphPair]g
 			Href: q.links.function(item.id), Failed: item.errs > 0, Focus: item.id != 0 && item.id == focused,
 		}
 		if item.id == 0 {
-			box.Href = q.links.to("statistics", "f", item.key)
+			box.Href = q.links.to("statistics", "f", "")
+			if export.Escape(item.key) == item.key && !strings.Contains(item.key, " ") {
+				box.Href = q.links.to("statistics", "f", item.key)
+			}
 		}
 		if most > 0 {
 			box.Heat = int(float64(item.self) / float64(most) * 4)
@@ -257,7 +260,7 @@ func (q *request) draw(c *graphContent, items []graphItem, pairs map[graphPair]g
 		c.Boxes = append(c.Boxes, box)
 	}
 	for i, e := range edges {
-		c.Lines = append(c.Lines, newGraphLine(&nodes[e.From], &nodes[e.To], e, kept[i], pairs[kept[i]]))
+		c.Lines = append(c.Lines, newGraphLine(&nodes[e.From], &nodes[e.To], e, kept[i], pairs[kept[i]], bends[e]))
 	}
 }
 
@@ -273,7 +276,7 @@ func (q *request) focusedFunction() recording.FunctionID {
 }
 
 // newGraphLine draws an edge: down from box to box, or round the side where it leads back up.
-func newGraphLine(from, to *graphNode, e graphEdge, p graphPair, w graphWeight) graphLine {
+func newGraphLine(from, to *graphNode, e graphEdge, p graphPair, w graphWeight, bends []graphNode) graphLine {
 	line := graphLine{
 		Title: shown(p.from, 200) + " calls " + shown(p.to, 200) + ": " + export.Plural(w.calls, "time") + ", " + export.Duration(w.total),
 		Label: count(w.calls), Weight: fmt.Sprintf("%.1f", 1+math.Min(4, math.Log10(float64(w.calls)+1))),
@@ -290,11 +293,25 @@ func newGraphLine(from, to *graphNode, e graphEdge, p graphPair, w graphWeight) 
 		line.Path = fmt.Sprintf("M%d,%d C%d,%d %d,%d %d,%d", side1, from.Y, out, from.Y, out, to.Y, side2+3, to.Y)
 		line.LabelX, line.LabelY, line.Back = out-6, (from.Y+to.Y)/2, true
 	default:
-		bend := (y2 - y1) / 2
-		line.Path = fmt.Sprintf("M%d,%d C%d,%d %d,%d %d,%d", x1, y1, x1, y1+bend, x2, y2-bend, x2, y2)
-		line.LabelX, line.LabelY = (x1+x2)/2+4, (y1+y2)/2+3
+		first := graphNode{X: x2, Y: y2 + nodeHeight/2}
+		if len(bends) > 0 {
+			first = bends[0]
+		}
+		line.LabelX, line.LabelY = (x1+first.X)/2+4, (y1+first.Y-nodeHeight/2)/2+3
+		path := fmt.Sprintf("M%d,%d", x1, y1)
+		for _, b := range bends {
+			path += curve(x1, y1, b.X, b.Y-nodeHeight/2) + fmt.Sprintf(" L%d,%d", b.X, b.Y+nodeHeight/2)
+			x1, y1 = b.X, b.Y+nodeHeight/2
+		}
+		line.Path = path + curve(x1, y1, x2, y2)
 	}
 	return line
+}
+
+// curve leads from one height to another, leaving and arriving straight.
+func curve(x1, y1, x2, y2 int) string {
+	bend := (y2 - y1) / 2
+	return fmt.Sprintf(" C%d,%d %d,%d %d,%d", x1, y1+bend, x2, y2-bend, x2, y2)
 }
 
 // graphName is a name short enough for a box.

@@ -21,26 +21,56 @@ const (
 	nodeGap     = 22
 	nodeHeight  = 34
 	sweeps      = 8
+	bendWidth   = 4
 )
 
 // layoutGraph places nodes in layers, callers above callees, with few crossings: the scheme of Sugiyama, Tagawa and Toda.
 // Edges that close a cycle are ignored for the layers, and so go upwards. Nodes must come with the important ones first:
-// cycles are opened where they come back to one of those. It returns the size of the drawing.
-func layoutGraph(nodes []graphNode, edges []graphEdge) (width, height int) {
+// cycles are opened where they come back to one of those.
+//
+// It returns the size of the drawing, and for edges that pass through layers the places where they do, so that they go
+// round the nodes there.
+func layoutGraph(nodes []graphNode, edges []graphEdge) (width, height int, bends map[graphEdge][]graphNode) {
 	if len(nodes) == 0 {
-		return 0, 0
+		return 0, 0, nil
 	}
 	down := acyclic(len(nodes), edges)
 	assignLayers(nodes, down)
+	all, short, chains := split(nodes, down)
 	layers := make([][]int, 0)
-	for i := range nodes {
-		for len(layers) <= nodes[i].Layer {
+	for i := range all {
+		for len(layers) <= all[i].Layer {
 			layers = append(layers, nil)
 		}
-		layers[nodes[i].Layer] = append(layers[nodes[i].Layer], i)
+		layers[all[i].Layer] = append(layers[all[i].Layer], i)
 	}
-	orderLayers(nodes, layers, down)
-	return place(nodes, layers, down)
+	orderLayers(all, layers, short)
+	width, height = place(all, layers, short)
+	copy(nodes, all)
+	bends = map[graphEdge][]graphNode{}
+	for e, chain := range chains {
+		for _, i := range chain {
+			bends[e] = append(bends[e], all[i])
+		}
+	}
+	return width, height, bends
+}
+
+// split puts a narrow node wherever an edge passes through a layer, so that all edges lead to the next layer.
+func split(nodes []graphNode, down []graphEdge) (all []graphNode, short []graphEdge, chains map[graphEdge][]int) {
+	all = slices.Clone(nodes)
+	chains = map[graphEdge][]int{}
+	for _, e := range down {
+		from := e.From
+		for layer := nodes[e.From].Layer + 1; layer < nodes[e.To].Layer; layer++ {
+			all = append(all, graphNode{Width: bendWidth, Layer: layer})
+			short = append(short, graphEdge{from, len(all) - 1})
+			from = len(all) - 1
+			chains[e] = append(chains[e], from)
+		}
+		short = append(short, graphEdge{from, e.To})
+	}
+	return all, short, chains
 }
 
 // acyclic returns the edges without those that lead back to a node on the way to them, and without loops.

@@ -53,11 +53,11 @@ type tab struct {
 
 // focusHead is the call in focus, above every view.
 type focusHead struct {
-	Seq                                uint64
-	Name, Href, Clear                  string
-	Goroutine                          int64
-	AllGoroutines                      string // address without the goroutine
-	Previous, Next, Into, Out, InEvent string
+	Seq                       uint64
+	Name, Href, Clear         string
+	Goroutine                 int64
+	AllGoroutines             string // address without the goroutine
+	Previous, Next, Into, Out string
 }
 
 // notice is something that just happened, with a way back.
@@ -230,9 +230,11 @@ func (q *request) frameFocus(p *page) error {
 	}
 	head.Name, head.Href = q.names.shortName(call.Function), q.links.call(call.Seq)
 	head.Clear = q.links.to(path, "at", 0)
+	if strings.HasPrefix(path, "call/") { // the page is about nothing else
+		head.Clear = ""
+	}
 	step := func(where string) string { return q.links.to("go", "to", where, "view", path) }
 	head.Previous, head.Next, head.Into, head.Out = step("previous"), step("next"), step("into"), step("out")
-	head.InEvent = q.links.to("events")
 	return nil
 }
 

@@ -12,6 +12,7 @@ import (
 // Lengths of what is shown of one thing in a list. A call's own page shows all of it.
 const (
 	valueRunes  = 160
+	treeRunes   = 80
 	sourceRunes = 160
 	outputRunes = 4000
 	deepest     = 24 // levels of indentation
@@ -179,6 +180,11 @@ func (q *request) callRow(c *recording.Call, e *analysis.Event) callRow {
 		Outcome: e.Outcome, Ended: endedText[e.Outcome], Failed: e.Failed, Start: since(c.Start),
 		Duration: durationText(e.Duration), Self: durationText(e.Self), Goroutine: c.Goroutine,
 		Focused: c.Seq == q.focus.At,
+	}
+	for _, values := range [][]valueRow{row.Args, row.Results} {
+		for i := range values {
+			values[i].Text = shorten(values[i].Text, treeRunes)
+		}
 	}
 	if f != nil {
 		row.Source = q.links.source(f.File, e.Line)

@@ -61,7 +61,7 @@ func statisticsView(q *request) (*page, error) {
 	if words := strings.Fields(strings.ToLower(q.focus.Filter)); len(words) > 0 {
 		list = slices.DeleteFunc(list, func(s analysis.Statistics) bool {
 			return slices.ContainsFunc(words, func(w string) bool {
-				return !strings.ContainsAny(w, ":") && w != "errors" && w != "panics" && w != "output" &&
+				return !strings.Contains(w, ":") && w != "errors" && w != "panics" && w != "output" &&
 					!strings.Contains(strings.ToLower(s.Function), w)
 			})
 		})
@@ -123,7 +123,7 @@ func (q *request) statRow(s *analysis.Statistics, d *recording.FunctionDelta) st
 	f := q.names.function(d.Function)
 	row.Name, row.Href = q.names.shortName(d.Function), q.links.function(d.Function)
 	row.Spark = newSparkline(&d.Duration)
-	word := f.Name
+	word := q.names.functionWord(f)
 	row.Typical = q.links.to("events", "at", 0, "g", 0, "f", word)
 	if s.Max != nil {
 		// Histograms round up to one part in sixteen, and what is asked for must be found.

@@ -141,7 +141,14 @@ func (b *treeBuilder) build(goroutine int64) error {
 			level, whole = level+1, duration(&path[i])
 		}
 	}
-	return b.list(goroutine, q.focus.At, b.after, level, whole, b.page, treeLevels)
+	above := len(b.nodes)
+	if err := b.list(goroutine, q.focus.At, b.after, level, whole, b.page, treeLevels); err != nil {
+		return err
+	}
+	if above > 0 && len(b.nodes) == above && b.after == 0 {
+		b.nodes[above-1].leaf = true
+	}
+	return nil
 }
 
 // callers returns a call with the calls it was made from, the outermost first, at most n of them.

@@ -48,6 +48,6 @@
     }
   });
 
-  const focused = document.querySelector(".focused, .focus-line");
+  const focused = document.querySelector(".events .focused, .tree .focused, .full .focus-line");
   if (focused && !location.hash) focused.scrollIntoView({ block: "center" });
 })();
