@@ -5,6 +5,7 @@ import (
 	"iter"
 
 	"smiley/recording"
+	"smiley/store"
 )
 
 // A call is shown before the calls it makes, and with how it ended. Events are therefore looked at a window at a time: calls
@@ -82,7 +83,7 @@ func (s *stream) call(e, end *recording.Event) (*Event, error) {
 		}
 		return out, nil
 	}
-	call, err := s.run.reader.Call(s.ctx, s.run.info.ID, e.Seq)
+	call, err := s.run.reader.CallOutline(s.ctx, s.run.info.ID, e.Seq)
 	if err != nil {
 		return nil, err
 	}
@@ -90,8 +91,43 @@ func (s *stream) call(e, end *recording.Event) (*Event, error) {
 	if call.End >= 0 && call.Outcome != recording.OutcomeOpen && call.Outcome != recording.OutcomeLost {
 		out.Duration = knownTime(call.End - call.Start)
 	}
-	if call.Returned && known {
-		out.Results = s.tables.values(f.Results, call.Results)
+	if call.Outcome == recording.OutcomeReturned && known {
+		end, err := s.returned(call.EndSeq)
+		if err != nil {
+			return nil, err
+		}
+		out.Results = s.tables.values(f.Results, end.Data)
 	}
 	return out, nil
+}
+
+// Calls that were open together often end together, as when a program ends. So a return that is looked up brings the next
+// ones with it.
+const (
+	lookAhead   = 4096
+	keptReturns = 16 << 10
+)
+
+// returned returns a return event that lies beyond the window.
+func (s *stream) returned(seq uint64) (*recording.Event, error) {
+	if e, ok := s.returns[seq]; ok {
+		return &e, nil
+	}
+	if s.returns == nil || len(s.returns) > keptReturns {
+		s.returns = map[uint64]recording.Event{}
+	}
+	query := store.EventQuery{FromSeq: seq, Limit: lookAhead, Parts: recording.WithData}
+	for e, err := range s.run.reader.Events(s.ctx, s.run.info.ID, query) {
+		if err != nil {
+			return nil, err
+		}
+		if e.Kind == recording.KindReturn {
+			s.returns[e.Seq] = e
+		}
+	}
+	e, ok := s.returns[seq]
+	if !ok {
+		return nil, recording.Errorf(recording.CodeDamaged, "event %d of run %s should be a return and is not", seq, s.run.info.ID)
+	}
+	return &e, nil
 }

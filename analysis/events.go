@@ -37,6 +37,8 @@ type stream struct {
 	ctx    context.Context
 	tables *tables
 	open   map[int64][]openCall // by goroutine: the calls around the current event, the outermost first
+
+	returns map[uint64]recording.Event // returns beyond the window of Calls, by seq
 }
 
 // openCall is a call that an event happens in. seq 0: it began before the stream did.
@@ -120,7 +122,7 @@ func (s *stream) follow(e *recording.Event) (recording.FunctionID, error) {
 		return e.Function, nil
 	}
 	if open[e.Depth].seq != e.Call {
-		call, err := s.run.reader.Call(s.ctx, s.run.info.ID, e.Call)
+		call, err := s.run.reader.CallOutline(s.ctx, s.run.info.ID, e.Call)
 		if err != nil {
 			return 0, err
 		}

@@ -10,7 +10,7 @@ import (
 
 // Goroutine is what is known of a goroutine: one line of the JSON contract.
 type Goroutine struct {
-	ID          int64  `json:"goroutine"`
+	ID          int64  `json:"id"`
 	Parent      int64  `json:"parent_goroutine"` // 0: unknown or none
 	CreatedBy   uint64 `json:"created_by"`       // the call that started it; 0: unknown
 	CreatedIn   string `json:"created_in"`       // the function with the go statement; "": unknown

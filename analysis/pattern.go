@@ -17,6 +17,9 @@ type Pattern struct {
 // String returns the pattern as it was written.
 func (p *Pattern) String() string { return p.text }
 
+// wildcard finds the quoted "...". Of four dots, as in "main....", the first stands for itself.
+var wildcard = regexp.MustCompile(`((?:\\\.)?)\\\.\\\.\\\.`)
+
 // ParsePattern compiles a pattern. It fails with CodeInvalid when the pattern cannot match anything.
 func ParsePattern(text string) (*Pattern, error) {
 	if strings.TrimSpace(text) == "" || strings.ContainsAny(text, " \t\n") {
@@ -27,7 +30,7 @@ func ParsePattern(text string) (*Pattern, error) {
 		return nil, recording.Errorf(recording.CodeInvalid, "bad pattern %q: it holds a wildcard other than \"...\"", text).
 			WithHint(`write "..." where any text may stand, e.g. "main...."`)
 	}
-	quoted := strings.ReplaceAll(regexp.QuoteMeta(withoutTypeArguments(text)), `\.\.\.`, `.*`)
+	quoted := wildcard.ReplaceAllString(regexp.QuoteMeta(withoutTypeArguments(text)), `$1.*`)
 	if head, ok := strings.CutSuffix(quoted, "/.*"); ok {
 		quoted = head + "(/.*)?"
 	}
@@ -38,11 +41,23 @@ func ParsePattern(text string) (*Pattern, error) {
 	return &Pattern{text: text, expression: expression}, nil
 }
 
-// Match reports whether the pattern names the function, its package, or the last part of its name ("Add" of
-// "main.(*Cart).Add").
+// Match reports whether the pattern names the function, its package, or the function as people write it: "price.Parse" for
+// "example.com/m/price.Parse", "Add" for "main.(*Cart).Add".
 func (p *Pattern) Match(f *recording.Function) bool {
 	name := withoutTypeArguments(f.Name)
-	return p.expression.MatchString(f.Package) || p.expression.MatchString(name) || p.expression.MatchString(lastPart(name, f.Package))
+	return p.expression.MatchString(f.Package) || p.expression.MatchString(name) ||
+		p.expression.MatchString(ShortName(name)) || p.expression.MatchString(lastPart(name, f.Package))
+}
+
+// ShortName returns a full function name without the directories of its package: "price.Parse" for
+// "example.com/m/price.Parse".
+func ShortName(name string) string {
+	// Slashes behind a parenthesis or bracket belong to the name of a type.
+	end := len(name)
+	if i := strings.IndexAny(name, "(["); i >= 0 {
+		end = i
+	}
+	return name[strings.LastIndexByte(name[:end], '/')+1:]
 }
 
 // lastPart returns the function's own name: "Add" of "main.(*Cart).Add", "serve.func1" of "main.serve.func1".

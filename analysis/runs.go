@@ -31,10 +31,11 @@ func EachRun(ctx context.Context, reader *store.Reader, failed bool, visit func(
 	}
 }
 
-// shortest is how much of an id is shown at least.
-const shortest = 8
+// shortest is how much of an id is shown at least: the millisecond in which the run began. With less, the next run could
+// well make ambiguous what a person has just been shown.
+const shortest = len("0193c8f2-7a5e")
 
-// ShortIDs returns for the id of every run in a store its shortest beginning, of 8 characters at least, that no other run
+// ShortIDs returns for the id of every run in a store its shortest beginning, of 13 characters at least, that no other run
 // shares.
 func ShortIDs(ctx context.Context, reader *store.Reader) (map[string]string, error) {
 	var ids []string

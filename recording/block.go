@@ -54,8 +54,11 @@ type OpenCall struct {
 	Goroutine int64
 	Function  FunctionID
 	Parent    uint64
-	Depth     int
-	Start     int64
+	// Position is how many calls its parent made before it; for a call without a parent, how many such calls its
+	// goroutine made before it.
+	Position uint64
+	Depth    int
+	Start    int64
 }
 
 // GoroutineActivity is what a goroutine did in a block.

@@ -1,10 +1,6 @@
 package recording
 
-import (
-	"encoding/binary"
-	"math"
-	"slices"
-)
+import "encoding/binary"
 
 // BlockEvents is how many events a block holds at most, BlockNanoseconds how much time it spans before it is cut.
 const (
@@ -161,7 +157,7 @@ func (b *Builder) add(d *draftState, g *goroutineState, r *Raw) {
 	d.data = append(d.data, r.Data...)
 	d.summary.Truncated += uint64(r.Truncated)
 	d.summary.Unreadable += uint64(r.Unreadable)
-	rec := record{time: time, dataEnd: uint32(len(d.data)), actor: g.actor, code: uint8(r.Kind)}
+	rec := record{time: time, dataEnd: uint32(len(d.data)), actor: g.actor}
 	switch r.Kind {
 	case KindCall:
 		rec.slot, rec.code = b.call(d, g, r, seq, time)
@@ -177,7 +173,7 @@ func (b *Builder) add(d *draftState, g *goroutineState, r *Raw) {
 }
 
 func (b *Builder) call(d *draftState, g *goroutineState, r *Raw, seq uint64, time int64) (uint32, uint8) {
-	code := uint8(KindCall) | codeFunction
+	code := codeOf(KindCall)
 	n := len(g.frames)
 	if n > 0 && g.frames[n-1].offset >= r.Frame {
 		// Frames at or beyond this one are gone: their place on the stack is used again.
@@ -193,21 +189,25 @@ func (b *Builder) call(d *draftState, g *goroutineState, r *Raw, seq uint64, tim
 	d.actors[g.actor].activity.Calls++
 	d.summary.Calls++
 	var caller FunctionID
+	made := &g.roots
 	if n > 0 {
 		caller = g.frames[n-1].function
+		made = &g.frames[n-1].calls
 	}
+	position := *made
+	*made++
 	edge := s.lastEdge
 	if s.lastCaller != caller || edge < 0 {
 		edge = d.edges.find(caller, r.Function)
 		s.lastCaller, s.lastEdge = caller, edge
 	}
 	d.edges.list[edge].Calls++
-	g.push(frame{seq: seq, offset: r.Frame, start: time, function: r.Function, edge: edge, slot: at})
+	g.push(frame{seq: seq, offset: r.Frame, start: time, function: r.Function, edge: edge, slot: at, position: position})
 	return at, code
 }
 
 func (b *Builder) returned(d *draftState, g *goroutineState, r *Raw, seq uint64, time int64) (uint32, uint8) {
-	code := uint8(KindReturn)
+	code := codeOf(KindReturn)
 	at := b.slot(d, r.Function)
 	if b.failed(r) {
 		code |= codeFailed
@@ -239,7 +239,7 @@ func (b *Builder) returned(d *draftState, g *goroutineState, r *Raw, seq uint64,
 }
 
 func (b *Builder) other(d *draftState, g *goroutineState, r *Raw, seq uint64, time int64) (uint32, uint8) {
-	code := uint8(r.Kind)
+	code := codeOf(r.Kind)
 	switch r.Kind {
 	case KindPanic:
 		d.summary.Panics++
@@ -340,77 +340,6 @@ func (b *Builder) slot(d *draftState, id FunctionID) uint32 {
 	return f.slot
 }
 
-// goroutine returns the state of a goroutine, a new one when it is not live.
-func (b *Builder) goroutine(id, time int64) *goroutineState {
-	cached := &b.recent[uint64(id)%recentGoroutines]
-	g := *cached
-	if g == nil || g.id != id {
-		if g = b.live[id]; g == nil {
-			g = b.revive(id)
-			if id != 0 {
-				b.define(Goroutine{ID: id, Start: time})
-			}
-		}
-		*cached = g
-	}
-	b.current = g
-	return g
-}
-
-// revive makes id a live goroutine.
-func (b *Builder) revive(id int64) *goroutineState {
-	var g *goroutineState
-	if n := len(b.free); n > 0 {
-		g, b.free = b.free[n-1], b.free[:n-1]
-	} else {
-		g = &goroutineState{}
-	}
-	g.id, g.last = id, math.MinInt64
-	b.live[id] = g
-	return g
-}
-
-func (b *Builder) define(g Goroutine) {
-	b.d.definitions.Goroutines = append(b.d.definitions.Goroutines, g)
-	b.d.definitionBytes += 16
-}
-
-// activate gives a goroutine its place in the block.
-func (b *Builder) activate(g *goroutineState, time int64) {
-	d := b.d
-	g.stamp = b.stamp
-	g.actor = uint16(len(d.actors))
-	g.low = len(g.frames)
-	b.active = append(b.active, g)
-	d.actors = append(d.actors, actor{entryDepth: len(g.frames), activity: GoroutineActivity{
-		ID: g.id, FirstSeq: b.next, First: max(time, g.last),
-	}})
-	if n := len(g.frames); n > 0 {
-		d.addEntry(g.actor, &g.frames[n-1])
-	}
-}
-
-// addEntry writes an open call down as it was at the block's start.
-func (d *draftState) addEntry(index uint16, f *frame) {
-	d.entries = append(d.entries, entry{seq: f.seq, start: f.start, children: f.children, function: f.function})
-	at := int32(len(d.entries))
-	a := &d.actors[index]
-	if a.lastEntry == 0 {
-		a.firstEntry = at
-	} else {
-		d.entries[a.lastEntry-1].next = at
-	}
-	a.lastEntry = at
-}
-
-// aboveOrAt returns how many of the innermost frames have an offset of at least offset.
-func (g *goroutineState) aboveOrAt(offset uint64) int {
-	if offset == 0 {
-		return len(g.frames)
-	}
-	return g.above(offset - 1)
-}
-
 // Drop counts n captured events that were given up. reason becomes a gap event on goroutine (0: no particular one). The
 // gap event is captured and stored itself. To Append a gap event counts the same way.
 func (b *Builder) Drop(n uint64, goroutine, time int64, reason string) error {
@@ -483,47 +412,4 @@ func (b *Builder) seal(now int64) error {
 		b.err = err
 	}
 	return b.err
-}
-
-// sealGoroutine writes down which of a goroutine's calls this block leaves open, and frees the state of one that ended.
-func (b *Builder) sealGoroutine(d *draftState, g *goroutineState) {
-	a := &d.actors[g.actor]
-	if g.low >= 2 {
-		a.below = g.frames[g.low-2].seq
-	}
-	first := len(g.frames)
-	for first > 0 && g.frames[first-1].seq >= b.firstSeq {
-		first--
-	}
-	for i := first; i < len(g.frames); i++ {
-		f := &g.frames[i]
-		o := OpenCall{Seq: f.seq, Goroutine: g.id, Function: f.function, Depth: i, Start: f.start}
-		if i > 0 {
-			o.Parent = g.frames[i-1].seq
-		}
-		d.summary.Opened = append(d.summary.Opened, o)
-	}
-	if g.ended && len(g.frames) == 0 {
-		b.retire(g)
-		return
-	}
-	if cap(g.frames) > 1024 && len(g.frames) < cap(g.frames)/8 {
-		// A deep recursion is over.
-		g.frames = slices.Clone(g.frames)
-	}
-}
-
-// retire forgets a goroutine.
-func (b *Builder) retire(g *goroutineState) {
-	delete(b.live, g.id)
-	if cached := &b.recent[uint64(g.id)%recentGoroutines]; *cached == g {
-		*cached = nil
-	}
-	if b.current == g {
-		b.current = nil
-	}
-	if len(b.free) < maxFree && cap(g.frames) <= 1024 {
-		*g = goroutineState{frames: g.frames[:0], open: g.open, panics: g.panics[:0]}
-		b.free = append(b.free, g)
-	}
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/binary"
 	"hash/crc32"
+	"math/bits"
 	"slices"
 	"sync"
 
@@ -15,6 +16,7 @@ type encoder struct {
 	z        *zstd.Encoder
 	sections int // so far
 	scratch  []byte
+	plane    []byte
 
 	codes   []byte
 	actors  []uint16
@@ -25,8 +27,7 @@ type encoder struct {
 	tails   []byte
 	lengths []byte
 	counts  []uint32 // by slot or group
-	order   []uint32
-	offsets []uint32
+	order   []extent
 
 	durations     []int64
 	row           [histogramBuckets]uint32 // zeros between histograms
@@ -176,27 +177,30 @@ func (e *encoder) histogram(durations []int64) Histogram {
 func (e *encoder) structure(dst []byte, d *draftState) []byte {
 	dst = e.section(dst, sectionTables, appendTables(e.scratch[:0], d))
 	n := len(d.records)
-	e.codes = resize(e.codes, n)
-	e.actors, e.times, e.callees = resize(e.actors, n), resize(e.times, n), resize(e.callees, n)
-	codes, actors, times, callees := e.codes, e.actors, e.times, e.callees[:0]
+	e.codes, e.times = resize(e.codes, n), resize(e.times, n)
+	e.actors, e.callees = resize(e.actors, n), resize(e.callees, n)
+	codes, times, actors, callees := e.codes, e.times, e.actors[:0], e.callees[:0]
 	last := d.header.First
 	for i := range d.records {
 		r := &d.records[i]
-		codes[i] = r.code
-		actors[i] = r.actor
-		times[i] = uint64(r.time - last)
-		last = r.time
-		if r.code&codeFunction != 0 {
+		code := r.code
+		if i == 0 || r.actor != actors[len(actors)-1] {
+			code |= codeSwitch
+			actors = append(actors, r.actor)
+		}
+		if named(code) {
 			callees = append(callees, r.slot)
 		}
+		codes[i] = code
+		times[i] = uint64(r.time - last)
+		last = r.time
 	}
 	if d.backwards {
 		for i, n := range times {
 			times[i] = n<<1 ^ uint64(int64(n)>>63)
 		}
 	}
-	e.sections++
-	dst = appendSection(dst, e.z, sectionCodes, 0, codes)
+	dst = appendColumn(dst, e, sectionCodes, codes)
 	dst = appendColumn(dst, e, sectionActors, actors)
 	dst = appendColumn(dst, e, sectionTimes, times)
 	dst = appendColumn(dst, e, sectionCallees, callees)
@@ -224,29 +228,60 @@ func (e *encoder) rare(dst []byte, d *draftState) []byte {
 	return dst
 }
 
-// appendColumn appends numbers as byte planes, lowest first. A plane of zeros is left out.
-func appendColumn[T uint16 | uint32 | uint64](dst []byte, e *encoder, kind sectionKind, numbers []T) []byte {
+// appendColumn appends numbers as planes. Where only one or two bits of a byte vary, and for codes, whose bits mean
+// different things, planes of bits are smaller and faster.
+func appendColumn[T uint8 | uint16 | uint32 | uint64](dst []byte, e *encoder, kind sectionKind, numbers []T) []byte {
 	var varies, any T
 	for _, n := range numbers {
 		varies |= n ^ numbers[0]
 		any |= n
 	}
-	for plane := uint8(0); any>>(plane*8) != 0; plane++ {
+	for plane := uint8(0); plane < 8 && any>>(plane*8) != 0; plane++ {
 		shift := plane * 8
-		switch {
-		case byte(any>>shift) == 0:
-		case byte(varies>>shift) == 0:
-			e.sections++
-			dst = appendFill(dst, kind, plane, byte(any>>shift), len(numbers))
-		default:
-			e.scratch = resize(e.scratch, len(numbers))
-			raw := e.scratch
-			for i, n := range numbers {
-				raw[i] = byte(n >> shift)
-			}
-			e.sections++
-			dst = appendSection(dst, e.z, kind, plane, raw)
+		any, varies := byte(any>>shift), byte(varies>>shift)
+		if any == 0 {
+			continue
 		}
+		if varies == 0 && kind != sectionCodes {
+			e.sections++
+			dst = appendFill(dst, kind, plane, any, len(numbers))
+			continue
+		}
+		e.plane = resize(e.plane, len(numbers)+8)
+		raw := e.plane[:len(numbers)]
+		for i, n := range numbers {
+			raw[i] = byte(n >> shift)
+		}
+		if kind == sectionCodes || bits.OnesCount8(varies) <= 2 {
+			dst = e.bitColumn(dst, kind, bitPlanes+shift, any, varies)
+			continue
+		}
+		e.sections++
+		dst = appendSection(dst, e.z, kind, plane, raw)
+	}
+	return dst
+}
+
+// bitColumn appends the bits of e.plane, eight bytes longer than its content, as planes of their own.
+func (e *encoder) bitColumn(dst []byte, kind sectionKind, plane, any, varies uint8) []byte {
+	clear(e.plane[len(e.plane)-8:])
+	size := (len(e.plane) - 8 + 7) / 8
+	for bit := uint8(0); bit < 8; bit++ {
+		if any>>bit&1 == 0 {
+			continue
+		}
+		e.sections++
+		if varies>>bit&1 == 0 {
+			dst = appendFill(dst, kind, plane+bit, 0xff, size)
+			continue
+		}
+		e.scratch = resize(e.scratch, size)
+		for i := range e.scratch {
+			// The product moves the lowest bit of byte k to bit 56+k; no two bits meet on the way.
+			eight := binary.LittleEndian.Uint64(e.plane[8*i:]) >> bit & 0x0101010101010101
+			e.scratch[i] = byte(eight * 0x0102040810204080 >> 56)
+		}
+		dst = appendSection(dst, e.z, kind, plane+bit, e.scratch)
 	}
 	return dst
 }

@@ -7,6 +7,7 @@ type goroutineState struct {
 	id     int64
 	last   int64 // time of its last event
 	frames []frame
+	roots  uint64 // calls made without an open call
 	open   openSet
 	panics []panicking
 	stamp  uint32 // the block it was active in last
@@ -27,6 +28,8 @@ type frame struct {
 	place    int32  // in the open set; −1: a call further out has the same function
 	edge     int32  // in the block of its call
 	slot     uint32 // in the block of its call
+	position uint64 // among the calls of its parent
+	calls    uint64 // that it made
 }
 
 // panicking is a panic that is not over.
@@ -95,6 +98,14 @@ func (g *goroutineState) above(offset uint64) int {
 		n--
 	}
 	return len(g.frames) - n
+}
+
+// aboveOrAt returns how many of the innermost frames have an offset of at least offset.
+func (g *goroutineState) aboveOrAt(offset uint64) int {
+	if offset == 0 {
+		return len(g.frames)
+	}
+	return g.above(offset - 1)
 }
 
 // beginPanic notes a panic. offset is 0 when the engine did not say where: then it is the innermost call's.

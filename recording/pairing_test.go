@@ -67,20 +67,21 @@ func (c *collector) emit(d *Draft) error {
 	return nil
 }
 
+// drawnCall is a call that drawn events left open.
+type drawnCall struct {
+	frame    uint64
+	function FunctionID
+}
+
 // drawRaws draws events that are sometimes a program's and sometimes nonsense: returns without calls, calls without
 // returns, panics, recoveries, ends and events after the end.
 func drawRaws(t *rapid.T, functions int) []Raw {
-	type open struct {
-		frame    uint64
-		function FunctionID
-	}
-	stacks := make(map[int64][]open)
+	stacks := make(map[int64][]drawnCall)
 	kinds := []Kind{
 		KindCall, KindCall, KindCall, KindCall, KindReturn, KindReturn, KindReturn, KindReturn, KindPanic, KindRecovered,
 		KindLine, KindOutput, KindGap, KindGoroutineStart, KindGoroutineEnd,
 	}
-	n := rapid.IntRange(0, 120).Draw(t, "events")
-	raws := make([]Raw, n)
+	raws := make([]Raw, rapid.IntRange(0, 120).Draw(t, "events"))
 	now := int64(0)
 	ended := make(map[int64]int64) // the latest time of goroutines that ended
 	for i := range raws {
@@ -96,45 +97,51 @@ func drawRaws(t *rapid.T, functions int) []Raw {
 			ended[r.Goroutine] = r.Time
 		}
 		r.Frame = 8 * rapid.Uint64Range(1, 12).Draw(t, "frame")
-		stack := stacks[r.Goroutine]
-		orderly := rapid.IntRange(0, 9).Draw(t, "orderly") < 7
-		switch r.Kind {
-		case KindCall:
-			if len(stack) > 0 && orderly {
-				r.Frame = stack[len(stack)-1].frame + 8
-			}
-			stack = append(stack, open{r.Frame, r.Function})
-		case KindReturn:
-			if len(stack) > 0 && orderly {
-				top := stack[len(stack)-1]
-				r.Frame, r.Function = top.frame, top.function
-				stack = stack[:len(stack)-1]
-			}
-		case KindPanic:
-			if orderly {
-				r.Frame = 0
-			}
-			r.Function *= FunctionID(i % 2)
-		case KindRecovered:
-			if len(stack) > 0 && orderly {
-				at := rapid.IntRange(0, len(stack)-1).Draw(t, "recovering")
-				r.Frame = stack[at].frame
-				stack = stack[:at+1]
-			}
-			r.Function = 0
-		case KindLine:
-			r.Line = rapid.Uint32().Draw(t, "line")
-		case KindGoroutineEnd:
-			stack = nil
+		stacks[r.Goroutine] = drawPlace(t, r, stacks[r.Goroutine])
+		if r.Kind == KindGoroutineEnd {
 			ended[r.Goroutine] = latestOf(raws[:i+1], r.Goroutine)
 		}
-		if r.Kind == KindGoroutineEnd || r.Kind == KindRecovered {
-			r.Flags = RawFlags(rapid.IntRange(0, 1).Draw(t, "goexit"))
-		}
-		stacks[r.Goroutine] = stack
 		r.Data = drawData(t, r)
 	}
 	return raws
+}
+
+// drawPlace makes most events fit to the open calls, and returns what is open then.
+func drawPlace(t *rapid.T, r *Raw, stack []drawnCall) []drawnCall {
+	orderly := rapid.IntRange(0, 9).Draw(t, "orderly") < 7
+	n := len(stack)
+	switch r.Kind {
+	case KindCall:
+		if n > 0 && orderly {
+			r.Frame = stack[n-1].frame + 8
+		}
+		stack = append(stack, drawnCall{r.Frame, r.Function})
+	case KindReturn:
+		if n > 0 && orderly {
+			r.Frame, r.Function = stack[n-1].frame, stack[n-1].function
+			stack = stack[:n-1]
+		}
+	case KindPanic:
+		if orderly {
+			r.Frame = 0
+		}
+		r.Function *= FunctionID(rapid.IntRange(0, 1).Draw(t, "named"))
+	case KindRecovered:
+		if n > 0 && orderly {
+			at := rapid.IntRange(0, n-1).Draw(t, "recovering")
+			r.Frame = stack[at].frame
+			stack = stack[:at+1]
+		}
+		r.Function = 0
+	case KindLine:
+		r.Line = rapid.Uint32().Draw(t, "line")
+	case KindGoroutineEnd:
+		stack = nil
+	}
+	if r.Kind == KindGoroutineEnd || r.Kind == KindRecovered {
+		r.Flags = RawFlags(rapid.IntRange(0, 1).Draw(t, "goexit"))
+	}
+	return stack
 }
 
 func latestOf(raws []Raw, goroutine int64) int64 {

@@ -107,6 +107,7 @@ func appendOpened(dst []byte, opened []OpenCall) []byte {
 		dst = appendInt(dst, o.Goroutine)
 		dst = appendUint(dst, uint64(o.Function))
 		dst = appendUint(dst, o.Seq-o.Parent)
+		dst = appendUint(dst, o.Position)
 		dst = appendUint(dst, uint64(o.Depth))
 		dst = appendInt(dst, o.Start)
 	}
@@ -114,13 +115,14 @@ func appendOpened(dst []byte, opened []OpenCall) []byte {
 }
 
 func (s *scanner) opened() []OpenCall {
-	opened := make([]OpenCall, s.count(6))
+	opened := make([]OpenCall, s.count(7))
 	for i := range opened {
 		o := &opened[i]
 		o.Seq = s.uint()
 		o.Goroutine = s.int()
 		o.Function = FunctionID(s.uint32())
 		o.Parent = o.Seq - s.within(o.Seq)
+		o.Position = s.within(o.Seq)
 		o.Depth = s.small()
 		o.Start = s.int()
 	}

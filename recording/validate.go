@@ -33,10 +33,15 @@ type validGoroutine struct {
 	last  int64
 	ended bool // what an engine sees of it later need not be in order
 	calls []validCall
+	roots uint64 // calls made without an open call
+	// leaving says that its end was seen: it is forgotten once a block leaves none of its calls open.
+	leaving bool
 }
 
 type validCall struct {
 	Call
+	position uint64 // among the calls of its parent
+	made     uint64 // calls that it made
 	children int64
 	nested   bool // a call further out has the same function
 }
@@ -246,7 +251,7 @@ func (v *Validator) event(b *Block, e *Event) error {
 		if len(g.calls) > 0 {
 			return v.wrong(b, "event %d: goroutine %d ends with open calls", e.Seq, e.Goroutine)
 		}
-		g.ended = true
+		g.ended, g.leaving = true, true
 	}
 	return nil
 }
@@ -256,9 +261,13 @@ func (g *validGoroutine) push(e *Event) {
 		Seq: e.Seq, Goroutine: e.Goroutine, Function: e.Function, Depth: len(g.calls), Start: e.Time,
 		End: -1, Self: -1,
 	}}
+	made := &g.roots
 	if c.Depth > 0 {
 		c.Parent = g.calls[c.Depth-1].Seq
+		made = &g.calls[c.Depth-1].made
 	}
+	c.position = *made
+	*made++
 	c.nested = slices.ContainsFunc(g.calls, func(o validCall) bool { return o.Function == c.Function })
 	g.calls = append(g.calls, c)
 }
@@ -290,6 +299,11 @@ func (v *Validator) summary(b *Block) error {
 	// Losses within values leave no trace in the events.
 	have.Truncated, have.Unreadable = 0, 0
 	want := v.sum.result(v.goroutines)
+	for i := range want.Goroutines {
+		if g := v.goroutines[want.Goroutines[i].ID]; g.leaving && len(g.calls) == 0 {
+			g.leaving, g.roots = false, 0 // whoever has this number later is another
+		}
+	}
 	for _, part := range []struct {
 		name       string
 		have, want any
@@ -428,7 +442,8 @@ func (m *validSummary) result(goroutines map[int64]*validGoroutine) *Summary {
 		for i := len(calls) - 1; i >= 0 && calls[i].Seq >= m.firstSeq; i-- {
 			c := &calls[i]
 			s.Opened = append(s.Opened, OpenCall{
-				Seq: c.Seq, Goroutine: id, Function: c.Function, Parent: c.Parent, Depth: c.Depth, Start: c.Start,
+				Seq: c.Seq, Goroutine: id, Function: c.Function, Parent: c.Parent, Position: c.position, Depth: c.Depth,
+				Start: c.Start,
 			})
 		}
 	}

@@ -54,7 +54,7 @@ const (
 
 // Values decodes a capture record of params. A record that is damaged, or empty because values were not captured, gives
 // one value for each parameter, unreadable where its bytes are missing. It never fails and never panics. Its memory is
-// bounded by 1 KiB for each byte of data, 1 MiB, and what Param and Type names take, whatever data holds. The values do not
+// bounded by 1 KiB for each byte of data, 2 MiB, and what Param and Type names take, whatever data holds. The values do not
 // share memory with data.
 func (d *ValueDecoder) Values(params []Param, data []byte) []Value {
 	d.layouts.reset(d.Types, d.Bounds)

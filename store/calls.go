@@ -60,12 +60,7 @@ func (r *Reader) event(ctx context.Context, q queries, run *runRow, seq uint64) 
 	if err != nil {
 		return recording.Event{}, err
 	}
-	for e, err := range block.Events(recording.WithData) {
-		if err != nil || e.Seq == seq {
-			return e, err
-		}
-	}
-	return recording.Event{}, failure(recording.CodeDamaged, nil, "the index of blocks is damaged", "")
+	return block.Event(seq)
 }
 
 // call returns a call with its end, wherever that lies.
@@ -90,26 +85,53 @@ func (r *Reader) ended(ctx context.Context, q queries, run *runRow, c *recording
 	if c.Outcome != recording.OutcomeOpen {
 		return *c, nil
 	}
+	long, err := r.longCall(ctx, q, run, c.Seq)
+	return long.Call, err
+}
+
+// longCall returns a call that outlives its block.
+func (r *Reader) longCall(ctx context.Context, q queries, run *runRow, seq uint64) (longCall, error) {
 	t, err := r.tail(ctx, q, run)
 	if err != nil {
-		return *c, err
+		return longCall{}, err
 	}
-	if later, ok := t.opened[c.Seq]; ok {
-		return *later, nil
-	}
-	if later, ok := t.closed[c.Seq]; ok {
-		return *later, nil
+	if opened, ok := t.opened[seq]; ok {
+		return *opened, nil
 	}
 	var end, endSeq, self sql.NullInt64
-	long := *c
-	err = q.QueryRowContext(ctx, queryLongCall, run.key, c.Seq).Scan(&end, &endSeq, &self, &long.Outcome, &long.Failed)
+	c := longCall{Call: recording.Call{Seq: seq, End: -1, Self: -1}}
+	err = q.QueryRowContext(ctx, queryLongCall, run.key, seq).Scan(&c.Goroutine, &c.Function, &c.Parent, &c.position,
+		&c.Depth, &c.Start, &end, &endSeq, &self, &c.Outcome, &c.Failed)
 	if errors.Is(err, sql.ErrNoRows) {
-		return *c, failure(recording.CodeDamaged, err, "the index of calls is damaged", "")
+		return c, failure(recording.CodeDamaged, err, "the index of calls is damaged", "")
 	}
-	if err == nil && long.Outcome != recording.OutcomeOpen {
-		long.End, long.EndSeq, long.Self = end.Int64, uint64(endSeq.Int64), self.Int64
+	if closed, ok := t.closed[seq]; ok {
+		c.Call = *closed
+	} else if c.Outcome != recording.OutcomeOpen {
+		c.End, c.EndSeq, c.Self = end.Int64, uint64(endSeq.Int64), self.Int64
 	}
-	return long, err
+	return c, err
+}
+
+// sibling returns the call at a place among its siblings when it outlives its block; false when it does not, or is not
+// there.
+func (r *Reader) sibling(ctx context.Context, q queries, run *runRow, at sibling) (longCall, bool, error) {
+	t, err := r.tail(ctx, q, run)
+	if err != nil {
+		return longCall{}, false, err
+	}
+	seq, ok := t.siblings[at]
+	if !ok {
+		err := q.QueryRowContext(ctx, querySibling, run.key, at.goroutine, at.parent, at.position).Scan(&seq)
+		if errors.Is(err, sql.ErrNoRows) {
+			return longCall{}, false, nil
+		}
+		if err != nil {
+			return longCall{}, false, err
+		}
+	}
+	c, err := r.longCall(ctx, q, run, seq)
+	return c, err == nil, err
 }
 
 // Children returns a page of the calls that a call made directly, in order, beginning behind the child with the seq
@@ -160,8 +182,8 @@ func (r *Reader) Roots(ctx context.Context, id recording.RunID, goroutine int64,
 	return page, err
 }
 
-// callWalk gathers the calls of a goroutine that have the same parent. It decodes a block only where such a call can
-// begin: the blocks inside a child that outlives its block are skipped, because its end is indexed.
+// callWalk gathers the calls of a goroutine that have the same parent. It decodes a block only where a call can lie that
+// the index does not know: a child that outlives its block is found by its position, and the blocks inside it are skipped.
 type callWalk struct {
 	r      *Reader
 	q      queries
@@ -171,83 +193,131 @@ type callWalk struct {
 	end    uint64 // and not behind this one
 	limit  int
 	found  []recording.Call
+	// position is that of the next call, known says whether it is known.
+	position uint64
+	known    bool
+	over     bool // nothing can follow what was found
 }
 
 func (w *callWalk) page(ctx context.Context, after uint64) ([]recording.Call, error) {
+	// Positions begin anew with a goroutine whose number was given again.
+	w.known = w.parent != 0 || w.place.indexed
 	if w.place.none {
 		return nil, nil
 	}
 	if after != 0 {
-		more, err := w.skip(ctx, after)
-		if err != nil || !more {
+		if err := w.skip(ctx, after); err != nil {
 			return nil, err
 		}
 	}
-	number := w.place.first
-	if w.from > 1 && w.from <= w.end {
-		var err error
-		if number, err = blockOf(ctx, w.q, w.place.run, w.from); err != nil {
+	for !w.done() {
+		if err := w.longCalls(ctx); err != nil {
 			return nil, err
 		}
-	}
-	for w.from <= w.end && len(w.found) < w.limit {
-		at, ok, err := w.place.next(ctx, w.q, number, true)
-		if err != nil || !ok {
-			return w.found, err
-		}
-		if number, ok, err = w.block(ctx, at); err != nil || !ok {
-			return w.found, err
+		if err := w.shortCalls(ctx); err != nil {
+			return nil, err
 		}
 	}
 	return w.found, nil
 }
 
-// skip moves the walk behind the last call of the page before; false when nothing can follow it.
-func (w *callWalk) skip(ctx context.Context, after uint64) (bool, error) {
+func (w *callWalk) done() bool { return w.over || w.from > w.end || len(w.found) >= w.limit }
+
+// skip moves the walk behind the last call of the page before.
+func (w *callWalk) skip(ctx context.Context, after uint64) error {
 	last, err := w.r.call(ctx, w.q, w.place.run, after)
 	if err != nil {
-		return false, err
+		return err
 	}
 	if last.Parent != w.parent || w.place.goroutine != 0 && last.Goroutine != w.place.goroutine {
-		return false, recording.Errorf(recording.CodeInvalid, "call %d does not belong to the list that goes on behind it", after)
+		return recording.Errorf(recording.CodeInvalid, "call %d does not belong to the list that goes on behind it", after)
 	}
-	w.from = last.EndSeq // what ended a call can itself be the next call
-	return last.Outcome != recording.OutcomeOpen, nil
+	w.known = false // until a long call says it
+	return w.pass(&last)
 }
 
-// block takes the calls that begin in a block. It returns the block to go on with; false when nothing can follow.
-func (w *callWalk) block(ctx context.Context, number uint32) (next uint32, more bool, err error) {
+// pass moves the walk behind a call. What it finds lies further and further on, whatever the index says.
+func (w *callWalk) pass(c *recording.Call) error {
+	w.over = c.Outcome == recording.OutcomeOpen
+	if !w.over && (c.Seq < w.from || c.EndSeq <= c.Seq) {
+		return failure(recording.CodeDamaged, nil, "the index of calls is damaged", "")
+	}
+	w.from = c.EndSeq // what ended a call can itself be the next one
+	w.position++
+	return nil
+}
+
+// longCalls takes the calls that come next and outlive their block.
+func (w *callWalk) longCalls(ctx context.Context) error {
+	for w.known && !w.done() {
+		c, ok, err := w.r.sibling(ctx, w.q, w.place.run, sibling{w.place.goroutine, w.parent, w.position})
+		if err != nil || !ok {
+			return err
+		}
+		w.found = append(w.found, c.Call)
+		if err := w.pass(&c.Call); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// shortCalls takes the calls that come next, up to and including the first that outlives its block.
+func (w *callWalk) shortCalls(ctx context.Context) error {
+	if w.done() {
+		return nil
+	}
+	number := w.place.first
+	if w.from > 1 {
+		var err error
+		if number, err = blockOf(ctx, w.q, w.place.run, w.from); err != nil {
+			return err
+		}
+	}
+	for long := false; !long && !w.done(); number++ {
+		at, ok, err := w.place.next(ctx, w.q, number, true)
+		if err != nil || !ok {
+			w.over = true
+			return err
+		}
+		number = at
+		if long, err = w.block(ctx, at); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// block takes the calls that begin in a block. It reports whether the last of them outlives it.
+func (w *callWalk) block(ctx context.Context, number uint32) (bool, error) {
 	s, err := w.r.structure(ctx, w.q, w.place.run.key, number)
 	if err != nil {
-		return 0, false, err
+		return false, err
 	}
 	calls := s.from(w.from)
 	for i := range calls {
 		c := &calls[i]
 		if c.Seq > w.end {
-			return 0, false, nil
+			w.over = true
+			return false, nil
 		}
 		if c.Parent != w.parent || w.parent == 0 && c.Goroutine != w.place.goroutine {
 			continue
 		}
-		child, err := w.r.ended(ctx, w.q, w.place.run, c)
-		if err != nil {
-			return 0, false, err
+		if c.Outcome == recording.OutcomeOpen {
+			long, err := w.r.longCall(ctx, w.q, w.place.run, c.Seq)
+			if err != nil {
+				return false, err
+			}
+			w.found = append(w.found, long.Call)
+			w.position, w.known = long.position, w.parent != 0 || w.place.indexed
+			return true, w.pass(&long.Call)
 		}
-		w.found = append(w.found, child)
-		if len(w.found) == w.limit {
-			return 0, false, nil
+		w.found = append(w.found, *c)
+		w.position++
+		if len(w.found) >= w.limit {
+			return false, nil
 		}
-		if c.Outcome != recording.OutcomeOpen {
-			continue
-		}
-		// It is open at the block's end, so the next one begins where it ended.
-		if child.Outcome == recording.OutcomeOpen || child.EndSeq > w.end {
-			return 0, false, nil
-		}
-		w.from = child.EndSeq
-		next, err := blockOf(ctx, w.q, w.place.run, w.from)
-		return next, true, err
 	}
-	return number + 1, true, nil
+	return false, nil
 }

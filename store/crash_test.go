@@ -75,11 +75,7 @@ func crashRecorder(file, seed string) error {
 // shown as interrupted, with a ledger that balances, and every answer equals the full scan of what is there.
 func TestKilledRecorderLosesNothingAcknowledged(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "smiley.db")
-	rounds := 12
-	if testing.Short() {
-		rounds = 4
-	}
-	for round := range rounds {
+	for round := range 6 {
 		id, blocks, events := killRecorder(t, file, round)
 		r, err := OpenReader(t.Context(), file)
 		check(t, err)

@@ -83,6 +83,11 @@ func (r *Reader) events(ctx context.Context, id recording.RunID, query *EventQue
 		var block *recording.Block
 		err := r.snapshot(ctx, func(q queries) (err error) {
 			var ok bool
+			if err := q.QueryRowContext(ctx, queryKey, where.run.key).Scan(&ok); errors.Is(err, sql.ErrNoRows) {
+				return failure(recording.CodeNotFound, err, "run "+id.String()+" was deleted while it was read", "")
+			} else if err != nil {
+				return err
+			}
 			if number, ok, err = nextBlock(ctx, q, &where, query, number); err == nil && ok {
 				block, err = readBlock(ctx, q, where.run.key, number)
 			}
@@ -91,7 +96,7 @@ func (r *Reader) events(ctx context.Context, id recording.RunID, query *EventQue
 		if err != nil || block == nil {
 			return err
 		}
-		for e, err := range block.Events(query.Parts) {
+		for e, err := range block.EventsFrom(query.FromSeq, query.Parts) {
 			if err != nil {
 				return err
 			}

@@ -18,11 +18,14 @@ type queries interface {
 // The queries that run many times for one answer. Parsing them would take longer than running them.
 const (
 	queryRun      = `SELECT ` + runColumns + ` FROM runs WHERE id = ? AND ` + visible
+	queryKey      = `SELECT 1 FROM runs WHERE key = ? AND ` + visible
 	queryBody     = `SELECT body FROM block_bodies WHERE run = ? AND number = ?`
 	queryPresence = `SELECT members FROM presence WHERE run = ? AND level = ? AND number = ?`
 	queryBlockOf  = `SELECT number FROM blocks WHERE run = ? AND first_seq <= ? AND events > 0
 		ORDER BY first_seq DESC, number DESC LIMIT 1`
-	queryLongCall  = `SELECT end_ns, end_seq, self_ns, outcome, failed FROM long_calls WHERE run = ? AND seq = ?`
+	queryLongCall = `SELECT goroutine, function, parent, position, depth, start_ns, end_ns, end_seq, self_ns, outcome,
+		failed FROM long_calls WHERE run = ? AND seq = ?`
+	querySibling   = `SELECT seq FROM long_calls WHERE run = ? AND goroutine = ? AND parent = ? AND position = ?`
 	queryGoroutine = `SELECT ` + goroutineColumns + ` FROM goroutines WHERE run = ? AND id = ?`
 	// high_ns never falls from block to block, so an index finds where the wanted times begin; a few blocks behind that
 	// may still be too early or too late, because goroutines are a little out of order.
@@ -37,7 +40,7 @@ type prepared map[string]*sql.Stmt
 func prepareReads(ctx context.Context, db *sql.DB) (prepared, error) {
 	p := make(prepared)
 	for _, query := range []string{
-		queryRun, queryBody, queryPresence, queryBlockOf, queryLongCall, queryGoroutine, queryNextBlock,
+		queryRun, queryKey, queryBody, queryPresence, queryBlockOf, queryLongCall, querySibling, queryGoroutine, queryNextBlock,
 	} {
 		stmt, err := db.PrepareContext(ctx, query)
 		if err != nil {
@@ -98,7 +101,7 @@ func readBody(ctx context.Context, q queries, key int64, number uint32) ([]byte,
 	var body []byte
 	err := q.QueryRowContext(ctx, queryBody, key, number).Scan(&body)
 	if errors.Is(err, sql.ErrNoRows) {
-		return nil, failure(recording.CodeNotFound, err, "the run was deleted while it was read", "")
+		return nil, failure(recording.CodeDamaged, err, fmt.Sprintf("block %d of the run is missing", number), "")
 	}
 	return body, err
 }

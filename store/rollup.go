@@ -17,8 +17,14 @@ type rollUp struct {
 	functions  map[recording.FunctionID]*recording.FunctionDelta
 	edges      map[edge]*recording.EdgeDelta
 	goroutines map[int64]*goroutineDelta
-	opened     map[uint64]*recording.Call // by seq: calls that outlive their block, begun in these blocks
+	opened     map[uint64]*longCall       // by seq: calls that outlive their block, begun in these blocks
 	closed     map[uint64]*recording.Call // calls begun before these blocks that ended in them
+}
+
+// longCall is a call that outlives its block.
+type longCall struct {
+	recording.Call
+	position uint64 // among the calls of its parent, or among the outermost calls of its goroutine
 }
 
 type edge struct{ caller, callee recording.FunctionID }
@@ -42,7 +48,7 @@ func newRollUp() *rollUp {
 		functions:  make(map[recording.FunctionID]*recording.FunctionDelta),
 		edges:      make(map[edge]*recording.EdgeDelta),
 		goroutines: make(map[int64]*goroutineDelta),
-		opened:     make(map[uint64]*recording.Call),
+		opened:     make(map[uint64]*longCall),
 		closed:     make(map[uint64]*recording.Call),
 	}
 }
@@ -83,19 +89,19 @@ func (u *rollUp) add(b *recording.Block) {
 	for i := range s.Closed {
 		c := s.Closed[i]
 		if open, ok := u.opened[c.Seq]; ok {
-			*open = c
+			open.Call = c
 		} else {
 			u.closed[c.Seq] = &c
 		}
 	}
 	for i := range s.Opened {
 		o := &s.Opened[i]
-		u.opened[o.Seq] = openCall(o)
+		u.opened[o.Seq] = &longCall{openCall(o), o.Position}
 	}
 }
 
-func openCall(o *recording.OpenCall) *recording.Call {
-	return &recording.Call{
+func openCall(o *recording.OpenCall) recording.Call {
+	return recording.Call{
 		Seq: o.Seq, Goroutine: o.Goroutine, Function: o.Function, Parent: o.Parent, Depth: o.Depth, Start: o.Start,
 		End: -1, Self: -1, Outcome: recording.OutcomeOpen,
 	}

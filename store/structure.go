@@ -121,7 +121,7 @@ func newStructure(block *recording.Block) (*structure, error) {
 		add(c)
 	}
 	for i := range block.Summary.Opened {
-		add(*openCall(&block.Summary.Opened[i]))
+		add(openCall(&block.Summary.Opened[i]))
 	}
 	s := &structure{calls: make([]recording.Call, 0, len(calls))}
 	for _, i := range at {

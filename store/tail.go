@@ -11,6 +11,14 @@ type tail struct {
 	key         int64
 	from, until uint32 // block numbers
 	*rollUp
+	siblings map[sibling]uint64 // seq of the opened calls
+}
+
+// sibling names a call by its place among the calls of its parent, or among the outermost calls of its goroutine.
+type sibling struct {
+	goroutine int64
+	parent    uint64
+	position  uint64
 }
 
 // tailCache keeps the tail that was last used: whoever watches a run asks for the same one again and again.
@@ -37,6 +45,10 @@ func (r *Reader) tail(ctx context.Context, q queries, run *runRow) (*tail, error
 			return nil, err
 		}
 		t.add(block)
+	}
+	t.siblings = make(map[sibling]uint64, len(t.opened))
+	for seq, c := range t.opened {
+		t.siblings[sibling{c.Goroutine, c.Parent, c.position}] = seq
 	}
 	r.tails.mu.Lock()
 	r.tails.last = t

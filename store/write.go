@@ -60,7 +60,7 @@ func prepare(ctx context.Context, db *sql.DB) (*statements, error) {
 			first_ns = iif(first_seq = 0, ?12, first_ns), first_seq = iif(first_seq = 0, ?10, first_seq),
 			last_ns = iif(?11 = 0, last_ns, ?13), last_seq = iif(?11 = 0, last_seq, ?11),
 			events = events + ?14, calls = calls + ?15, begins = begins + ?16`},
-		{&st.openCall, `INSERT INTO long_calls VALUES (?,?,?,?,?,?,?,?,?,?,?,?)`},
+		{&st.openCall, `INSERT INTO long_calls VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)`},
 		{&st.closeCall, `UPDATE long_calls SET end_ns = ?, end_seq = ?, self_ns = ?, outcome = ?, failed = ?
 			WHERE run = ? AND seq = ?`},
 		{&st.histogram, `SELECT histogram FROM function_stats WHERE run = ? AND function = ?`},

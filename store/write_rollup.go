@@ -99,8 +99,8 @@ func (w *writeTx) flushCalls(key int64, u *rollUp) error {
 		if c.Outcome != recording.OutcomeOpen {
 			end, endSeq, self = c.End, c.EndSeq, c.Self
 		}
-		err := w.exec(w.s.statements.openCall, key, seq, c.Goroutine, c.Function, c.Parent, c.Depth, c.Start, end, endSeq,
-			self, c.Outcome, c.Failed)
+		err := w.exec(w.s.statements.openCall, key, seq, c.Goroutine, c.Function, c.Parent, c.position, c.Depth, c.Start,
+			end, endSeq, self, c.Outcome, c.Failed)
 		if err != nil {
 			return err
 		}

@@ -29,8 +29,9 @@ func build(ctx context.Context, opt *Options, include []pattern) (*target, error
 		return nil, recording.Errorf(recording.CodePermission, "cannot make a directory to build in: %w", err).
 			WithHint("set TMPDIR to a directory that can be written")
 	}
-	t := &target{argv0: opt.Target, name: shownName(opt, m), cleanup: func() { _ = os.RemoveAll(dir) }}
-	t.path = filepath.Join(dir, binaryName(m))
+	path := filepath.Join(dir, binaryName(m))
+	// As with go run, the program's own name is a path that it can start again; the target as typed is not.
+	t := &target{path: path, argv0: path, name: shownName(opt, m), cleanup: func() { _ = os.RemoveAll(dir) }}
 	args := append([]string{"build", "-o", t.path}, compilerFlags(opt, m, include)...)
 	if len(opt.Tags) > 0 {
 		args = append(args, "-tags="+strings.Join(opt.Tags, ","))

@@ -4,6 +4,7 @@ import (
 	"debug/dwarf"
 	"debug/elf"
 	"sort"
+	"strconv"
 	"strings"
 )
 
@@ -132,6 +133,7 @@ func (u *unit) load(d *debugInfo) {
 // signature is a function's parameters and results as DWARF declares them.
 type signature struct {
 	params, results []variable
+	dictionary      int // position of the hidden parameter of a generic function's instance when it is listed, else −1
 }
 
 type variable struct {
@@ -143,30 +145,22 @@ type variable struct {
 func (d *debugInfo) signature(entry uint64) (signature, bool) {
 	u := d.unitOf(entry)
 	if u == nil {
-		return signature{}, false
+		return signature{dictionary: -1}, false
 	}
 	u.load(d)
 	offset, ok := u.functions[entry]
 	if !ok {
-		return signature{}, false
+		return signature{dictionary: -1}, false
 	}
-	e, children := d.entry(offset)
-	if e == nil {
-		return signature{}, false
-	}
-	if origin, ok := e.Val(dwarf.AttrAbstractOrigin).(dwarf.Offset); ok {
-		// The abstract function has its variables in the order of the source, and all of them.
-		if _, declared := d.entry(origin); declared != nil {
-			children = declared
-		}
-	}
-	return d.signatureOf(children), true
+	return d.signatureAt(offset)
 }
 
-// signatureOf collects the parameters among a function's children. A result that lives in memory for a deferred function
-// is listed twice.
-func (d *debugInfo) signatureOf(children []*dwarf.Entry) signature {
-	var s signature
+// signatureAt collects the parameters of a function that has code. They are in the order of the source, and those without a
+// name are there as ~p1 or ~r1, while the abstract entry of a function that was also inlined leaves them out. A result
+// that lives in memory for a deferred function is listed twice. It is false when the numbers do not fit.
+func (d *debugInfo) signatureAt(offset dwarf.Offset) (signature, bool) {
+	_, children := d.entry(offset)
+	s := signature{dictionary: -1}
 	seen := map[string]bool{}
 	for _, c := range children {
 		if c.Tag != dwarf.TagFormalParameter {
@@ -174,7 +168,7 @@ func (d *debugInfo) signatureOf(children []*dwarf.Entry) signature {
 		}
 		if origin, ok := c.Val(dwarf.AttrAbstractOrigin).(dwarf.Offset); ok {
 			if c, _ = d.entry(origin); c == nil {
-				continue
+				return s, false
 			}
 		}
 		name, _ := c.Val(dwarf.AttrName).(string)
@@ -188,12 +182,26 @@ func (d *debugInfo) signatureOf(children []*dwarf.Entry) signature {
 				continue
 			}
 			seen[name] = true
+			if n, ok := strings.CutPrefix(name, "~r"); ok && n != strconv.Itoa(len(s.results)) {
+				return s, false
+			}
 			s.results = append(s.results, v)
-		} else {
-			s.params = append(s.params, v)
+			continue
 		}
+		if name == ".dict" { // unoptimized code lists it
+			s.dictionary = len(s.params)
+			continue
+		}
+		if n, ok := strings.CutPrefix(name, "~p"); ok {
+			number, err := strconv.Atoi(n) // which counts a dictionary, listed or not
+			if hidden := number - len(s.params); err != nil || hidden != 0 && hidden != 1 {
+				return s, false
+			}
+			v.name = "_"
+		}
+		s.params = append(s.params, v)
 	}
-	return s
+	return s, true
 }
 
 // entry reads an entry and its direct children.

@@ -33,7 +33,10 @@ type engine struct {
 	roots  []recording.Root
 
 	// unmatched counts returns without a call, repeated counts calls seen twice: artefacts of breakpoints, not events.
-	unmatched, repeated uint64
+	// idle counts stops of a program that is not recorded any longer.
+	unmatched, repeated, idle uint64
+
+	leaving bool // the program is about to become another one
 
 	failure error // of the engine itself; after it the program runs on unrecorded
 }
@@ -82,6 +85,13 @@ func (e *engine) run() (ending, error) {
 				return e.letGo(err)
 			}
 		}
+		if e.leaving {
+			// Delve loses its way when threads vanish in exec, and there would be nothing to see.
+			if err := e.process.release(); err != nil {
+				e.fail(recording.Errorf(recording.CodeInternal, "the program could not be released before its exec: %w", err))
+			}
+			return e.process.wait()
+		}
 	}
 }
 
@@ -110,7 +120,7 @@ func (e *engine) finish() error {
 func (e *engine) letGo(cause error) (ending, error) {
 	failure := recording.Errorf(recording.CodeInternal, "tracing broke off: %w", cause).
 		WithHint("the program went on without being recorded")
-	_ = e.process.group.Detach(false)
+	_ = e.process.release() // it is in a bad way already
 	end, err := e.process.wait()
 	if err != nil {
 		return end, err
@@ -121,6 +131,7 @@ func (e *engine) letGo(cause error) (ending, error) {
 // stopped handles one stop of the program: every thread that stands at a breakpoint, not only the one that Delve names.
 func (e *engine) stopped() error {
 	if len(e.sites) == 0 {
+		e.idle++
 		return nil
 	}
 	if err := e.out.failure(); err != nil {
@@ -223,7 +234,7 @@ func (e *engine) enter(h *hit, f *traced) error {
 		return err
 	}
 	frame := g.hi - h.regs.SP
-	if g.innermost(frame, f.id) {
+	if f.plan.EntryRepeats && g.innermost(frame, f.id) {
 		// The function's first instruction is also the head of a loop: no call.
 		e.repeated++
 		return nil
@@ -286,6 +297,14 @@ func (e *engine) append(raw *recording.Raw) error {
 		return err
 	}
 	return e.out.append(raw)
+}
+
+// drop counts an event that was seen and could not be kept.
+func (e *engine) drop(goroutine int64, reason string) error {
+	if err := e.flushPrinted(); err != nil {
+		return err
+	}
+	return e.out.drop(1, goroutine, reason)
 }
 
 // define adds the types, functions and files that came up since the last time.

@@ -137,21 +137,10 @@ func (f *filter) choose(symbols []Symbol, warn func(*recording.Error)) (traced, 
 		if excluded || sym.NotCode || (!named && !f.byOrigin(sym)) {
 			continue
 		}
-		reason := sym.Reason
-		if reason == "" {
-			reason = unsafeToTrace(sym)
-			if reason != "" && !named {
-				continue // runtime internals are never meant by --include-stdlib
-			}
-		}
-		if reason == "" {
+		if sym.Reason == "" {
 			traced = append(traced, *sym)
-			continue
-		}
-		if sym.Origin == OriginMain || named {
-			refused := *sym
-			refused.Reason = reason
-			untraced = append(untraced, refused)
+		} else if sym.Origin == OriginMain || named { // nobody means the runtime with --include-stdlib
+			untraced = append(untraced, *sym)
 		}
 	}
 	for _, p := range f.include {
@@ -194,19 +183,4 @@ func unmatched(p pattern, symbols []Symbol) error {
 		return err.WithHint("the program has %s", strings.Join(near, ", "))
 	}
 	return err.WithHint("a function that was inlined everywhere, or that nothing calls, is not in the binary; give smiley the package instead of the binary to build it without inlining")
-}
-
-// unsafeToTrace says why a breakpoint in a function would harm the program, or could not be told from the
-// runtime's own work; "" when it would not.
-func unsafeToTrace(sym *Symbol) string {
-	switch pkg := sym.Package; {
-	case pkg == "runtime", strings.HasPrefix(pkg, "internal/runtime/"), strings.HasPrefix(pkg, "runtime/internal/"),
-		pkg == "internal/abi", pkg == "internal/bytealg", pkg == "internal/cpu", pkg == "internal/chacha8rand",
-		pkg == "internal/stringslite", pkg == "internal/goarch", pkg == "internal/goos", pkg == "runtime/cgo":
-		return "part of the runtime"
-	case pkg == "syscall":
-		// A child shares the program's memory, breakpoints included, between fork and exec, and nobody traces it.
-		return "may run in a child process before exec"
-	}
-	return ""
 }

@@ -64,9 +64,12 @@ func (e *engine) readG(addr uint64) (gState, error) {
 		offset uint64
 		dst    *uint64
 	}{
-		{e.offsets.GoID, &id}, {e.offsets.ParentGoID, &parent},
-		{e.offsets.StackLo, &s.lo}, {e.offsets.StackHi, &s.hi},
-		{e.offsets.GoPC, &s.goPC}, {e.offsets.StartPC, &s.start},
+		{e.offsets.GoID, &id},
+		{e.offsets.ParentGoID, &parent},
+		{e.offsets.StackLo, &s.lo},
+		{e.offsets.StackHi, &s.hi},
+		{e.offsets.GoPC, &s.goPC},
+		{e.offsets.StartPC, &s.start},
 	} {
 		word, err := e.memory.word(addr + field.offset)
 		if err != nil {

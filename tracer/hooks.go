@@ -4,6 +4,10 @@ package tracer
 
 import (
 	"encoding/binary"
+	"fmt"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
 
 	"smiley/recording"
 )
@@ -27,7 +31,11 @@ var runtimeHooks = []runtimeHook{
 	{name: "runtime.throw", entry: func(e *engine) hook { return e.onCrash }},
 	{name: "runtime.fatal", entry: func(e *engine) hook { return e.onCrash }},
 	{name: "runtime.fatalsignal", entry: func(e *engine) hook { return e.onCrash }},
+	{name: "syscall.Exec", entry: func(e *engine) hook { return e.onExec }},
 	{name: "syscall.write", entry: func(e *engine) hook { return e.onWrite }, returns: func(e *engine) hook { return e.onWritten }},
+	{name: "internal/syscall/unix.CopyFileRange", entry: func(e *engine) hook { return e.onCopy(2) }, returns: func(e *engine) hook { return e.onWritten }},
+	{name: "syscall.Splice", entry: func(e *engine) hook { return e.onCopy(2) }, returns: func(e *engine) hook { return e.onWritten }},
+	{name: "syscall.sendfile", entry: func(e *engine) hook { return e.onCopy(0) }, returns: func(e *engine) hook { return e.onWritten }},
 	{name: "golang.org/x/sys/unix.write", entry: func(e *engine) hook { return e.onWrite }, returns: func(e *engine) hook { return e.onWritten }},
 }
 
@@ -35,7 +43,7 @@ var runtimeHooks = []runtimeHook{
 func (e *engine) hook(symbols []Symbol) {
 	byName := map[string]Symbol{}
 	for _, sym := range symbols {
-		if sym.Entry != 0 {
+		if sym.Entry != 0 && !sym.NotCode { // wrappers between calling conventions share the name
 			byName[sym.Name] = sym
 		}
 	}
@@ -44,16 +52,23 @@ func (e *engine) hook(symbols []Symbol) {
 		if !ok {
 			continue
 		}
-		plan, err := e.program.Plan(sym)
-		if err != nil {
-			continue
+		if where, err := e.sitesOf(sym); err == nil {
+			e.addHook(rh, sym.Entry, where)
 		}
-		e.addHook(rh, plan)
 	}
 	e.hookPrint(byName)
 }
 
-func (e *engine) addHook(rh runtimeHook, plan *Plan) {
+// sitesOf finds the sites of a function that nobody may trace. No breakpoint is set yet.
+func (e *engine) sitesOf(sym Symbol) (sites, error) {
+	code := make([]byte, sym.End-sym.Entry)
+	if err := e.memory.read(code, sym.Entry); err != nil {
+		return sites{}, err
+	}
+	return findSites(code)
+}
+
+func (e *engine) addHook(rh runtimeHook, start uint64, where sites) {
 	add := func(addr uint64, fn hook) {
 		s := e.at(addr)
 		if rh.first {
@@ -63,14 +78,34 @@ func (e *engine) addHook(rh runtimeHook, plan *Plan) {
 		}
 	}
 	if rh.entry != nil {
-		add(plan.Entry, rh.entry(e))
+		add(start+uint64(where.entry), rh.entry(e))
 	}
 	if rh.returns != nil {
 		fn := rh.returns(e)
-		for _, addr := range plan.Returns {
-			add(addr, fn)
+		for _, offset := range where.returns {
+			add(start+uint64(offset), fn)
 		}
 	}
+}
+
+// onExec runs at the entry of func Exec(argv0 string, argv []string, envv []string) (err error). When the exec is going to
+// work, the recording ends here.
+func (e *engine) onExec(h *hit) error {
+	path := make([]byte, min(h.regs.Int[1], unix.PathMax))
+	if len(path) == 0 || e.memory.read(path, h.regs.Int[0]) != nil {
+		return nil // it will fail
+	}
+	seen := string(path)
+	if !filepath.IsAbs(seen) {
+		seen = filepath.Join("cwd", seen)
+	} else {
+		seen = filepath.Join("root", seen)
+	}
+	if unix.Access(fmt.Sprintf("/proc/%d/%s", e.process.pid, seen), unix.X_OK) != nil {
+		return nil
+	}
+	e.leaving = true
+	return e.drop(0, "the program became "+string(path)+" by exec, which is not recorded")
 }
 
 // onPanic runs at the entry of func gopanic(e any).
@@ -95,16 +130,21 @@ func (e *engine) panicking(h *hit) recording.FunctionID {
 	const maxRuntimeFrames = 16
 	back, err := e.memory.word(h.regs.SP)
 	frame := h.raw.Regs.Rbp // of the caller: Go keeps frame pointers
+	before := uint64(1)     // from a return address to the call
 	for range maxRuntimeFrames {
 		if err != nil {
 			return 0
 		}
-		sym, ok := e.program.FunctionContaining(back - 1)
+		sym, ok := e.program.FunctionContaining(back - before)
 		if !ok {
 			return 0
 		}
 		if sym.Package != "runtime" {
 			return e.capturer.Resolver.FunctionAt(sym.Entry)
+		}
+		before = 1
+		if sym.Name == "runtime.sigpanic" {
+			before = 0 // it looks as if called by the instruction that faulted
 		}
 		if back, err = e.memory.word(frame + 8); err == nil {
 			frame, err = e.memory.word(frame)
@@ -144,7 +184,7 @@ func (e *engine) onRecovery(h *hit) error {
 	}
 	frame, goexit, err := e.resumedFrame(h.regs.Int[0], g.hi)
 	if err != nil {
-		return e.out.drop(1, g.id, "the frame that a recovered panic goes on in could not be read")
+		return e.drop(g.id, "the frame that a recovered panic goes on in could not be read")
 	}
 	raw := recording.Raw{Kind: recording.KindRecovered, Goroutine: g.id, Time: h.now, Frame: frame}
 	if goexit {

@@ -32,8 +32,9 @@ type process struct {
 }
 
 // launch starts path stopped at its first instruction. The caller's goroutine must stay locked to its OS thread
-// until the program has ended: the kernel takes the death of that thread for ours.
-func launch(path string, argv []string, opt *Options) (*process, error) {
+// until the program has ended: the kernel takes the death of that thread for ours. stripped says that the binary has no
+// DWARF.
+func launch(path string, argv []string, opt *Options, stripped bool) (*process, error) {
 	stdin := fileOr(opt.Stdin, os.Stdin)
 	p := &process{terminal: -1}
 	attr := &syscall.SysProcAttr{Ptrace: true, Setpgid: true, Pdeathsig: syscall.SIGKILL}
@@ -55,11 +56,40 @@ func launch(path string, argv []string, opt *Options) (*process, error) {
 	}
 	p.pid = child.Pid
 	_ = child.Release() // Delve waits for it, see reap
-	if err := p.handOver(path); err != nil {
+	if p.terminal >= 0 {
+		// We are in the background now: what we write there must not stop us. Not before: the program would
+		// inherit it.
+		signal.Ignore(syscall.SIGTTOU)
+	}
+	attach := func() error { return p.handOver(path) }
+	if stripped {
+		attach = func() error { return withoutStderr(func() error { return p.handOver(path) }) }
+	}
+	if err := attach(); err != nil {
 		p.abandon()
 		return nil, err
 	}
 	return p, nil
+}
+
+// withoutStderr runs f with this process's descriptor 2 closed off: Delve prints a warning about missing DWARF there,
+// in words that do not help, and cannot be told not to.
+func withoutStderr(f func() error) error {
+	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	if err != nil {
+		return f()
+	}
+	defer null.Close()
+	saved, err := unix.FcntlInt(2, unix.F_DUPFD_CLOEXEC, 3)
+	if err != nil {
+		return f()
+	}
+	defer unix.Close(saved)
+	if err := unix.Dup3(int(null.Fd()), 2, 0); err != nil {
+		return f()
+	}
+	defer func() { _ = unix.Dup3(saved, 2, 0) }()
+	return f()
 }
 
 func fileOr(f, otherwise *os.File) *os.File {
@@ -107,12 +137,27 @@ func (p *process) handOver(path string) error {
 // clearBreakpoints removes every breakpoint, Delve's own included.
 func (p *process) clearBreakpoints() error {
 	var first error
-	for addr := range p.tgt.Breakpoints().M {
+	for addr, bp := range p.tgt.Breakpoints().M {
+		for _, b := range bp.Breaklets {
+			b.Kind = proc.UserBreakpoint // the only kind that Delve clears on demand
+		}
 		if err := p.tgt.ClearBreakpoint(addr); err != nil && first == nil {
 			first = err
 		}
 	}
 	return first
+}
+
+// release clears every breakpoint and detaches: the program goes on by itself.
+func (p *process) release() error {
+	cleared := p.clearBreakpoints()
+	detached := p.group.Detach(false)
+	if detached != nil && gone(detached) {
+		// Delve stops at a thread that is just beginning or ending. It also ends its tracing OS thread, with which the
+		// system detaches the rest.
+		detached = nil
+	}
+	return errors.Join(cleared, detached)
 }
 
 // abandon kills a program that could not be handed over and collects it.
@@ -130,8 +175,7 @@ func (p *process) restoreTerminal() {
 	if p.terminal < 0 {
 		return
 	}
-	// We are in the background now, where the ioctl raises SIGTTOU: it stops us unless it is ignored.
-	signal.Ignore(syscall.SIGTTOU)
+	// In the background this raises SIGTTOU, which launch has made us ignore.
 	_ = unix.IoctlSetPointerInt(p.terminal, unix.TIOCSPGRP, p.ownGroup)
 	signal.Reset(syscall.SIGTTOU)
 	p.terminal = -1

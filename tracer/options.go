@@ -21,10 +21,10 @@ type Options struct {
 	// Include the functions of the main module are recorded, with it those it matches. Exclude takes away.
 	Include       []string
 	Exclude       []string
-	IncludeDeps   bool // record the functions of other modules too
-	IncludeStdlib bool // record the functions of the standard library too
-	MaxDepth      int  // recorded calls of a goroutine open at a time; 0 is no limit
-	Bounds        recording.Bounds
+	IncludeDeps   bool             // record the functions of other modules too
+	IncludeStdlib bool             // record the functions of the standard library too
+	MaxDepth      int              // recorded calls of a goroutine open at a time; 0 is no limit
+	Bounds        recording.Bounds // taken as they are; see recording.DefaultBounds
 
 	// Stdin, Stdout and Stderr become the program's own descriptors; nil is this process's. There is never a pipe in
 	// between, and they are not closed.
@@ -56,6 +56,9 @@ type Result struct {
 	Ledger   recording.Ledger
 	// Untraced are the functions that were asked for and could not be traced, each with its reason.
 	Untraced []recording.Function
+
+	unmatched, repeated, idle uint64 // of the engine, for tests
+	living                    int
 }
 
 // Status returns the exit status a shell would report: 128 + n for signal n.

@@ -3,7 +3,7 @@
 package tracer
 
 import (
-	"golang.org/x/arch/x86/x86asm"
+	"fmt"
 
 	"smiley/recording"
 )
@@ -15,8 +15,7 @@ const maxOutput = 64 << 10
 // return, when the registers that say where it lies are gone.
 type pendingWrite struct {
 	frame uint64 // 0: none
-	fd    byte
-	data  []byte // the first maxOutput bytes
+	data  []byte // descriptor, the first maxOutput bytes; empty: the kernel copies them from another descriptor
 	asked uint64
 }
 
@@ -34,14 +33,30 @@ func (e *engine) onWrite(h *hit) error {
 	data[0] = byte(fd)
 	if length > 0 {
 		if err := e.memory.read(data[1:], addr); err != nil {
-			return e.out.drop(1, g.id, "output could not be read")
+			return e.drop(g.id, "output could not be read")
 		}
 	}
-	g.write = pendingWrite{frame: g.hi - h.regs.SP, fd: byte(fd), data: data, asked: length}
+	g.write = pendingWrite{frame: g.hi - h.regs.SP, data: data, asked: length}
 	return nil
 }
 
-// onWritten runs at the returns of the same function: RAX is how much was written.
+// onCopy runs at the entry of functions that let the system copy from one descriptor to another, argument number index
+// being the one that is written to.
+func (e *engine) onCopy(index int) hook {
+	return func(h *hit) error {
+		if fd := h.regs.Int[index]; fd != 1 && fd != 2 {
+			return nil
+		}
+		g, err := e.goroutineOf(h.regs.G, h.now)
+		if g == nil || err != nil {
+			return err
+		}
+		g.write = pendingWrite{frame: g.hi - h.regs.SP}
+		return nil
+	}
+}
+
+// onWritten runs at the returns of both: RAX is how much was written.
 func (e *engine) onWritten(h *hit) error {
 	g, err := e.goroutineOf(h.regs.G, h.now)
 	if g == nil || err != nil || g.write.frame != g.hi-h.regs.SP {
@@ -50,6 +65,9 @@ func (e *engine) onWritten(h *hit) error {
 	w := g.write
 	g.write = pendingWrite{}
 	n := int64(h.regs.Int[0])
+	if len(w.data) == 0 && n > 0 {
+		return e.drop(g.id, fmt.Sprintf("the system copied %d bytes of output from another file", n))
+	}
 	if n <= 0 || uint64(n) > w.asked {
 		return nil // nothing was written
 	}
@@ -69,7 +87,7 @@ func (e *engine) abandonWrites() error {
 			continue
 		}
 		g.write = pendingWrite{}
-		if err := e.out.drop(1, g.id, "the program ended while it wrote output"); err != nil {
+		if err := e.drop(g.id, "the program ended while it wrote output"); err != nil {
 			return err
 		}
 	}
@@ -92,32 +110,16 @@ func (e *engine) hookPrint(byName map[string]Symbol) {
 		if !ok {
 			continue
 		}
-		for _, addr := range e.returnsOf(sym) {
-			s := e.at(addr)
+		where, err := e.sitesOf(sym)
+		if err != nil {
+			return
+		}
+		for _, offset := range where.returns {
+			s := e.at(sym.Entry + uint64(offset))
 			s.hooks = append(s.hooks, e.onPrinted)
 		}
 		return
 	}
-}
-
-// returnsOf finds the RET instructions of an assembly function, which has no plan. No breakpoint is set yet.
-func (e *engine) returnsOf(sym Symbol) []uint64 {
-	code := make([]byte, sym.End-sym.Entry)
-	if err := e.memory.read(code, sym.Entry); err != nil {
-		return nil
-	}
-	var returns []uint64
-	for at := 0; at < len(code); {
-		inst, err := x86asm.Decode(code[at:], 64)
-		if err != nil {
-			return nil
-		}
-		if inst.Op == x86asm.RET {
-			returns = append(returns, sym.Entry+uint64(at))
-		}
-		at += inst.Len
-	}
-	return returns
 }
 
 // onPrinted runs at the return of func write1(fd uintptr, p unsafe.Pointer, n int32) int32.
@@ -128,7 +130,7 @@ func (e *engine) onPrinted(h *hit) error {
 	}
 	text := make([]byte, min(args.written, maxOutput))
 	if err := e.memory.read(text, args.addr); err != nil {
-		return e.out.drop(1, 0, "output could not be read")
+		return e.drop(0, "output could not be read")
 	}
 	if e.crash.begun && args.fd == 2 {
 		e.crash.add(text)

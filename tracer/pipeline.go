@@ -114,7 +114,7 @@ func (p *pipeline) append(r *recording.Raw) error {
 
 // drop counts events that were seen and could not be kept. The caller holds mu.
 func (p *pipeline) drop(n uint64, goroutine int64, reason string) error {
-	p.ledger.Captured += n
+	p.ledger.Captured += n + 1 // the gap is an event too
 	return p.builder.Drop(n, goroutine, p.now(), reason)
 }
 

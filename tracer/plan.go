@@ -71,14 +71,11 @@ func (p *Program) placeValues(pl *Plan, f *pclnFunction) {
 	if p.debug == nil {
 		return
 	}
-	declared, ok := p.debug.signature(f.entry)
-	if !ok {
-		return
-	}
+	declared, complete := p.debug.signature(f.entry)
 	pl.Function.Params = p.params(declared.params)
 	pl.Function.Results = p.params(declared.results)
-	where, ok := p.assign(&pl.Function, f)
-	if !ok {
+	where, ok := p.assign(&pl.Function, f, declared.dictionary)
+	if !ok || !complete {
 		const reason = "the binary does not say where its function's values lie"
 		for _, list := range [][]recording.Param{pl.Function.Params, pl.Function.Results} {
 			for i := range list {
@@ -99,20 +96,20 @@ func (p *Program) params(declared []variable) []recording.Param {
 
 // assign places a function's values. It is false when the declared values are not those that the function table was made
 // for, such as when DWARF left some out.
-func (p *Program) assign(fn *recording.Function, f *pclnFunction) (assignment, bool) {
+func (p *Program) assign(fn *recording.Function, f *pclnFunction, dictionary int) (assignment, bool) {
 	fits := func(a assignment) bool { return !a.unknown && (f.args < 0 || a.width == f.args) }
-	if strings.Contains(f.name, "[go.shape.") { // instances of generic functions have a hidden parameter, closures in them have not
-		dictionary := 0
+	if dictionary < 0 && strings.Contains(f.name, "[go.shape.") { // closures in instances have none
+		guess := 0
 		if isMethod(plainName(f.name)) {
-			dictionary = 1
+			guess = 1
 		}
-		if dictionary <= len(fn.Params) {
-			if a := assign(p.types.all, fn.Params, fn.Results, dictionary); fits(a) {
+		if guess <= len(fn.Params) {
+			if a := assign(p.types.all, fn.Params, fn.Results, guess); fits(a) {
 				return a, true
 			}
 		}
 	}
-	a := assign(p.types.all, fn.Params, fn.Results, -1)
+	a := assign(p.types.all, fn.Params, fn.Results, dictionary)
 	return a, fits(a)
 }
 

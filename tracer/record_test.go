@@ -5,6 +5,7 @@ package tracer
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -13,6 +14,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"go.uber.org/goleak"
 
 	"smiley/recording"
 )
@@ -24,6 +27,7 @@ type recorded struct {
 	end       *recording.RunEnd
 	functions map[recording.FunctionID]recording.Function
 	byName    map[string]recording.FunctionID
+	fileNames map[recording.FileID]string
 	started   map[int64]recording.Goroutine
 	events    []recording.Event
 	last      recording.Header
@@ -65,6 +69,10 @@ func TestMain(m *testing.M) {
 	fixtures.dir, fixtures.built = dir, map[string]string{}
 	code := m.Run()
 	_ = os.RemoveAll(dir)
+	if err := goleak.Find(); err != nil && code == 0 {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
 	os.Exit(code)
 }
 
@@ -114,6 +122,7 @@ func tryRecord(t *testing.T, opt Options) (*recorded, error) {
 	open(&opt.Stdin, "stdin")
 	open(&opt.Stdout, "stdout")
 	open(&opt.Stderr, "stderr")
+	opt.Bounds = recording.DefaultBounds()
 	if opt.Warn == nil {
 		opt.Warn = func(e *recording.Error) { t.Logf("warning: %s", e.Message) }
 	}
@@ -151,6 +160,7 @@ func readBack(t *testing.T, all [][]byte) *recorded {
 	r := &recorded{
 		functions: map[recording.FunctionID]recording.Function{},
 		byName:    map[string]recording.FunctionID{},
+		fileNames: map[recording.FileID]string{},
 		started:   map[int64]recording.Goroutine{},
 	}
 	validator := recording.NewValidator()
@@ -171,6 +181,9 @@ func readBack(t *testing.T, all [][]byte) *recorded {
 		for _, f := range b.Definitions.Functions {
 			r.functions[f.ID] = f
 			r.byName[f.Name] = f.ID
+		}
+		for _, f := range b.Definitions.Files {
+			r.fileNames[f.ID] = f.Name
 		}
 		for _, g := range b.Definitions.Goroutines {
 			r.started[g.ID] = g
@@ -199,6 +212,9 @@ func (r *recorded) checkLedger(t *testing.T) {
 	}
 	if !r.last.Final || r.last.Captured != ledger.Captured || r.last.Dropped != ledger.Dropped {
 		t.Errorf("last block %+v, ledger %+v", r.last, ledger)
+	}
+	if r.result.unmatched != 0 {
+		t.Errorf("%d returns without a call", r.result.unmatched)
 	}
 	if calls := uint64(len(r.of(recording.KindCall))); calls != r.result.Calls {
 		t.Errorf("%d calls in the blocks, the result says %d", calls, r.result.Calls)

@@ -80,9 +80,6 @@ func (s *session) close() {
 
 // prepare does all that can fail because of what the person asked for, before anything runs.
 func (s *session) prepare(ctx context.Context) error {
-	if s.opt.Bounds == (recording.Bounds{}) {
-		s.opt.Bounds = recording.DefaultBounds()
-	}
 	var err error
 	if s.filter, err = newFilter(s.opt); err != nil {
 		return err
@@ -118,7 +115,7 @@ func (s *session) launch() error {
 		return recording.Errorf(recording.CodeInternal, "cannot make a run id: %w", err)
 	}
 	argv := append([]string{s.target.argv0}, s.opt.Args...)
-	if s.process, err = launch(s.target.path, argv, s.opt); err != nil {
+	if s.process, err = launch(s.target.path, argv, s.opt, s.program.Stripped()); err != nil {
 		return err
 	}
 	s.program.SetBias(s.process.bias())
@@ -181,6 +178,8 @@ func (s *session) record(ctx context.Context) (Result, error) {
 	ledger.Untraced = uint64(len(s.untraced))
 	result := Result{
 		Run: s.run.ID, ExitCode: end.code, Signal: last.Signal, Error: message, Calls: calls, Ledger: ledger, Untraced: s.untraced,
+		unmatched: s.engine.unmatched, repeated: s.engine.repeated, idle: s.engine.idle,
+		living: len(s.engine.goroutines),
 	}
 	return result, errors.Join(setupErr, engineErr, s.engine.failure, flushErr, sinkErr)
 }

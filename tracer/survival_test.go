@@ -162,27 +162,39 @@ func TestSignals(t *testing.T) {
 	}
 }
 
-// TestCanceled ends a program by its context: what was captured is kept.
+// TestCanceled ends a program by its context once it has made calls: what was captured is kept. Meanwhile there is no
+// second run.
 func TestCanceled(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
 	sink := &blocks{}
-	reader, writer, err := os.Pipe()
+	var last Progress
+	var second error
+	result, err := Run(ctx, Options{Target: fixture(t, "forever"), Stdout: null, Progress: func(p Progress) {
+		if p.Calls < last.Calls || p.Ledger.Stored > p.Events {
+			t.Errorf("progress %+v after %+v", p, last)
+		}
+		if last = p; p.Ledger.Stored > 0 && ctx.Err() == nil {
+			_, second = Run(ctx, Options{Target: fixture(t, "exit")}, &blocks{})
+			cancel()
+		}
+	}}, sink)
 	if err != nil {
 		t.Fatal(err)
 	}
-	go func() {
-		_, _ = bufio.NewReader(reader).ReadString('\n')
-		cancel()
-	}()
-	result, err := Run(ctx, Options{Target: fixture(t, "forever"), Stdout: writer}, sink)
-	if err != nil {
-		t.Fatal(err)
+	if recording.CodeOf(second) != recording.CodeUnsupported {
+		t.Errorf("a second run: %v", second)
 	}
-	if result.Signal != "SIGKILL" {
-		t.Errorf("%+v", result)
+	if result.Signal != "SIGKILL" || result.Calls < last.Calls || last.Run != result.Run {
+		t.Errorf("%+v after %+v", result, last)
 	}
 	r := readBack(t, sink.all)
-	if r.calls()["main.main"] != 1 || r.end == nil {
+	if r.calls()["main.main"] != 1 || r.calls()["main.step"] == 0 || r.end == nil {
 		t.Errorf("calls %v, end %v", r.calls(), r.end)
 	}
 }
@@ -227,6 +239,10 @@ func TestSinkRefuses(t *testing.T) {
 			if got := contents(t, stdout); got != string(want) {
 				t.Errorf("output %q, alone %q", got, want)
 			}
+			// One stop for each thread that was at a breakpoint already, and then none.
+			if result.idle > 20 {
+				t.Errorf("the program was stopped %d times after the recording had broken off", result.idle)
+			}
 			stored := 0
 			for _, encoded := range sink.all {
 				head, err := recording.ParseHeader(encoded)
@@ -244,12 +260,25 @@ func TestSinkRefuses(t *testing.T) {
 
 // playRole is what the test binary does instead of testing when it is started as smiley.
 func playRole(role string) int {
-	binary, path, _ := strings.Cut(role, "|")
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
-	if err != nil {
-		return 99
+	fields := strings.Split(role, "|")
+	switch fields[0] {
+	case "file":
+		file, err := os.OpenFile(fields[2], os.O_WRONLY|os.O_APPEND, 0)
+		if err != nil {
+			return 99
+		}
+		return runAs(Options{Target: fields[1]}, &fileSink{file})
+	case "terminal":
+		status := runAs(Options{Target: fields[1], Args: fields[2:]}, &blocks{})
+		group, err := unix.IoctlGetInt(0, unix.TIOCGPGRP)
+		fmt.Println("status", status, "foreground", group == unix.Getpgrp(), err)
+		return 0
 	}
-	result, err := Run(context.Background(), Options{Target: binary}, &fileSink{file})
+	return 99
+}
+
+func runAs(opt Options, sink recording.Sink) int {
+	result, err := Run(context.Background(), opt, sink)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 125
@@ -276,7 +305,7 @@ func TestKilledTracer(t *testing.T) {
 	}
 	defer file.Close()
 	smiley := exec.Command(os.Args[0])
-	smiley.Env = append(os.Environ(), "SMILEY_TEST_ROLE="+fixture(t, "forever")+"|"+file.Name())
+	smiley.Env = append(os.Environ(), "SMILEY_TEST_ROLE=file|"+fixture(t, "forever")+"|"+file.Name())
 	stdout, err := smiley.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

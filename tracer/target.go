@@ -167,7 +167,8 @@ func goCommand(ctx context.Context, dir string, args ...string) (string, error) 
 		if ctx.Err() != nil {
 			return "", recording.Errorf(recording.CodeCanceled, "building was interrupted: %w", ctx.Err())
 		}
-		return "", recording.Errorf(recording.CodeNotFound, "%s", firstOf(strings.TrimSpace(stderr.String()), err.Error()))
+		return "", recording.Errorf(recording.CodeNotFound, "%s", firstOf(strings.TrimSpace(stderr.String()), err.Error())).
+			WithHint("name a directory, an import path or a file that go build accepts")
 	}
 	return stdout.String(), nil
 }

@@ -70,14 +70,19 @@ func (a *app) list(ctx context.Context, reader *store.Reader, failed bool) error
 
 // commandLine is what was run, as a person would type it.
 func commandLine(s *analysis.Summary) string {
-	words := []string{filepath.Base(s.Program)}
-	for _, arg := range s.Args {
+	return clip(strings.TrimRight(filepath.Base(s.Program)+" "+arguments(s), " "), 48)
+}
+
+// arguments are what the program was given, those with blanks in quotes.
+func arguments(s *analysis.Summary) string {
+	words := make([]string, len(s.Args))
+	for i, arg := range s.Args {
+		words[i] = arg
 		if arg == "" || strings.ContainsAny(arg, " \t\n\"'\\$") {
-			arg = strconv.Quote(arg)
+			words[i] = strconv.Quote(arg)
 		}
-		words = append(words, arg)
 	}
-	return clip(strings.Join(words, " "), 48)
+	return strings.Join(words, " ")
 }
 
 // clip cuts text to n characters.

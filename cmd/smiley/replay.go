@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -47,6 +48,9 @@ A moment (--from, --to) is a time since the run's start ("1.5s", "250ms") or the
 	return a.withJSON(command)
 }
 
+// flushEvery is how long a line may wait for others before it is shown.
+const flushEvery = 100 * time.Millisecond
+
 func (a *app) replay(ctx context.Context, run *analysis.Run, filter analysis.Filter, tree bool) error {
 	s := run.Summary()
 	if err := a.sayLosses(&s); err != nil {
@@ -57,7 +61,7 @@ func (a *app) replay(ctx context.Context, run *analysis.Run, filter analysis.Fil
 	if tree {
 		events = run.Calls(ctx, filter)
 	}
-	first := true
+	var flushed time.Time
 	for e, err := range events {
 		if err != nil {
 			return err
@@ -67,9 +71,9 @@ func (a *app) replay(ctx context.Context, run *analysis.Run, filter analysis.Fil
 		} else {
 			err = text.Event(e)
 		}
-		if first && err == nil {
-			// What comes first is shown at once, however long the rest takes.
-			first, err = false, a.stdout.Flush()
+		if now := time.Now(); err == nil && now.Sub(flushed) > flushEvery {
+			// The first line is shown at once and the others soon, however long the rest takes.
+			flushed, err = now, a.stdout.Flush()
 		}
 		if err != nil {
 			return err

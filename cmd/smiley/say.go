@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 
 	"smiley/analysis"
 	"smiley/export"
@@ -15,10 +16,9 @@ func (a *app) say(format string, args ...any) error {
 
 // sayLosses warns a person who looks at a recording that something is missing from it; it says nothing when nothing is.
 func (a *app) sayLosses(s *analysis.Summary) error {
-	for _, loss := range export.Losses(s) {
-		if err := a.say("this recording is not whole: %s", loss); err != nil {
-			return err
-		}
+	losses := export.Losses(s)
+	if len(losses) == 0 {
+		return nil
 	}
-	return nil
+	return a.say("this recording is not whole: %s; see: smiley show %s", strings.Join(losses, ", "), s.ID)
 }

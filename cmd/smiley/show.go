@@ -45,7 +45,7 @@ func (a *app) show(ctx context.Context, run *analysis.Run) error {
 	p := fields{w: a.stdout, style: style}
 	p.field("run", s.ID)
 	p.field("program", s.Program)
-	p.field("arguments", strings.Join(s.Args, " "))
+	p.field("arguments", arguments(&s))
 	p.field("directory", s.Cwd)
 	p.field("host", fmt.Sprintf("%s, pid %d, %s/%s", s.Host, s.PID, s.GoOS, s.GoArch))
 	p.field("go", s.GoVersion)

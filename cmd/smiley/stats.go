@@ -19,6 +19,7 @@ func (a *app) statsCommand() *cobra.Command {
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+	command.SuggestionsMinimumDistance = 2
 	command.AddCommand(a.statsShowCommand(), a.statsExportCommand())
 	return command
 }
@@ -75,7 +76,11 @@ func (a *app) statsShow(ctx context.Context, run *analysis.Run, sort string, top
 		}
 		r := &rows[i]
 		cells := []string{r.Function, export.Count(r.Calls), export.Count(r.Errors), export.Count(r.Panics)}
-		for _, ns := range []*int64{&r.Total, &r.Self, r.Min, r.P50, r.P95, r.P99, r.Max} {
+		total, self := &r.Total, &r.Self
+		if r.Ended == 0 {
+			total, self = nil, nil // unknown, not nothing
+		}
+		for _, ns := range []*int64{total, self, r.Min, r.P50, r.P95, r.P99, r.Max} {
 			cells = append(cells, timeOrDash(ns))
 		}
 		t.add(cells...)

@@ -58,7 +58,11 @@ func (t *table) write(w io.Writer, style export.Style) error {
 }
 
 func (t *table) line(out *strings.Builder, widths []int, cells []string, paint func(int, string) string) {
-	for i, cell := range cells {
+	last := len(cells) - 1
+	for last > 0 && cells[last] == "" {
+		last-- // no blanks at the end of a line
+	}
+	for i, cell := range cells[:last+1] {
 		padding := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell))
 		if i > 0 {
 			out.WriteString(columnGap)
@@ -67,7 +71,7 @@ func (t *table) line(out *strings.Builder, widths []int, cells []string, paint f
 			out.WriteString(padding)
 		}
 		out.WriteString(paint(i, cell))
-		if !t.right[i] && i < len(cells)-1 {
+		if !t.right[i] && i < last {
 			out.WriteString(padding)
 		}
 	}

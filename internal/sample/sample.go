@@ -130,8 +130,23 @@ func Shop() ([][]byte, error) {
 		w.append(recording.Raw{Kind: recording.KindRecovered, Goroutine: 7, Time: 120 * us, Frame: 100})
 		w.append(recording.Raw{Kind: recording.KindReturn, Function: Work, Goroutine: 7, Time: 130 * us, Frame: 100, Data: failed()})
 		w.append(recording.Raw{Kind: recording.KindGoroutineEnd, Goroutine: 7, Time: 140 * us})
-		return w.err
+		if w.err != nil {
+			return w.err
+		}
+		return b.Cut(150 * us)
 	})
+}
+
+// Interrupted is the beginning of Shop, whose recorder died.
+func Interrupted() ([][]byte, error) {
+	blocks, err := Shop()
+	if err != nil {
+		return nil, err
+	}
+	if len(blocks) < 2 {
+		return nil, recording.Errorf(recording.CodeInternal, "the sample has %d blocks and no end to leave out", len(blocks))
+	}
+	return blocks[:len(blocks)-1], nil
 }
 
 // writer remembers the first failure.

@@ -62,7 +62,7 @@ CREATE TABLE blocks (
 CREATE INDEX blocks_by_seq ON blocks (run, first_seq, number);
 CREATE INDEX blocks_by_time ON blocks (run, high_ns, number);
 
--- The encoded blocks, whole.
+-- The encoded blocks, whole but for the bodies of source files.
 CREATE TABLE block_bodies (
     key    INTEGER PRIMARY KEY,
     run    INTEGER NOT NULL REFERENCES runs (key),
@@ -152,6 +152,7 @@ CREATE TABLE long_calls (
     goroutine INTEGER NOT NULL,
     function  INTEGER NOT NULL,
     parent    INTEGER NOT NULL,
+    position  INTEGER NOT NULL, -- calls that the parent (without one, the goroutine) made before
     depth     INTEGER NOT NULL,
     start_ns  INTEGER NOT NULL,
     end_ns    INTEGER,          -- NULL while open, as the next two
@@ -161,6 +162,7 @@ CREATE TABLE long_calls (
     failed    INTEGER NOT NULL,
     PRIMARY KEY (run, seq)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX long_calls_by_position ON long_calls (run, goroutine, parent, position);
 
 CREATE TABLE function_stats (
     run       INTEGER NOT NULL REFERENCES runs (key),

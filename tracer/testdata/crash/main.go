@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"syscall"
+	"time"
 )
 
 func main() {
@@ -49,7 +50,7 @@ func kill(s syscall.Signal) {
 	if err := syscall.Kill(os.Getpid(), s); err != nil {
 		panic(err)
 	}
-	select {}
+	time.Sleep(time.Hour) // until it arrives
 }
 
 func scribble(m map[int]int) {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 )
 
 func main() {
@@ -13,7 +14,7 @@ func main() {
 		handled()
 	}
 	fmt.Println("ready")
-	select {}
+	time.Sleep(time.Hour)
 }
 
 func handled() {
