@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"smiley/recording"
+	"smiley/web/webtest"
 )
 
 // TestLayout checks what makes a drawing readable: nodes of a layer do not touch, callers stand above their callees unless
@@ -87,7 +88,7 @@ func TestHighlightKeepsTheSource(t *testing.T) {
 
 // FuzzHighlight checks that no source breaks a page: nothing unseen gets through, and lines stay lines.
 func FuzzHighlight(f *testing.F) {
-	for _, seed := range []string{"", "package main\nfunc main() {}\n", attack, "`\r\n`", "\x00\xff", "\ufeffpackage x", "a\r\nb", "\"\n", "/*\r*/"} {
+	for _, seed := range []string{"", "package main\nfunc main() {}\n", webtest.Attack, "`\r\n`", "\x00\xff", "\ufeffpackage x", "a\r\nb", "\"\n", "/*\r*/"} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, source []byte) {
@@ -110,7 +111,7 @@ func FuzzFilter(f *testing.F) {
 	for _, seed := range []string{"main.leaf errors", "over:1ms depth:3", "function:2", "over:", "depth:-1", "...", "(*Cart)", "function:99999999999", "a*b"} {
 		f.Add(seed)
 	}
-	d := friendly.definitions()
+	d := webtest.Friendly.Definitions()
 	n := &names{functions: d.Functions, files: d.Files}
 	f.Fuzz(func(t *testing.T, text string) {
 		filter, err := parseFilter(text, n)
@@ -121,7 +122,7 @@ func FuzzFilter(f *testing.F) {
 			return
 		}
 		for kind := range recording.KindGoroutineEnd + 2 {
-			e := recording.Event{Kind: kind, Function: fnLeaf, Duration: 5, Failed: true, Depth: 2}
+			e := recording.Event{Kind: kind, Function: webtest.Leaf, Duration: 5, Failed: true, Depth: 2}
 			if filter.all() && !filter.match(&e) {
 				t.Fatalf("%q chooses all, but not %v", text, kind)
 			}

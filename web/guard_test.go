@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"smiley/web/webtest"
 )
 
 func host(name string) func(*http.Request) { return func(r *http.Request) { r.Host = name } }
@@ -22,9 +24,9 @@ func header(name, value string) func(*http.Request) {
 // TestStrangersAreRefused checks that pages of other sites learn nothing: neither by a name of theirs for our address, nor
 // by asking in a person's browser.
 func TestStrangersAreRefused(t *testing.T) {
-	file, runs := newDatabase(t)
+	file, runs := webtest.NewDatabase(t)
 	s := newSite(t, file, Options{Hosts: []string{"den.example"}})
-	address := "/runs/" + runs[0].id.String() + ".json"
+	address := "/runs/" + runs[0].ID.String() + ".json"
 	for _, name := range []string{"127.0.0.1:8080", "127.9.9.9", "localhost", "LOCALHOST:1", "[::1]:8080", "den.example:8080"} {
 		if w := s.get(address, host(name)); w.Code != http.StatusOK {
 			t.Errorf("host %s: %d", name, w.Code)
@@ -61,9 +63,9 @@ func TestStrangersAreRefused(t *testing.T) {
 
 // TestChangesNeedAForm checks that nothing but a form of our own pages deletes a run.
 func TestChangesNeedAForm(t *testing.T) {
-	file, runs := newDatabase(t)
+	file, runs := webtest.NewDatabase(t)
 	s := newSite(t, file, Options{})
-	address := "/runs/" + runs[0].id.String()
+	address := "/runs/" + runs[0].ID.String()
 	good := url.Values{"token": {s.server.formToken}}
 	if w := s.get(address + "/delete"); w.Code != http.StatusNotFound {
 		t.Errorf("delete by GET: %d", w.Code)
@@ -102,9 +104,9 @@ func TestChangesNeedAForm(t *testing.T) {
 
 // TestToken checks that a server with a token tells nothing without it, and takes it out of the address at once.
 func TestToken(t *testing.T) {
-	file, runs := newDatabase(t)
+	file, runs := webtest.NewDatabase(t)
 	s := newSite(t, file, Options{Token: "open sesame"})
-	address := "/runs/" + runs[0].id.String()
+	address := "/runs/" + runs[0].ID.String()
 	for _, a := range []string{"/", address, address + ".json", address + "?token=guess", "/static/keys.js"} {
 		if w := s.get(a); w.Code != http.StatusUnauthorized || strings.Contains(w.Body.String(), "shop") {
 			t.Errorf("%s without token: %d", a, w.Code)
@@ -128,13 +130,13 @@ func TestToken(t *testing.T) {
 
 // TestHeaders checks what every answer says about itself.
 func TestHeaders(t *testing.T) {
-	file, _ := newDatabase(t)
+	file, _ := webtest.NewDatabase(t)
 	s := newSite(t, file, Options{})
 	for _, address := range []string{"/", "/runs.json", "/nowhere", "/static/smiley.css", "/runs/x"} {
 		h := s.get(address).Header()
 		for name, want := range map[string]string{
 			"Content-Security-Policy": policy, "X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY",
-			"Referrer-Policy": "no-referrer", "Cross-Origin-Resource-Policy": "same-origin",
+			"Referrer-Policy": "same-origin", "Cross-Origin-Resource-Policy": "same-origin",
 		} {
 			if h.Get(name) != want {
 				t.Errorf("%s: %s = %q", address, name, h.Get(name))
@@ -152,7 +154,7 @@ func TestHeaders(t *testing.T) {
 // TestSlowClientsHoldNobody checks that a client which sends half a request does not keep others from being answered, and
 // that the end of the server is the end of all its goroutines.
 func TestSlowClientsHoldNobody(t *testing.T) {
-	file, _ := newDatabase(t)
+	file, _ := webtest.NewDatabase(t)
 	before := goleak.IgnoreCurrent()
 	s := New(file, Options{})
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

@@ -10,6 +10,7 @@ import (
 
 	"smiley/analysis"
 	"smiley/store"
+	"smiley/web/webtest"
 )
 
 // plain is a value as its JSON says it, so that values of different types can be compared.
@@ -29,13 +30,13 @@ type truth struct {
 	calls  []analysis.Event
 }
 
-func newTruth(t *testing.T, file string, run recorded) *truth {
+func newTruth(t *testing.T, file string, run webtest.Recorded) *truth {
 	t.Helper()
 	r, err := store.OpenReader(t.Context(), file)
 	check(t, err)
 	t.Cleanup(func() { check(t, r.Close()) })
 	truth := &truth{}
-	truth.run, err = analysis.Open(t.Context(), r, run.id.String())
+	truth.run, err = analysis.Open(t.Context(), r, run.ID.String())
 	check(t, err)
 	for e, err := range truth.run.Events(t.Context(), analysis.Filter{}) {
 		check(t, err)
@@ -51,7 +52,7 @@ func newTruth(t *testing.T, file string, run recorded) *truth {
 // TestEventsEqualReplay checks that the pages of the details, put together, are what `smiley replay --json` prints, whatever
 // the size of a page, and that filters choose from that.
 func TestEventsEqualReplay(t *testing.T) {
-	file, runs := newDatabase(t)
+	file, runs := webtest.NewDatabase(t)
 	s := newSite(t, file, Options{})
 	for _, run := range runs {
 		want := newTruth(t, file, run)
@@ -59,7 +60,7 @@ func TestEventsEqualReplay(t *testing.T) {
 			var got []any
 			for from := uint64(1); from != 0; {
 				var page eventsJSON
-				s.ask(fmt.Sprintf("/runs/%s/events.json?n=%d&from=%d", run.id, size, from), &page)
+				s.ask(fmt.Sprintf("/runs/%s/events.json?n=%d&from=%d", run.ID, size, from), &page)
 				for i := range page.Events {
 					got = append(got, plain(t, page.Events[i]))
 				}
@@ -79,9 +80,9 @@ func TestEventsEqualReplay(t *testing.T) {
 
 // TestPagesGoBack checks that the page before a page ends where that begins, with and without a filter.
 func TestPagesGoBack(t *testing.T) {
-	file, runs := newDatabase(t)
+	file, runs := webtest.NewDatabase(t)
 	s := newSite(t, file, Options{})
-	base := "/runs/" + runs[0].id.String() + "/events.json?n=10"
+	base := "/runs/" + runs[0].ID.String() + "/events.json?n=10"
 	for _, rest := range []string{"", "&g=7", "&f=errors", "&f=main.leaf+depth:1"} {
 		var first, second, back eventsJSON
 		s.ask(base+rest, &first)
@@ -98,7 +99,7 @@ func TestPagesGoBack(t *testing.T) {
 
 // TestFilters checks what each word of a filter chooses against the events themselves.
 func TestFilters(t *testing.T) {
-	file, runs := newDatabase(t)
+	file, runs := webtest.NewDatabase(t)
 	s := newSite(t, file, Options{})
 	truth := newTruth(t, file, runs[0])
 	for filter, match := range map[string]func(e map[string]any) bool{
@@ -121,7 +122,7 @@ func TestFilters(t *testing.T) {
 			}
 		}
 		var page eventsJSON
-		s.ask("/runs/"+runs[0].id.String()+"/events.json?n=1000&f="+url.QueryEscape(filter), &page)
+		s.ask("/runs/"+runs[0].ID.String()+"/events.json?n=1000&f="+url.QueryEscape(filter), &page)
 		var got []uint64
 		for i := range page.Events {
 			got = append(got, page.Events[i].Seq)
@@ -134,7 +135,7 @@ func TestFilters(t *testing.T) {
 
 // TestCallsEqualTree checks the call tree and every call's own page against what `smiley replay --tree --json` prints.
 func TestCallsEqualTree(t *testing.T) {
-	file, runs := newDatabase(t)
+	file, runs := webtest.NewDatabase(t)
 	s := newSite(t, file, Options{})
 	for _, run := range runs {
 		truth := newTruth(t, file, run)
@@ -151,14 +152,14 @@ func TestCallsEqualTree(t *testing.T) {
 				continue // leaves are alike
 			}
 			var one struct{ Call analysis.Event }
-			s.ask(fmt.Sprintf("/runs/%s/call/%d.json", run.id, c.Seq), &one)
+			s.ask(fmt.Sprintf("/runs/%s/call/%d.json", run.ID, c.Seq), &one)
 			if got := plain(t, one.Call); !reflect.DeepEqual(got, plain(t, c)) {
 				t.Fatalf("call %d:\n got %v\nwant %v", c.Seq, got, plain(t, c))
 			}
 			var got []any
 			for after := uint64(0); ; {
 				var tree treeJSON
-				s.ask(fmt.Sprintf("/runs/%s/tree.json?at=%d&n=37&after=%d", run.id, c.Seq, after), &tree)
+				s.ask(fmt.Sprintf("/runs/%s/tree.json?at=%d&n=37&after=%d", run.ID, c.Seq, after), &tree)
 				for j := range tree.Calls {
 					got = append(got, plain(t, tree.Calls[j]))
 				}
@@ -175,10 +176,10 @@ func TestCallsEqualTree(t *testing.T) {
 
 // TestNumbersEqualCommands checks runs, statistics, goroutines, files and graph.
 func TestNumbersEqualCommands(t *testing.T) {
-	file, runs := newDatabase(t)
+	file, runs := webtest.NewDatabase(t)
 	s := newSite(t, file, Options{})
 	for _, run := range runs {
-		base := "/runs/" + run.id.String()
+		base := "/runs/" + run.ID.String()
 		truth := newTruth(t, file, run)
 		var summary analysis.Summary
 		if s.ask(base+".json", &summary); !reflect.DeepEqual(plain(t, summary), plain(t, truth.run.Summary())) {
@@ -264,7 +265,7 @@ func checkGraph(t *testing.T, s *site, base string, truth *truth) {
 
 // TestStepsReachTheirCalls checks every step from every call of a run.
 func TestStepsReachTheirCalls(t *testing.T) {
-	file, runs := newDatabase(t)
+	file, runs := webtest.NewDatabase(t)
 	s := newSite(t, file, Options{})
 	truth := newTruth(t, file, runs[1])
 	last, next := map[string]uint64{}, map[uint64]uint64{}
@@ -282,7 +283,7 @@ func TestStepsReachTheirCalls(t *testing.T) {
 	for i := range truth.calls {
 		at := truth.calls[i].Seq
 		for step, want := range map[string]uint64{"next": next[at], "previous": previous[at], "into": into[at], "out": parent[at]} {
-			w := s.get(fmt.Sprintf("/runs/%s/go.json?to=%s&at=%d", runs[1].id, step, at))
+			w := s.get(fmt.Sprintf("/runs/%s/go.json?to=%s&at=%d", runs[1].ID, step, at))
 			var got struct{ Call uint64 }
 			check(t, json.Unmarshal(w.Body.Bytes(), &got))
 			if got.Call != want || (want == 0) != (w.Code == 404) {

@@ -15,6 +15,7 @@ import (
 
 	"smiley/recording"
 	"smiley/store"
+	"smiley/web/webtest"
 )
 
 // site is a server under test.
@@ -97,7 +98,7 @@ func checkPage(t *testing.T, address, body string) {
 
 // TestEveryLinkLeadsSomewhere walks through all pages of a friendly and of a hostile run, from the list on.
 func TestEveryLinkLeadsSomewhere(t *testing.T) {
-	file, _ := newDatabase(t)
+	file, _ := webtest.NewDatabase(t)
 	s := newSite(t, file, Options{})
 	const most, ofAKind = 700, 5
 	seen, pending := map[string]bool{"/": true}, []string{"/"}
@@ -162,10 +163,10 @@ func TestEveryLinkLeadsSomewhere(t *testing.T) {
 
 // TestPagesHaveTwins checks that every page names its JSON twin, and that the twin answers.
 func TestPagesHaveTwins(t *testing.T) {
-	file, runs := newDatabase(t)
+	file, runs := webtest.NewDatabase(t)
 	s := newSite(t, file, Options{})
 	for _, run := range runs {
-		base := "/runs/" + run.id.String()
+		base := "/runs/" + run.ID.String()
 		for _, address := range []string{
 			"/", "/help", base, base + "/events?f=errors", base + "/tree?at=4", base + "/call/4", base + "/statistics?sort=calls",
 			base + "/function/2", base + "/graph?by=package", base + "/flame?weight=calls&at=4", base + "/goroutines", base + "/files",
@@ -186,9 +187,9 @@ func TestPagesHaveTwins(t *testing.T) {
 
 // TestBadInput checks that whatever is wrong, a page says so, says what to do, and leads back.
 func TestBadInput(t *testing.T) {
-	file, runs := newDatabase(t)
+	file, runs := webtest.NewDatabase(t)
 	s := newSite(t, file, Options{})
-	base := "/runs/" + runs[0].id.String()
+	base := "/runs/" + runs[0].ID.String()
 	for address, want := range map[string]int{
 		"/nowhere":                             404,
 		"/runs/ffffffff":                       404,
@@ -259,7 +260,7 @@ func TestDatabaseComesAndGoes(t *testing.T) {
 	if s.ask("/runs.json", &list); len(list.Runs) != 0 {
 		t.Errorf("runs without a file: %v", list)
 	}
-	first, runs := newDatabase(t)
+	first, runs := webtest.NewDatabase(t)
 	check(t, os.Rename(first, file))
 	if s.ask("/runs.json", &list); len(list.Runs) != len(runs) {
 		t.Errorf("%d runs when the file came, want %d", len(list.Runs), len(runs))
@@ -267,7 +268,7 @@ func TestDatabaseComesAndGoes(t *testing.T) {
 	other := filepath.Join(t.TempDir(), "other.db")
 	db, err := store.Open(t.Context(), other)
 	check(t, err)
-	record(t, db, &friendly, 3, 5, true)
+	webtest.Record(t, db, &webtest.Friendly, 3, 5, true)
 	check(t, db.Close())
 	check(t, os.Rename(other, file))
 	if s.ask("/runs.json", &list); len(list.Runs) != 1 {
@@ -286,12 +287,12 @@ func TestLiveRun(t *testing.T) {
 	db, err := store.Open(t.Context(), file)
 	check(t, err)
 	defer func() { check(t, db.Close()) }()
-	run := record(t, db, &friendly, 1, 30, false)
+	run := webtest.Record(t, db, &webtest.Friendly, 1, 30, false)
 	s := newSite(t, file, Options{})
-	if body := s.get("/runs/" + run.id.String()).Body.String(); !strings.Contains(body, ">recording<") {
+	if body := s.get("/runs/" + run.ID.String()).Body.String(); !strings.Contains(body, ">recording<") {
 		t.Error("a run that is being recorded does not say so")
 	}
-	w := s.post("/runs/"+run.id.String()+"/delete", url.Values{"token": {s.server.formToken}})
+	w := s.post("/runs/"+run.ID.String()+"/delete", url.Values{"token": {s.server.formToken}})
 	if w.Code != http.StatusServiceUnavailable || !strings.Contains(w.Body.String(), "is being recorded") {
 		t.Errorf("delete of a live run: %d %s", w.Code, w.Body)
 	}
@@ -299,10 +300,10 @@ func TestLiveRun(t *testing.T) {
 
 // TestDeleteAndUndo checks that a deleted run is out of sight, comes back when asked, and is gone in the end.
 func TestDeleteAndUndo(t *testing.T) {
-	file, runs := newDatabase(t)
+	file, runs := webtest.NewDatabase(t)
 	s := New(file, Options{Undo: 1 << 40})
 	at := &site{t, s}
-	address := "/runs/" + runs[0].id.String()
+	address := "/runs/" + runs[0].ID.String()
 	form := url.Values{"token": {s.formToken}}
 	listed := func() int {
 		var list runsJSON
@@ -332,10 +333,10 @@ func TestDeleteAndUndo(t *testing.T) {
 	r, err := store.OpenReader(t.Context(), file)
 	check(t, err)
 	defer func() { check(t, r.Close()) }()
-	if _, err := r.Run(t.Context(), runs[0].id); recording.CodeOf(err) != recording.CodeNotFound {
+	if _, err := r.Run(t.Context(), runs[0].ID); recording.CodeOf(err) != recording.CodeNotFound {
 		t.Errorf("after the end the deleted run is there: %v", err)
 	}
-	if _, err := r.Run(t.Context(), runs[1].id); err != nil {
+	if _, err := r.Run(t.Context(), runs[1].ID); err != nil {
 		t.Errorf("the other run: %v", err)
 	}
 }

@@ -1,4 +1,7 @@
-package web
+// Package webtest makes recordings for the tests of the pages: a friendly one, and one whose every text is an attack.
+//
+// Start with [NewDatabase]. The package must not know the pages, so that the tests of any module can use it.
+package webtest
 
 import (
 	"crypto/sha256"
@@ -20,8 +23,8 @@ func check(t testing.TB, err error) {
 	}
 }
 
-// names that a fixture's program is made of. The hostile ones try to be more than text.
-type vocabulary struct {
+// Vocabulary is the texts that a program's recording is made of. The hostile ones try to be more than text.
+type Vocabulary struct {
 	program, argument, directory, module string
 	functions                            [5]string // main, leaf, name, worker, untraced
 	pkg, file, missing, reason           string
@@ -29,38 +32,42 @@ type vocabulary struct {
 	output, failure, stack               string
 }
 
-var friendly = vocabulary{
+// Friendly is what programs are like.
+var Friendly = Vocabulary{
 	program: "/home/gopher/shop", argument: "two words", directory: "/home/gopher", module: "example.com/shop",
 	functions: [5]string{"main.main", "main.leaf", "main.(*Cart).Name", "example.com/shop/pool.worker", "main.inlined"},
 	pkg:       "main", file: "/home/gopher/main.go", missing: "not found", reason: "inlined away",
 	text: "apple", output: "hello\nworld\n", failure: "panic: boom", stack: "goroutine 1 [running]:\nmain.main()\n",
 }
 
-const attack = `"'><script>alert(1)</script><img src=x onerror=alert(1)>` + "`</textarea></title>\u202etxt.exe\u2066\x00\x1b[31m\xff\xfe{{.}}javascript:alert(1)"
+// Attack is text that tries to become markup, script, or a look-alike.
+const Attack = `"'><script>alert(1)</script><img src=x onerror=alert(1)>` + "`</textarea></title>\u202etxt.exe\u2066\x00\x1b[31m\xff\xfe{{.}}javascript:alert(1)"
 
-var hostile = vocabulary{
-	program: "/tmp/" + attack, argument: attack, directory: attack, module: attack,
-	functions: [5]string{"main." + attack, "main.leaf" + attack, "main.name" + attack, "javascript:alert(1)", attack},
-	pkg:       attack, file: "/x/../../etc/" + attack + ".go", missing: attack, reason: attack,
-	text: attack, output: attack + "\r\n\t" + attack, failure: attack, stack: attack + "\n" + attack,
+// Hostile is a program whose texts try to be more than text.
+var Hostile = Vocabulary{
+	program: "/tmp/" + Attack, argument: Attack, directory: Attack, module: Attack,
+	functions: [5]string{"main." + Attack, "main.leaf" + Attack, "main.name" + Attack, "javascript:alert(1)", Attack},
+	pkg:       Attack, file: "/x/../../etc/" + Attack + ".go", missing: Attack, reason: Attack,
+	text: Attack, output: Attack + "\r\n\t" + Attack, failure: Attack, stack: Attack + "\n" + Attack,
 }
 
 // source is the text of the fixture's file.
-func (v *vocabulary) source() string {
+func (v *Vocabulary) source() string {
 	return "package main\n\n// leaf fails now and then: " + v.text + "\nfunc leaf(n int) error {\n\treturn nil // " + v.text +
 		"\n}\n\nfunc name(s string) string {\n\treturn s\n}\n\nfunc main() {\n\tleaf(1)\n}\n\nfunc inlined() {}\n"
 }
 
 // Functions of a fixture, by id.
 const (
-	fnMain = recording.FunctionID(iota + 1)
-	fnLeaf
-	fnName
-	fnWorker
-	fnInlined
+	Main = recording.FunctionID(iota + 1)
+	Leaf
+	Name
+	Worker
+	Inlined
 )
 
-func (v *vocabulary) definitions() recording.Definitions {
+// Definitions are the types, files and functions of the program.
+func (v *Vocabulary) Definitions() recording.Definitions {
 	body := []byte(v.source())
 	n, s, e := recording.Param{Name: "n", Type: 1}, recording.Param{Name: "s", Type: 2}, recording.Param{Name: "~r0", Type: 3}
 	d := recording.Definitions{
@@ -78,11 +85,11 @@ func (v *vocabulary) definitions() recording.Definitions {
 		f := recording.Function{ID: recording.FunctionID(i + 1), Name: name, Package: v.pkg, File: 1, Trace: recording.TraceProbe}
 		f.Line = [...]int{12, 4, 8, 1, 16}[i]
 		switch f.ID {
-		case fnLeaf:
+		case Leaf:
 			f.Params, f.Results = []recording.Param{n}, []recording.Param{e}
-		case fnName:
+		case Name:
 			f.Params, f.Results = []recording.Param{s}, []recording.Param{{Name: "~r0", Type: 2}}
-		case fnInlined:
+		case Inlined:
 			f.Trace, f.Reason = recording.TraceNot, v.reason
 		}
 		d.Functions = append(d.Functions, f)
@@ -159,22 +166,19 @@ func (p *program) ret(g int64, results ...any) {
 }
 
 func (p *program) spawn(g, parent int64) {
-	def := recording.Goroutine{ID: g, StartFunction: fnWorker, Start: p.now}
+	def := recording.Goroutine{ID: g, StartFunction: Worker, Start: p.now}
 	if parent != 0 {
-		def.Parent, def.Creator, def.CreatedIn, def.CreatedLine = parent, p.b.OpenCall(parent), fnMain, 13
+		def.Parent, def.Creator, def.CreatedIn, def.CreatedLine = parent, p.b.OpenCall(parent), Main, 13
 	}
 	check(p.t, p.b.Define(recording.Definitions{Goroutines: []recording.Goroutine{def}}))
 	p.event(recording.KindGoroutineStart, g, nil)
 }
 
-// recorded is a run in a fixture's database.
-type recorded struct {
-	id   recording.RunID
-	name string
-}
+// Recorded is a run in a fixture's database.
+type Recorded struct{ ID recording.RunID }
 
 // newRun starts a run that began n seconds after the others.
-func newRun(t testing.TB, v *vocabulary, n int) recording.Run {
+func newRun(t testing.TB, v *Vocabulary, n int) recording.Run {
 	id, err := recording.NewRunID()
 	check(t, err)
 	return recording.Run{
@@ -185,8 +189,8 @@ func newRun(t testing.TB, v *vocabulary, n int) recording.Run {
 	}
 }
 
-// record stores a run of loops calls of leaf and what else there is to see.
-func record(t testing.TB, s *store.Store, v *vocabulary, n, loops int, finish bool) recorded {
+// Record stores a run of loops calls of leaf and what else there is to see.
+func Record(t testing.TB, s *store.Store, v *Vocabulary, n, loops int, finish bool) Recorded {
 	t.Helper()
 	run := newRun(t, v, n)
 	b := recording.NewBuilder(run, func(d *recording.Draft) error {
@@ -196,7 +200,7 @@ func record(t testing.TB, s *store.Store, v *vocabulary, n, loops int, finish bo
 		}
 		return err
 	})
-	d := v.definitions()
+	d := v.Definitions()
 	check(t, b.Define(d))
 	p := &program{t: t, b: b, open: map[int64][]recording.FunctionID{}, params: map[recording.FunctionID][2][]recording.Param{}}
 	p.c = recording.Capturer{Types: recording.NewTypes(d.Types), Bounds: run.Settings.Bounds, Memory: p, Resolver: p}
@@ -209,23 +213,23 @@ func record(t testing.TB, s *store.Store, v *vocabulary, n, loops int, finish bo
 	} else {
 		check(t, b.Cut(p.now))
 	}
-	return recorded{run.ID, strconv.Itoa(n)}
+	return Recorded{run.ID}
 }
 
-func (p *program) perform(v *vocabulary, loops int) {
+func (p *program) perform(v *Vocabulary, loops int) {
 	p.spawn(1, 0)
-	p.call(1, fnMain)
+	p.call(1, Main)
 	p.spawn(7, 1)
-	p.call(7, fnWorker)
+	p.call(7, Worker)
 	for i := range loops {
-		p.call(1, fnLeaf, i)
+		p.call(1, Leaf, i)
 		if i%3 == 0 {
-			p.call(1, fnName, v.text)
+			p.call(1, Name, v.text)
 			p.ret(1, v.text)
 		}
 		p.ret(1, i%5 == 4)
 		if i%10 == 9 {
-			p.call(7, fnName, strconv.Itoa(i))
+			p.call(7, Name, strconv.Itoa(i))
 			p.ret(7, "n"+strconv.Itoa(i))
 			p.event(recording.KindOutput, 1, append([]byte{byte(1 + i/10%2)}, v.output...))
 		}
@@ -233,7 +237,7 @@ func (p *program) perform(v *vocabulary, loops int) {
 			check(p.t, p.b.Cut(p.now))
 		}
 	}
-	p.call(1, fnLeaf, 1000) // panics, and main recovers
+	p.call(1, Leaf, 1000) // panics, and main recovers
 	p.event(recording.KindPanic, 1, nil)
 	p.open[1] = p.open[1][:1]
 	p.event(recording.KindRecovered, 1, nil)
@@ -243,13 +247,13 @@ func (p *program) perform(v *vocabulary, loops int) {
 	p.ret(1)
 }
 
-// database is a file with a friendly and a hostile run.
-func newDatabase(t testing.TB) (file string, runs []recorded) {
+// NewDatabase makes a file with a friendly and a hostile run.
+func NewDatabase(t testing.TB) (file string, runs []Recorded) {
 	t.Helper()
 	file = filepath.Join(t.TempDir(), "smiley.db")
 	s, err := store.Open(t.Context(), file)
 	check(t, err)
-	runs = []recorded{record(t, s, &friendly, 1, 300, true), record(t, s, &hostile, 2, 40, true)}
+	runs = []Recorded{Record(t, s, &Friendly, 1, 300, true), Record(t, s, &Hostile, 2, 40, true)}
 	check(t, s.Close())
 	return file, runs
 }
