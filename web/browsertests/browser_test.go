@@ -45,7 +45,7 @@ type browser struct {
 }
 
 // patience is how long a test waits for the browser to do what it was asked to. It decides only how a failure ends.
-const patience = time.Minute
+const patience = 2 * time.Minute
 
 func open(t *testing.T, options ...chromedp.ContextOption) *browser {
 	t.Helper()
@@ -251,7 +251,8 @@ func TestKeys(t *testing.T) {
 	if focused := evaluate[string](b, `document.activeElement.name`); focused != "f" {
 		t.Errorf("/ leads to %q", focused)
 	}
-	b.do(chromedp.KeyEvent("errors"))
+	// The protocol sends the character of a key even when a page took the key itself, which people's browsers do not.
+	b.do(chromedp.Evaluate[chromedp.Void](`document.activeElement.value = ""`), chromedp.KeyEvent("errors"))
 	b.do(chromedp.KeyEvent(kb.Enter))
 	b.arrive(run + "/events?f=errors&t=")
 	b.press("g", "/")
@@ -270,19 +271,5 @@ func TestDelete(t *testing.T) {
 	b.goTo("/")
 	if rows := evaluate[int](b, `document.querySelectorAll(".runs tbody tr").length`); rows != 2 {
 		t.Errorf("%d runs after undoing", rows)
-	}
-}
-
-// TestWithoutScripts checks that the pages do not need scripts: a call is found by links alone.
-func TestWithoutScripts(t *testing.T) {
-	b := open(t)
-	b.do(command(emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true}))
-	b.do(chromedp.Navigate(b.home+"/runs/"+b.runs[0].ID.String()+"/tree"), chromedp.WaitVisible(chromedp.CSS(".tree a.fn")),
-		chromedp.Click(chromedp.CSS(".tree tbody tr:nth-child(2) a.twist")), chromedp.WaitVisible(chromedp.CSS("#focus")),
-		chromedp.Click(chromedp.CSS("#focus a.fn")), chromedp.WaitVisible(chromedp.CSS(".values")))
-	title, err := chromedp.Run(b.ctx, chromedp.Title())
-	check(t, err)
-	if !strings.HasPrefix(title, "main.leaf ") {
-		t.Errorf("the second row of the tree led to %q", title)
 	}
 }
