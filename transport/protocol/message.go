@@ -2,6 +2,7 @@ package protocol
 
 import (
 	"fmt"
+	"math"
 	"time"
 
 	"smiley/recording"
@@ -260,7 +261,7 @@ func (m *Refuse) append(dst []byte) []byte {
 	dst = append(dst, m.Token[:]...)
 	dst = le.AppendUint16(dst, m.Min)
 	dst = le.AppendUint16(dst, m.Max)
-	dst = le.AppendUint32(dst, uint32(min(max(m.Retry.Milliseconds(), 0), 1<<31)))
+	dst = le.AppendUint32(dst, uint32(min(max(m.Retry.Milliseconds(), 0), math.MaxUint32)))
 	return appendText(appendText(dst, m.Software), m.Text)
 }
 

@@ -110,7 +110,7 @@ func TestOtherVersions(t *testing.T) {
 // A decoder accepts only what the encoder would have written.
 func FuzzDecodeMessage(f *testing.F) {
 	for _, m := range []Message{
-		&Hello{Software: "v1", Program: "x"}, &Welcome{}, &Refuse{Code: RefuseRun, Text: "no"},
+		&Hello{Software: "v1", Program: "x"}, &Welcome{}, &Refuse{Code: RefuseRun, Text: "no"}, &Refuse{Code: RefuseBusy, Retry: math.MaxUint32 * time.Millisecond},
 		&Ack{Resume: true, Text: "full"}, &Ping{Echo: 1}, &Bye{},
 	} {
 		f.Add(AppendMessage(nil, m))
