@@ -363,6 +363,9 @@ func (r *Receiver) Close() {
 	}
 }
 
+// Malformed counts a message that was not even handed over.
+func (r *Receiver) Malformed() { r.stats.Malformed++ }
+
 // Stats returns the counters.
 func (r *Receiver) Stats() ReceiverStats {
 	st := r.stats

@@ -14,7 +14,7 @@ type SenderConfig struct {
 	Program  string // for people
 
 	Memory int64 // bytes of unacknowledged blocks kept in memory
-	Spool  int64 // bytes of unacknowledged blocks kept in the spool; tombstones may exceed it. Negative: no spool
+	Spool  int64 // bytes kept in the spool; tombstones, and at the end what is in memory, may exceed it. Negative: no spool
 
 	SpoolAfter time.Duration // an unacknowledged block is spooled at this age, so that the sender's death takes no more
 	HoldFor    time.Duration // how long Offer says wait when memory and spool are full; negative: not at all
@@ -297,6 +297,9 @@ func (s *Sender) Failure() error { return s.failure }
 
 // DataPort returns the TCP port of the receiver's data socket, once Connected.
 func (s *Sender) DataPort() uint16 { return s.dataPort }
+
+// Acknowledged returns the number of the lowest block that is not acknowledged.
+func (s *Sender) Acknowledged() uint32 { return s.first }
 
 // Connected reports whether the receiver has welcomed the run and the link lives.
 func (s *Sender) Connected() bool { return s.state == linkUp }

@@ -131,8 +131,8 @@ func (s *Sender) drop(reason string) {
 	s.state = linkWaiting
 }
 
-// stop gives this receiver up for good.
-func (s *Sender) stop(err error) {
+// Stop gives this receiver up for good, because of err: what is in memory still goes to the spool.
+func (s *Sender) Stop(err error) {
 	s.drop(err.Error())
 	s.state = linkStopped
 	s.failure = err
@@ -143,8 +143,10 @@ func (s *Sender) canSpool(now time.Duration) bool {
 	return s.cfg.Spool >= 0 && (s.spoolErr == nil || now >= s.spoolRetry)
 }
 
-// fits reports whether the spool has room for b.
-func (s *Sender) fits(b *keptBlock) bool { return b.tombstone || s.spooled+b.size <= s.cfg.Spool }
+// fits reports whether the spool has room for b. At the end there is room for all that is in memory.
+func (s *Sender) fits(b *keptBlock) bool {
+	return b.tombstone || s.closing || s.spooled+b.size <= s.cfg.Spool
+}
 
 // spoolDue reports whether the next block that is in memory only belongs into the spool now.
 func (s *Sender) spoolDue(now time.Duration) bool {

@@ -16,7 +16,7 @@ func (s *Sender) Receive(now time.Duration, data []byte) {
 	if err != nil {
 		s.stats.ProtocolErrors++
 		if recording.CodeOf(err) == recording.CodeNewer {
-			s.stop(err)
+			s.Stop(err)
 		}
 		return
 	}
@@ -45,7 +45,7 @@ func (s *Sender) welcome(now time.Duration, m *Welcome) {
 		return // of an earlier hello
 	}
 	if err := s.checkWelcome(m); err != nil {
-		s.stop(err)
+		s.Stop(err)
 		return
 	}
 	s.state = linkUp
@@ -91,9 +91,9 @@ func (s *Sender) refused(now time.Duration, m *Refuse) {
 	case RefuseVersion:
 		err := recording.Errorf(recording.CodeNewer, "the recorder (%s) speaks protocol versions %d to %d, this smiley (%s) %d to %d",
 			m.Software, m.Min, m.Max, s.cfg.Software, MinVersion, Version)
-		s.stop(err.WithHint("use the same version of smiley on both sides"))
+		s.Stop(err.WithHint("use the same version of smiley on both sides"))
 	case RefuseForbidden, RefuseRun:
-		s.stop(recording.Errorf(recording.CodeInvalid, "the recorder refuses the run: %s", m.Text))
+		s.Stop(recording.Errorf(recording.CodeInvalid, "the recorder refuses the run: %s", m.Text))
 	case RefuseSession:
 		if s.state == linkUp && m.Token == s.token {
 			s.LinkDown(now, "the recorder has forgotten the session")
