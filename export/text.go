@@ -14,6 +14,7 @@ import (
 //
 //	time  goroutine  file:line  what happened, indented by depth  // the source line
 //
+// Functions are named without the directories of their packages; the source line is that of a call's function.
 // It is not safe for concurrent use.
 type Text struct {
 	w          io.Writer
@@ -38,7 +39,7 @@ const (
 func (t *Text) Event(e *analysis.Event) error {
 	t.begin(e)
 	t.add(t.what(e))
-	if e.Source != "" && (e.Kind == analysis.EventCall || e.Kind == analysis.EventLine || e.Kind == analysis.EventReturn) {
+	if e.Source != "" && e.Outcome == "" && (e.Kind == analysis.EventCall || e.Kind == analysis.EventLine) {
 		t.add("  " + t.style.Faint("// "+Escape(e.Source)))
 	}
 	t.line = append(t.line, '\n')
@@ -123,7 +124,7 @@ func (t *Text) name(e *analysis.Event) string {
 	if e.Function == "" {
 		return "an unknown function"
 	}
-	return Escape(e.Function)
+	return Escape(analysis.ShortName(e.Function))
 }
 
 func (t *Text) call(e *analysis.Event) string {
@@ -196,13 +197,13 @@ func (t *Text) goroutineStart(e *analysis.Event) string {
 		text += fmt.Sprintf(" by goroutine %d", e.ParentGoroutine)
 	}
 	if e.CreatedIn != "" {
-		text += " in " + Escape(e.CreatedIn)
+		text += " in " + Escape(analysis.ShortName(e.CreatedIn))
 		if e.CreatedLine > 0 {
 			text += ", line " + strconv.Itoa(e.CreatedLine)
 		}
 	}
 	if e.Function != "" {
-		text += ": " + Escape(e.Function)
+		text += ": " + Escape(analysis.ShortName(e.Function))
 	}
 	return t.style.Faint(text)
 }

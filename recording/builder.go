@@ -27,7 +27,8 @@ type builderState struct {
 	next      uint64 // seq of the next event
 	firstSeq  uint64 // seq of the block's first event
 	firstTime int64  // time of the block's first event
-	latest    int64  // greatest time seen
+	lastTime  int64  // time of the last event
+	latest    int64  // greatest time of the blocks before
 	captured  uint64
 	dropped   uint64
 	functions []functionState // by id; 0 is unused
@@ -52,7 +53,7 @@ const maxFree = 256
 
 // functionState is what the builder needs to know of a function.
 type functionState struct {
-	callSize   int32 // of the fixed part of a call's data; −1: not known
+	callSize   int32 // of the fixed part of a call's data
 	returnSize int32
 	errorWord  int32 // offset in a return's data; −1: none
 	slot       uint32
@@ -149,12 +150,18 @@ func (b *Builder) add(d *draftState, g *goroutineState, r *Raw) {
 		b.firstTime = time
 		d.header.First, d.header.Last = time, time
 	} else {
-		d.header.First, d.header.Last = min(d.header.First, time), max(d.header.Last, time)
+		h := &d.header
+		if time < b.lastTime {
+			d.backwards = true
+			h.First = min(h.First, time)
+		}
+		h.Last = max(h.Last, time)
 	}
+	b.lastTime = time
 	d.data = append(d.data, r.Data...)
 	d.summary.Truncated += uint64(r.Truncated)
 	d.summary.Unreadable += uint64(r.Unreadable)
-	rec := record{time: time, dataEnd: uint32(len(d.data)), actor: g.actor, code: uint8(r.Kind)}
+	rec := record{time: time, dataEnd: uint32(len(d.data)), actor: g.actor}
 	switch r.Kind {
 	case KindCall:
 		rec.slot, rec.code = b.call(d, g, r, seq, time)
@@ -170,7 +177,7 @@ func (b *Builder) add(d *draftState, g *goroutineState, r *Raw) {
 }
 
 func (b *Builder) call(d *draftState, g *goroutineState, r *Raw, seq uint64, time int64) (uint32, uint8) {
-	code := uint8(KindCall) | codeFunction
+	code := codeOf(KindCall)
 	n := len(g.frames)
 	if n > 0 && g.frames[n-1].offset >= r.Frame {
 		// Frames at or beyond this one are gone: their place on the stack is used again.
@@ -200,7 +207,7 @@ func (b *Builder) call(d *draftState, g *goroutineState, r *Raw, seq uint64, tim
 }
 
 func (b *Builder) returned(d *draftState, g *goroutineState, r *Raw, seq uint64, time int64) (uint32, uint8) {
-	code := uint8(KindReturn)
+	code := codeOf(KindReturn)
 	at := b.slot(d, r.Function)
 	if b.failed(r) {
 		code |= codeFailed
@@ -232,7 +239,7 @@ func (b *Builder) returned(d *draftState, g *goroutineState, r *Raw, seq uint64,
 }
 
 func (b *Builder) other(d *draftState, g *goroutineState, r *Raw, seq uint64, time int64) (uint32, uint8) {
-	code := uint8(r.Kind)
+	code := codeOf(r.Kind)
 	switch r.Kind {
 	case KindPanic:
 		d.summary.Panics++

@@ -85,7 +85,7 @@ func (k sectionKind) known() bool {
 func (s *section) plausible() bool {
 	stored := len(s.stored)
 	switch {
-	case s.plane > 7 || s.length > maxSection:
+	case s.plane > maxPlane || s.length > maxSection:
 		return false
 	case s.flags&sectionFill != 0:
 		return s.flags&sectionZstd == 0 && stored == 1 && s.length <= BlockEvents

@@ -1,6 +1,9 @@
 package recording
 
-import "slices"
+import (
+	"math/bits"
+	"slices"
+)
 
 // blockData is the directory of a block's data. A group's records are put together when the first of them is needed.
 type blockData struct {
@@ -13,8 +16,9 @@ type dataGroup struct {
 	fixed   int
 	tail    int    // length of every record's tail; −1 when lengths says
 	regular int    // records with a fixed part
-	varies  []byte // a bit for each plane: whether it is in planes
-	fills   []byte // the bytes of the planes that are not
+	first   []byte // the first fixed part
+	varies  []byte // a bit for each of its bytes: whether it is another one elsewhere
+	masks   []byte // for each byte that is, the bits that are
 	planes  []byte
 	lengths []byte
 	tails   []byte
@@ -80,32 +84,87 @@ func (g *dataGroup) read(s, planes, lengths, tails *scanner) bool {
 	g.size = int(size)
 	g.tails = tails.bytes(int(tailBytes))
 	if g.fixed > 0 && g.regular > 0 {
+		g.first = s.bytes(g.fixed)
 		g.varies = s.bytes((g.fixed + 7) / 8)
 		varying := 0
-		for j := 0; j < g.fixed && !s.failed; j++ {
-			if g.varies[j/8]>>(j%8)&1 != 0 {
-				varying++
-			}
+		for _, v := range g.varies {
+			varying += bits.OnesCount8(v)
 		}
-		g.fills = s.bytes(g.fixed - varying)
-		g.planes = planes.bytes(varying * g.regular)
+		g.masks = s.bytes(varying)
+		size := 0
+		for _, mask := range g.masks {
+			if mask == 0 {
+				return false
+			}
+			size += g.planeSize(mask)
+		}
+		g.planes = planes.bytes(size)
+		if n := g.fixed % 8; n > 0 && !s.failed && g.varies[len(g.varies)-1]>>n != 0 {
+			return false
+		}
 	}
 	return !s.failed && !planes.failed && !lengths.failed && !tails.failed
+}
+
+// planeSize returns the size of the plane of a byte of which the bits in mask vary.
+func (g *dataGroup) planeSize(mask byte) int {
+	if narrow(mask) {
+		return bits.OnesCount8(mask) * ((g.regular + 7) / 8)
+	}
+	return g.regular
 }
 
 // build puts the records together.
 func (g *dataGroup) build() bool {
 	g.ready = true
 	g.content = make([]byte, g.size)
-	if g.tail >= 0 {
-		stride := g.fixed + g.tail
-		g.transpose(func(record int) int { return record * stride })
-		for i := range g.records {
-			copy(g.content[i*stride+g.fixed:(i+1)*stride], g.tails[i*g.tail:])
-		}
-		return true
+	if g.tail < 0 {
+		return g.buildUneven()
 	}
-	return g.buildUneven()
+	stride := g.fixed + g.tail
+	for i := 0; i < g.size; i += stride {
+		copy(g.content[i:], g.first)
+	}
+	g.eachPlane(func(j int, mask byte, plane []byte) {
+		at := j
+		if !narrow(mask) {
+			for _, v := range plane {
+				g.content[at] = v
+				at += stride
+			}
+			return
+		}
+		bit, base := mask&-mask, g.first[j]&^mask
+		other := mask &^ bit
+		second := plane[len(plane)/bits.OnesCount8(mask):]
+		for i := range g.regular {
+			v := base | -(plane[i/8]>>(i%8)&1)&bit
+			if other != 0 {
+				v |= -(second[i/8] >> (i % 8) & 1) & other
+			}
+			g.content[at] = v
+			at += stride
+		}
+	})
+	for i := range g.records {
+		if g.tail == 0 {
+			break
+		}
+		copy(g.content[i*stride+g.fixed:(i+1)*stride], g.tails[i*g.tail:])
+	}
+	return true
+}
+
+// eachPlane calls f with each byte of the fixed parts that varies and its plane.
+func (g *dataGroup) eachPlane(f func(j int, mask byte, plane []byte)) {
+	masks, planes := g.masks, g.planes
+	for j := range g.first {
+		if g.varies[j/8]>>(j%8)&1 != 0 {
+			n := g.planeSize(masks[0])
+			f(j, masks[0], planes[:n])
+			masks, planes = masks[1:], planes[n:]
+		}
+	}
 }
 
 // buildUneven puts records of different lengths together.
@@ -130,50 +189,55 @@ func (g *dataGroup) buildUneven() bool {
 	if !s.done() || !tails.done() || len(begins) != g.regular {
 		return false
 	}
-	g.transpose(func(record int) int { return int(begins[record]) })
+	for _, begin := range begins {
+		copy(g.content[begin:], g.first)
+	}
+	g.eachPlane(func(j int, mask byte, plane []byte) {
+		if !narrow(mask) {
+			for i, begin := range begins {
+				g.content[int(begin)+j] = plane[i]
+			}
+			return
+		}
+		size := (len(begins) + 7) / 8
+		for m, p := mask, plane; m != 0; m, p = m&(m-1), p[size:] {
+			bit := m & -m
+			for i, begin := range begins {
+				at := &g.content[int(begin)+j]
+				*at = *at&^bit | -(p[i/8]>>(i%8)&1)&bit
+			}
+		}
+	})
 	return true
 }
 
-// transpose puts the fixed parts back together; begin says where a record begins.
-func (g *dataGroup) transpose(begin func(int) int) {
-	if len(g.varies) == 0 {
-		return
+// groupIndex returns the group of an event's data.
+func groupIndex(kind Kind, slot uint32) int {
+	switch kind {
+	case KindCall:
+		return int(2 * slot)
+	case KindReturn:
+		return int(2*slot + 1)
 	}
-	fills, planes := g.fills, g.planes
-	for j := range g.fixed {
-		if g.varies[j/8]>>(j%8)&1 == 0 {
-			for i := range g.regular {
-				g.content[begin(i)+j] = fills[0]
-			}
-			fills = fills[1:]
-			continue
-		}
-		for i := range g.regular {
-			g.content[begin(i)+j] = planes[i]
-		}
-		planes = planes[g.regular:]
-	}
+	return 0
 }
 
 // record returns the data of the event being derived.
 func (w *eventWalk) record(kind Kind, slot uint32) ([]byte, bool) {
-	at := 0
-	switch kind {
-	case KindCall:
-		at = int(2 * slot)
-	case KindReturn:
-		at = int(2*slot + 1)
-	}
+	at := groupIndex(kind, slot)
 	g := &w.data.groups[at]
 	if g.records == 0 {
 		return nil, true
 	}
-	if !g.ready && !g.build() {
-		return nil, false
-	}
 	i := w.cursors[at]
 	w.cursors[at]++
 	if i >= g.records {
+		return nil, false
+	}
+	if w.event.Seq < w.wanted {
+		return nil, true
+	}
+	if !g.ready && !g.build() {
 		return nil, false
 	}
 	if g.ends == nil {

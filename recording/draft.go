@@ -16,6 +16,7 @@ type draftState struct {
 	definitions Definitions
 	// definitionBytes is about what the definitions take when encoded.
 	definitionBytes int
+	backwards       bool // an event is earlier than the one before it, of another goroutine
 
 	records []record
 	data    []byte
@@ -48,7 +49,7 @@ type unwind struct {
 // slot is a function in a block. Slot 0 stands for no function.
 type slot struct {
 	function   FunctionID
-	callSize   int32 // of the fixed part of a call's data; −1: not known
+	callSize   int32 // of the fixed part of a call's data
 	returnSize int32
 	calls      uint32
 	ended      uint32
@@ -101,6 +102,7 @@ func (d *draftState) release() {
 	d.start, d.end = nil, nil
 	d.definitions = Definitions{}
 	d.definitionBytes = 0
+	d.backwards = false
 	d.records = d.records[:0]
 	d.data = d.data[:0]
 	d.lines = d.lines[:0]

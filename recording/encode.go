@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/binary"
 	"hash/crc32"
+	"math/bits"
 	"slices"
 	"sync"
 
@@ -13,16 +14,27 @@ import (
 // encoder is the memory that encoding a block takes besides its result.
 type encoder struct {
 	z        *zstd.Encoder
+	sections int // so far
 	scratch  []byte
-	planes   []byte
-	tails    []byte
-	lengths  []byte
-	numbers  []uint64
-	counts   []uint32
-	order    []uint32
-	offsets  []uint32
-	sorted   []int64
-	sections int
+	plane    []byte
+
+	codes   []byte
+	actors  []uint16
+	times   []uint64
+	callees []uint32
+
+	planes  []byte
+	tails   []byte
+	lengths []byte
+	counts  []uint32 // by slot or group
+	order   []extent
+
+	durations     []int64
+	row           [histogramBuckets]uint32 // zeros between histograms
+	buckets       []histogramBucket
+	histogramList []Histogram
+	functions     []FunctionDelta
+	activities    []GoroutineActivity
 }
 
 var encoders = sync.Pool{New: func() any { return &encoder{} }}
@@ -85,6 +97,7 @@ func (e *encoder) definitions(dst []byte, d *draftState) []byte {
 // summary completes the draft's summary from its tables.
 func (e *encoder) summary(d *draftState) *Summary {
 	s := &d.summary
+	s.Functions, s.Goroutines = e.functions[:0], e.activities[:0]
 	histograms := e.histograms(d)
 	for i := range d.slots {
 		f := &d.slots[i]
@@ -105,55 +118,92 @@ func (e *encoder) summary(d *draftState) *Summary {
 		s.Goroutines = append(s.Goroutines, d.actors[i].activity)
 	}
 	slices.SortFunc(s.Goroutines, func(a, b GoroutineActivity) int { return cmp.Compare(a.ID, b.ID) })
+	e.functions, e.activities = s.Functions, s.Goroutines
 	slices.SortFunc(s.Opened, func(a, b OpenCall) int { return cmp.Compare(a.Seq, b.Seq) })
 	return s
 }
 
-// histograms returns the histogram of each slot.
+// histograms returns the histogram of each slot. The durations are sorted by slot first, so that one dense row of counts
+// serves one function after the other. The buckets belong to e and are valid until the next call.
 func (e *encoder) histograms(d *draftState) []Histogram {
-	list := make([]Histogram, len(d.slots))
-	for _, end := range d.ends {
-		list[end.slot].Add(end.duration)
+	e.counts = resize(e.counts, len(d.slots)+1)
+	counts := e.counts
+	clear(counts)
+	for i := range d.ends {
+		counts[d.ends[i].slot+1]++
 	}
-	return list
+	for i := 1; i < len(counts); i++ {
+		counts[i] += counts[i-1]
+	}
+	e.durations = resize(e.durations, len(d.ends))
+	for i := range d.ends {
+		at := &counts[d.ends[i].slot]
+		e.durations[*at] = d.ends[i].duration
+		*at++
+	}
+	e.histogramList = resize(e.histogramList, len(d.slots))
+	e.buckets = slices.Grow(e.buckets[:0], len(d.ends))
+	begin := uint32(0)
+	for i := range e.histogramList {
+		end := counts[i]
+		e.histogramList[i] = e.histogram(e.durations[begin:end])
+		begin = end
+	}
+	return e.histogramList
+}
+
+// histogram counts durations. Its buckets lie in e.buckets, which has room for one a duration.
+func (e *encoder) histogram(durations []int64) Histogram {
+	if len(durations) == 0 {
+		return Histogram{}
+	}
+	h := Histogram{Count: uint64(len(durations)), Min: durations[0], Max: durations[0]}
+	for _, ns := range durations {
+		h.Min, h.Max = min(h.Min, ns), max(h.Max, ns)
+		e.row[bucketOf(ns)]++
+	}
+	first := len(e.buckets)
+	for i := bucketOf(h.Min); i <= bucketOf(h.Max); i++ {
+		if count := e.row[i]; count != 0 {
+			e.buckets = append(e.buckets, histogramBucket{i, uint64(count)})
+			e.row[i] = 0
+		}
+	}
+	h.buckets = e.buckets[first:len(e.buckets):len(e.buckets)]
+	return h
 }
 
 // structure appends the sections that hold everything of the events but their data.
 func (e *encoder) structure(dst []byte, d *draftState) []byte {
 	dst = e.section(dst, sectionTables, appendTables(e.scratch[:0], d))
-	codes := e.scratch[:0]
-	for i := range d.records {
-		codes = append(codes, d.records[i].code)
-	}
-	dst = e.section(dst, sectionCodes, codes)
-
-	numbers := e.numbers[:0]
-	for i := range d.records {
-		numbers = append(numbers, uint64(d.records[i].actor))
-	}
-	dst = e.column(dst, sectionActors, numbers)
-
-	numbers = numbers[:0]
+	n := len(d.records)
+	e.codes, e.times = resize(e.codes, n), resize(e.times, n)
+	e.actors, e.callees = resize(e.actors, n), resize(e.callees, n)
+	codes, times, actors, callees := e.codes, e.times, e.actors[:0], e.callees[:0]
 	last := d.header.First
 	for i := range d.records {
-		numbers = append(numbers, uint64(d.records[i].time-last))
-		last = d.records[i].time
+		r := &d.records[i]
+		code := r.code
+		if i == 0 || r.actor != actors[len(actors)-1] {
+			code |= codeSwitch
+			actors = append(actors, r.actor)
+		}
+		if named(code) {
+			callees = append(callees, r.slot)
+		}
+		codes[i] = code
+		times[i] = uint64(r.time - last)
+		last = r.time
 	}
-	if d.backwards() {
-		for i, n := range numbers {
-			numbers[i] = n<<1 ^ uint64(int64(n)>>63)
+	if d.backwards {
+		for i, n := range times {
+			times[i] = n<<1 ^ uint64(int64(n)>>63)
 		}
 	}
-	dst = e.column(dst, sectionTimes, numbers)
-
-	numbers = numbers[:0]
-	for i := range d.records {
-		if r := &d.records[i]; r.code&codeFunction != 0 {
-			numbers = append(numbers, uint64(r.slot))
-		}
-	}
-	dst = e.column(dst, sectionCallees, numbers)
-	e.numbers = numbers
+	dst = appendColumn(dst, e, sectionCodes, codes)
+	dst = appendColumn(dst, e, sectionActors, actors)
+	dst = appendColumn(dst, e, sectionTimes, times)
+	dst = appendColumn(dst, e, sectionCallees, callees)
 	return e.rare(dst, d)
 }
 
@@ -178,41 +228,60 @@ func (e *encoder) rare(dst []byte, d *draftState) []byte {
 	return dst
 }
 
-// backwards reports whether an event is earlier than the one before it, of another goroutine.
-func (d *draftState) backwards() bool {
-	last := d.header.First
-	for i := range d.records {
-		if d.records[i].time < last {
-			return true
-		}
-		last = d.records[i].time
-	}
-	return false
-}
-
-// column appends numbers as byte planes, lowest first. A plane of zeros is left out.
-func (e *encoder) column(dst []byte, kind sectionKind, numbers []uint64) []byte {
-	var varies, any uint64
+// appendColumn appends numbers as planes. Where only one or two bits of a byte vary, and for codes, whose bits mean
+// different things, planes of bits are smaller and faster.
+func appendColumn[T uint8 | uint16 | uint32 | uint64](dst []byte, e *encoder, kind sectionKind, numbers []T) []byte {
+	var varies, any T
 	for _, n := range numbers {
 		varies |= n ^ numbers[0]
 		any |= n
 	}
-	for plane := uint8(0); plane < 8; plane++ {
+	for plane := uint8(0); plane < 8 && any>>(plane*8) != 0; plane++ {
 		shift := plane * 8
-		switch {
-		case byte(any>>shift) == 0:
-		case byte(varies>>shift) == 0:
-			e.sections++
-			dst = appendFill(dst, kind, plane, byte(any>>shift), len(numbers))
-		default:
-			raw := e.scratch[:0]
-			for _, n := range numbers {
-				raw = append(raw, byte(n>>shift))
-			}
-			e.scratch = raw
-			e.sections++
-			dst = appendSection(dst, e.z, kind, plane, raw)
+		any, varies := byte(any>>shift), byte(varies>>shift)
+		if any == 0 {
+			continue
 		}
+		if varies == 0 && kind != sectionCodes {
+			e.sections++
+			dst = appendFill(dst, kind, plane, any, len(numbers))
+			continue
+		}
+		e.plane = resize(e.plane, len(numbers)+8)
+		raw := e.plane[:len(numbers)]
+		for i, n := range numbers {
+			raw[i] = byte(n >> shift)
+		}
+		if kind == sectionCodes || bits.OnesCount8(varies) <= 2 {
+			dst = e.bitColumn(dst, kind, bitPlanes+shift, any, varies)
+			continue
+		}
+		e.sections++
+		dst = appendSection(dst, e.z, kind, plane, raw)
+	}
+	return dst
+}
+
+// bitColumn appends the bits of e.plane, eight bytes longer than its content, as planes of their own.
+func (e *encoder) bitColumn(dst []byte, kind sectionKind, plane, any, varies uint8) []byte {
+	clear(e.plane[len(e.plane)-8:])
+	size := (len(e.plane) - 8 + 7) / 8
+	for bit := uint8(0); bit < 8; bit++ {
+		if any>>bit&1 == 0 {
+			continue
+		}
+		e.sections++
+		if varies>>bit&1 == 0 {
+			dst = appendFill(dst, kind, plane+bit, 0xff, size)
+			continue
+		}
+		e.scratch = resize(e.scratch, size)
+		for i := range e.scratch {
+			// The product moves the lowest bit of byte k to bit 56+k; no two bits meet on the way.
+			eight := binary.LittleEndian.Uint64(e.plane[8*i:]) >> bit & 0x0101010101010101
+			e.scratch[i] = byte(eight * 0x0102040810204080 >> 56)
+		}
+		dst = appendSection(dst, e.z, kind, plane+bit, e.scratch)
 	}
 	return dst
 }
@@ -222,7 +291,7 @@ const tablesBackwards = 1 // the time deltas are signed, zigzag
 // appendTables appends the block's functions, goroutines and entry stacks.
 func appendTables(dst []byte, d *draftState) []byte {
 	var flags byte
-	if d.backwards() {
+	if d.backwards {
 		flags |= tablesBackwards
 	}
 	dst = append(dst, flags)

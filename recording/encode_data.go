@@ -1,6 +1,10 @@
 package recording
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"math/bits"
+	"slices"
+)
 
 // The data of a block's events is grouped, because the records of one function and kind look alike: group 2·slot holds the
 // calls of the function in that slot, 2·slot+1 its returns, and group 0 all other events. Within a group the fixed parts
@@ -9,7 +13,7 @@ import "encoding/binary"
 
 // groupOf returns the group of a record.
 func groupOf(r *record) uint32 {
-	switch Kind(r.code & codeKind) {
+	switch kindOf(r.code) {
 	case KindCall:
 		return 2 * r.slot
 	case KindReturn:
@@ -46,7 +50,11 @@ func (e *encoder) data(dst []byte, d *draftState) []byte {
 	return dst
 }
 
-// sortGroups orders the records by group into order; afterwards counts holds the end of each group in it.
+// extent is where a record lies in the draft's data.
+type extent struct{ begin, end uint32 }
+
+// sortGroups puts the extents of the records into order, group by group; afterwards counts holds the end of each group in
+// it.
 func (e *encoder) sortGroups(d *draftState) {
 	e.counts = resize(e.counts, 2*len(d.slots)+1)
 	clear(e.counts)
@@ -57,9 +65,12 @@ func (e *encoder) sortGroups(d *draftState) {
 		e.counts[i] += e.counts[i-1]
 	}
 	e.order = resize(e.order, len(d.records))
+	begin := uint32(0)
 	for i := range d.records {
-		at := &e.counts[groupOf(&d.records[i])]
-		e.order[*at] = uint32(i)
+		r := &d.records[i]
+		at := &e.counts[groupOf(r)]
+		e.order[*at] = extent{begin, r.dataEnd}
+		begin = r.dataEnd
 		*at++
 	}
 }
@@ -71,68 +82,60 @@ func resize[T any](s []T, n int) []T {
 	return s[:n]
 }
 
-// span returns where a record's data lies.
-func (d *draftState) span(i uint32) (begin, end uint32) {
-	if i > 0 {
-		begin = d.records[i-1].dataEnd
-	}
-	return begin, d.records[i].dataEnd
-}
-
 // group appends a group's entry in the directory: group, records, fixed size, then how the lengths and the planes are
 // stored. Groups without any data are left out.
-func (e *encoder) group(dst []byte, d *draftState, group int, members []uint32) []byte {
-	fixed, total := d.fixedSize(group), 0
-	shortest := maxBlockData
-	for _, i := range members {
-		begin, end := d.span(i)
-		total += int(end - begin)
-		shortest = min(shortest, int(end-begin))
+func (e *encoder) group(dst []byte, d *draftState, group int, members []extent) []byte {
+	length := members[0].end - members[0].begin
+	even, total := true, uint32(0)
+	for _, m := range members {
+		even = even && m.end-m.begin == length
+		total += m.end - m.begin
 	}
 	if total == 0 {
 		return dst
 	}
-	if fixed < 0 {
-		fixed = shortest
-	}
-	// Records that are shorter than the fixed part go to the tails whole.
-	offsets := e.offsets[:0]
-	lengthsBegin, tailsBegin := len(e.lengths), len(e.tails)
-	uniform, tail := true, -1
-	for _, i := range members {
-		begin, end := d.span(i)
-		n := int(end-begin) - fixed
-		if n < 0 {
-			uniform = false
-			e.lengths = appendUint(appendUint(e.lengths, 0), uint64(end-begin))
-			e.tails = append(e.tails, d.data[begin:end]...)
-			continue
-		}
-		if tail >= 0 && tail != n {
-			uniform = false
-		}
-		tail = n
-		offsets = append(offsets, begin)
-		e.lengths = appendUint(e.lengths, uint64(n)+1)
-		e.tails = append(e.tails, d.data[int(begin)+fixed:end]...)
-	}
-	e.offsets = offsets
+	fixed := d.fixedSize(group)
 	dst = appendUint(dst, uint64(group))
 	dst = appendUint(dst, uint64(len(members)))
 	dst = appendUint(dst, uint64(fixed))
-	if uniform {
-		e.lengths = e.lengths[:lengthsBegin]
-		dst = appendUint(dst, uint64(tail)+1)
-	} else {
-		dst = appendUint(dst, 0)
-		dst = appendUint(dst, uint64(len(offsets)))
-		dst = appendUint(dst, uint64(len(e.lengths)-lengthsBegin))
-		dst = appendUint(dst, uint64(len(e.tails)-tailsBegin))
+	if !even || int(length) < fixed {
+		return e.uneven(dst, d, members, fixed)
 	}
-	return e.groupPlanes(dst, d.data, fixed, offsets)
+	dst = appendUint(dst, uint64(int(length)-fixed)+1)
+	if int(length) > fixed {
+		for _, m := range members {
+			e.tails = append(e.tails, d.data[int(m.begin)+fixed:m.end]...)
+		}
+	}
+	return e.groupPlanes(dst, d.data, fixed, members)
 }
 
-// fixedSize returns the size of the fixed part of a group's records, −1 when it is not known.
+// uneven appends the rest of the entry of a group whose records have different lengths. Those that are shorter than the
+// fixed part go to the tails whole.
+func (e *encoder) uneven(dst []byte, d *draftState, members []extent, fixed int) []byte {
+	regular := 0
+	lengths, tails := len(e.lengths), len(e.tails)
+	for _, m := range members {
+		n := int(m.end-m.begin) - fixed
+		if n < 0 {
+			e.lengths = appendUint(appendUint(e.lengths, 0), uint64(m.end-m.begin))
+			e.tails = append(e.tails, d.data[m.begin:m.end]...)
+			continue
+		}
+		// Nobody needs the members before this one any more.
+		members[regular] = m
+		regular++
+		e.lengths = appendUint(e.lengths, uint64(n)+1)
+		e.tails = append(e.tails, d.data[int(m.begin)+fixed:m.end]...)
+	}
+	dst = appendUint(dst, 0)
+	dst = appendUint(dst, uint64(regular))
+	dst = appendUint(dst, uint64(len(e.lengths)-lengths))
+	dst = appendUint(dst, uint64(len(e.tails)-tails))
+	return e.groupPlanes(dst, d.data, fixed, members[:regular])
+}
+
+// fixedSize returns the size of the fixed part of a group's records.
 func (d *draftState) fixedSize(group int) int {
 	switch s := &d.slots[group/2]; {
 	case group == 0:
@@ -144,46 +147,73 @@ func (d *draftState) fixedSize(group int) int {
 	}
 }
 
-// groupPlanes appends the fixed parts: a bit for each plane that varies, then the bytes of those that do not. The planes
-// that vary go to the planes section.
-func (e *encoder) groupPlanes(dst, data []byte, fixed int, offsets []uint32) []byte {
-	if fixed == 0 || len(offsets) == 0 {
+// groupPlanes appends the first fixed part, and for each of its bytes a bit: whether it differs in another one. For each
+// that does, the bits that differ follow. The planes of these bytes go to the planes section: whole bytes, or only the
+// bits, eight to a byte, when there are one or two.
+func (e *encoder) groupPlanes(dst, data []byte, fixed int, members []extent) []byte {
+	if fixed == 0 || len(members) == 0 {
 		return dst
 	}
-	first := data[offsets[0] : int(offsets[0])+fixed]
+	first := data[members[0].begin : int(members[0].begin)+fixed]
+	dst = append(dst, first...)
 	bitsAt := len(dst)
 	dst = append(dst, make([]byte, (fixed+7)/8)...)
 	for at := 0; at < fixed; at += 8 {
-		varies := differences(data, offsets, first, at)
-		for j := at; j < min(at+8, fixed); j++ {
-			if byte(varies>>(8*(j-at))) == 0 {
-				dst = append(dst, first[j])
-				continue
+		varies := differences(data, members, first, at)
+		for j := at; varies != 0; j++ {
+			if mask := byte(varies); mask != 0 {
+				dst[bitsAt+j/8] |= 1 << (j % 8)
+				dst = append(dst, mask)
+				e.bytePlane(data, members, j, mask)
 			}
-			dst[bitsAt+j/8] |= 1 << (j % 8)
-			for _, offset := range offsets {
-				e.planes = append(e.planes, data[int(offset)+j])
-			}
+			varies >>= 8
 		}
 	}
 	return dst
 }
 
+// narrow reports whether a byte of which the bits in mask vary is stored by bits.
+func narrow(mask byte) bool { return bits.OnesCount8(mask) <= 2 }
+
+// bytePlane appends the plane of byte j of the fixed parts, of which the bits in mask vary.
+func (e *encoder) bytePlane(data []byte, members []extent, j int, mask byte) {
+	begin := len(e.planes)
+	if !narrow(mask) {
+		e.planes = slices.Grow(e.planes, len(members))[:begin+len(members)]
+		plane := e.planes[begin:]
+		for i, m := range members {
+			plane[i] = data[int(m.begin)+j]
+		}
+		return
+	}
+	size := (len(members) + 7) / 8
+	for ; mask != 0; mask &= mask - 1 {
+		bit := bits.TrailingZeros8(mask)
+		begin := len(e.planes)
+		e.planes = slices.Grow(e.planes, size)[:begin+size]
+		plane := e.planes[begin:]
+		clear(plane)
+		for i, m := range members {
+			plane[i/8] |= data[int(m.begin)+j] >> bit & 1 << (i % 8)
+		}
+	}
+}
+
 // differences returns, for the up to eight bytes of the fixed parts from at, the bits in which any record differs from
 // first.
-func differences(data []byte, offsets []uint32, first []byte, at int) uint64 {
+func differences(data []byte, members []extent, first []byte, at int) uint64 {
 	if len(first)-at >= 8 {
 		want, varies := binary.LittleEndian.Uint64(first[at:]), uint64(0)
-		for _, offset := range offsets {
-			varies |= binary.LittleEndian.Uint64(data[int(offset)+at:]) ^ want
+		for _, m := range members {
+			varies |= binary.LittleEndian.Uint64(data[int(m.begin)+at:]) ^ want
 		}
 		return varies
 	}
 	varies := uint64(0)
 	for j := at; j < len(first); j++ {
 		d := byte(0)
-		for _, offset := range offsets {
-			d |= data[int(offset)+j] ^ first[j]
+		for _, m := range members {
+			d |= data[int(m.begin)+j] ^ first[j]
 		}
 		varies |= uint64(d) << (8 * (j - at))
 	}

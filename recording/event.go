@@ -79,6 +79,23 @@ const (
 	OutcomeLost                    // its return was not seen and nothing explains why
 )
 
+// String returns the name of the outcome.
+func (o Outcome) String() string {
+	switch o {
+	case OutcomeOpen:
+		return "open"
+	case OutcomeReturned:
+		return "returned"
+	case OutcomePanicked:
+		return "panicked"
+	case OutcomeExited:
+		return "exited"
+	case OutcomeLost:
+		return "lost"
+	}
+	return "unknown"
+}
+
 // Event is one event as a reader sees it: paired, with its place in the call tree.
 type Event struct {
 	Seq       uint64 // position in the run, from 1

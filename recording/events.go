@@ -3,13 +3,17 @@ package recording
 import "iter"
 
 // Events yields the block's events in order. It stops after the first error, yielded with a zero Event.
-func (b *Block) Events(parts Parts) iter.Seq2[Event, error] {
+func (b *Block) Events(parts Parts) iter.Seq2[Event, error] { return b.EventsFrom(0, parts) }
+
+// EventsFrom yields the block's events from seq on. The data of those before is not put together.
+func (b *Block) EventsFrom(seq uint64, parts Parts) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
 		w, err := b.newWalk()
 		if err != nil {
 			yield(Event{}, err)
 			return
 		}
+		w.wanted = seq
 		if parts&WithData != 0 {
 			if w.data, err = b.loadData(); err != nil {
 				yield(Event{}, err)
@@ -22,11 +26,22 @@ func (b *Block) Events(parts Parts) iter.Seq2[Event, error] {
 				yield(Event{}, b.damaged("events"))
 				return
 			}
-			if !yield(w.event, nil) {
+			if w.event.Seq >= seq && !yield(w.event, nil) {
 				return
 			}
 		}
 	}
+}
+
+// Event returns one event of the block, with its data. The error is CodeNotFound when seq is not in the block.
+func (b *Block) Event(seq uint64) (Event, error) {
+	if seq < b.FirstSeq || seq-b.FirstSeq >= uint64(b.Header.Events) {
+		return Event{}, Errorf(CodeNotFound, "block %d has no event %d", b.Number, seq)
+	}
+	for e, err := range b.EventsFrom(seq, WithData) {
+		return e, err
+	}
+	return Event{}, b.damaged("events")
 }
 
 // Calls yields the calls that ended in the block, in the order of their end. Calls that are open at its end are in
@@ -59,15 +74,19 @@ type eventWalk struct {
 	s         *structure
 	first     uint64 // seq of the first event
 	i         int    // index of the next event
-	callee    int    // of the next function, line and unwind
+	actor     int    // of the next goroutine, function, line and unwind
+	callee    int
 	line      int
 	unwind    int
 	stacks    []stack
+	stack     *stack // of the event's goroutine
 	event     Event
+	rare      bool // the event's rare fields may be set
 	keepEnded bool
 	ended     []Call // by the event, when keepEnded
 	data      *blockData
-	cursors   []int // records of each group that were used
+	cursors   []int  // records of each group that were used
+	wanted    uint64 // seq of the first event whose data is wanted
 }
 
 // stack is the calls of a goroutine that are open: hidden ones that the block does not touch, below those in frames.
@@ -97,29 +116,41 @@ func (w *eventWalk) step() bool {
 	i := w.i
 	w.i++
 	code := w.s.codes[i]
-	g := &w.stacks[w.s.actors[i]]
+	if code&codeSwitch != 0 {
+		w.stack = &w.stacks[w.s.actors[w.actor]]
+		w.actor++
+		w.event.Goroutine = w.stack.id
+	}
+	g := w.stack
 	e := &w.event
-	*e = Event{Seq: w.first + uint64(i), Time: w.s.times[i], Goroutine: g.id, Kind: Kind(code & codeKind), Duration: -1, Self: -1}
+	e.Seq = w.first + uint64(i)
+	e.Time = w.s.times[i]
+	e.Kind = kindOf(code)
+	e.Duration, e.Self = -1, -1
+	e.Failed = false
+	if w.rare {
+		e.Line, e.Unwound, e.UnwoundLost, e.UnwoundBy = 0, 0, 0, OutcomeOpen
+	}
 	if code&codeUnwound != 0 && !w.unwound(g) {
 		return false
 	}
 	slot := uint32(0)
-	if code&codeFunction != 0 {
+	if named(code) {
 		slot = w.s.callees[w.callee]
 		w.callee++
-		e.Function = w.s.functions[slot]
 	}
+	e.Function = w.s.functions[slot]
 	ok := true
 	switch e.Kind {
 	case KindCall:
 		g.frames = append(g.frames, openFrame{seq: e.Seq, start: e.Time, function: e.Function, slot: slot})
 		g.locate(e)
-		ok = slot != 0
 	case KindReturn:
 		slot, ok = w.returned(g, code, slot)
 	case KindLine:
 		g.locate(e)
 		if ok = w.line < len(w.s.lines); ok {
+			w.rare = true
 			e.Line = w.s.lines[w.line]
 			w.line++
 		}
@@ -136,6 +167,7 @@ func (w *eventWalk) step() bool {
 func (g *stack) locate(e *Event) {
 	n := len(g.frames)
 	if n == 0 {
+		e.Call, e.Parent, e.Depth = 0, 0, 0
 		return
 	}
 	e.Call = g.frames[n-1].seq
@@ -156,8 +188,8 @@ func (w *eventWalk) returned(g *stack, code uint8, slot uint32) (uint32, bool) {
 	e := &w.event
 	e.Failed = code&codeFailed != 0
 	if code&codeFunction != 0 {
-		e.Depth = g.hidden + len(g.frames)
-		return slot, slot != 0
+		e.Call, e.Parent, e.Depth = 0, 0, g.hidden+len(g.frames)
+		return slot, true
 	}
 	n := len(g.frames)
 	if n == 0 {
@@ -189,6 +221,7 @@ func (w *eventWalk) unwound(g *stack) bool {
 	for range u.explained {
 		w.pop(g, u.cause)
 	}
+	w.rare = true
 	w.event.Unwound = int(n)
 	w.event.UnwoundLost = int(u.lost)
 	w.event.UnwoundBy = u.cause

@@ -45,9 +45,9 @@ const (
 
 	sectionTables  sectionKind = 16 // functions, goroutines and entry stacks of the block
 	sectionCodes   sectionKind = 17
-	sectionActors  sectionKind = 18 // index of each event's goroutine, by planes
-	sectionTimes   sectionKind = 19 // time deltas, by planes
-	sectionCallees sectionKind = 20 // index of the function, by planes, of the events that have one
+	sectionActors  sectionKind = 18 // index of the goroutine, where it changes
+	sectionTimes   sectionKind = 19 // time deltas
+	sectionCallees sectionKind = 20 // index of the function, of the events that have one
 	sectionLines   sectionKind = 21
 	sectionUnwinds sectionKind = 22
 
@@ -64,15 +64,30 @@ const (
 	sectionFlags    = sectionZstd | sectionOptional | sectionFill
 )
 
+// Columns of numbers are taken apart into planes: plane p below 8 holds bits 8p to 8p+7 of each number as bytes, plane
+// bitPlanes + b bit b of each, eight to a byte, lowest first. Planes of zeros are left out.
+const (
+	bitPlanes = 8
+	maxPlane  = bitPlanes + 63
+)
+
 const headerFinal = 1 << 0
 
-// An event's code is its kind in the low four bits and these.
+// An event's code is its kind less one in the low four bits, and these.
 const (
 	codeKind     = 0x0f
 	codeFailed   = 0x10 // return: an error result is not nil
 	codeUnwound  = 0x20 // it has an entry in the unwinds
-	codeFunction = 0x40 // it has an entry in the callees. Calls always have; a return has when it has no call.
+	codeFunction = 0x40 // it has an entry in the callees; never set for calls, which always have. Returns: it has no call
+	codeSwitch   = 0x80 // it has an entry in the actors, because its goroutine is not that of the event before
 )
+
+func codeOf(kind Kind) uint8 { return uint8(kind - 1) }
+
+func kindOf(code uint8) Kind { return Kind(code&codeKind) + 1 }
+
+// named reports whether an event has an entry in the callees.
+func named(code uint8) bool { return code&codeKind == 0 || code&codeFunction != 0 }
 
 func appendHeader(dst []byte, h *Header, sections int) []byte {
 	le := binary.LittleEndian

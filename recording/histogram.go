@@ -167,8 +167,14 @@ func (s *scanner) histogram() Histogram {
 	h.buckets = make([]histogramBucket, n)
 	next, sum := uint64(0), uint64(0)
 	for i := range h.buckets {
-		index := next + s.within(histogramBuckets)
-		count := s.uint()
+		var skip, count uint64
+		if rest := s.rest; len(rest) >= 2 && rest[0]|rest[1] < 0x80 {
+			// Nearly all are that short.
+			skip, count, s.rest = uint64(rest[0]), uint64(rest[1]), rest[2:]
+		} else {
+			skip, count = s.within(histogramBuckets), s.uint()
+		}
+		index := next + skip
 		if index >= histogramBuckets || count == 0 || count > h.Count-sum {
 			s.fail()
 			return Histogram{}

@@ -16,8 +16,10 @@ type layout struct {
 	weight int // like size, but a part without a size counts 1: bounds the number of parts
 	height int
 	parts  int // struct: fields, array: elements that the image holds
-	cut    int // values in the image that the static rules cut short
-	opaque int // values in the image that cannot be read
+	fields []*layout
+	elem   *layout // array
+	cut    int     // values in the image that the static rules cut short
+	opaque int     // values in the image that cannot be read
 	ops    []op
 	spans  []span // memory that the image needs, ascending
 	raw    int    // total length of spans
@@ -149,6 +151,7 @@ func (l *layouts) structLayout(lay *layout) {
 			break
 		}
 		lay.include(part, int(f.Offset))
+		lay.fields = append(lay.fields, part)
 		lay.parts++
 	}
 	lay.weight = max(lay.weight, 1)
@@ -169,7 +172,7 @@ func (l *layouts) arrayLayout(lay *layout) {
 	for i := range n {
 		lay.include(part, i*stride)
 	}
-	lay.parts = n
+	lay.parts, lay.elem = n, part
 	if uint64(n) < t.Len {
 		lay.cut++
 	}

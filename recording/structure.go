@@ -1,5 +1,7 @@
 package recording
 
+import "encoding/binary"
+
 // structure is everything of a block's events but their data, column by column.
 type structure struct {
 	codes     []byte
@@ -46,12 +48,6 @@ func (b *Block) loadStructure() (*structure, error) {
 	backwards, ok := s.tables(raw, &b.Header)
 	if !ok {
 		return nil, b.damaged("tables")
-	}
-	if s.codes, err = b.find(sectionCodes, 0); err != nil {
-		return nil, err
-	}
-	if len(s.codes) != int(b.Header.Events) {
-		return nil, b.damaged("events")
 	}
 	if err := b.loadColumns(s, backwards); err != nil {
 		return nil, err
@@ -103,20 +99,21 @@ func (t *structure) tables(raw []byte, h *Header) (backwards, ok bool) {
 // loadColumns decodes the columns of small numbers.
 func (b *Block) loadColumns(s *structure, backwards bool) error {
 	n := int(b.Header.Events)
-	callees := 0
-	for _, code := range s.codes {
-		if code&codeFunction != 0 {
-			callees++
-		}
-		if kind := Kind(code & codeKind); kind == 0 || kind > KindGoroutineEnd {
-			return b.damaged("events")
-		}
-	}
 	var err error
-	if s.actors, err = loadColumn[uint16](b, sectionActors, n); err != nil {
+	if s.codes, err = loadColumn[uint8](b, sectionCodes, n); err != nil {
 		return err
 	}
-	if s.callees, err = loadColumn[uint32](b, sectionCallees, callees); err != nil {
+	var sum codeCounts
+	for _, code := range s.codes {
+		sum += countsOfCode[code]
+	}
+	if sum.unknown() > 0 || s.codes[0]&codeSwitch == 0 {
+		return b.damaged("events")
+	}
+	if s.actors, err = loadColumn[uint16](b, sectionActors, sum.switches()); err != nil {
+		return err
+	}
+	if s.callees, err = loadColumn[uint32](b, sectionCallees, sum.named()); err != nil {
 		return err
 	}
 	if s.times, err = loadColumn[int64](b, sectionTimes, n); err != nil {
@@ -143,29 +140,100 @@ func (b *Block) loadColumns(s *structure, backwards bool) error {
 	return nil
 }
 
+// codeCounts are three counts in one number, so that adding up the codes of a block is one addition an event.
+type codeCounts uint64
+
+const countBits = 20 // more than BlockEvents takes
+
+// countsOfCode says what a code adds.
+var countsOfCode = func() (table [256]codeCounts) {
+	for i := range table {
+		code := uint8(i)
+		if named(code) {
+			table[i]++
+		}
+		if code&codeSwitch != 0 {
+			table[i] += 1 << countBits
+		}
+		if kindOf(code) > KindGoroutineEnd {
+			table[i] += 1 << (2 * countBits)
+		}
+	}
+	return table
+}()
+
+func (c codeCounts) named() int    { return int(c & (1<<countBits - 1)) }
+func (c codeCounts) switches() int { return int(c >> countBits & (1<<countBits - 1)) }
+func (c codeCounts) unknown() int  { return int(c >> (2 * countBits)) }
+
 // loadColumn puts a column of n numbers together from its planes.
-func loadColumn[T uint16 | uint32 | int64](b *Block, kind sectionKind, n int) ([]T, error) {
+func loadColumn[T uint8 | uint16 | uint32 | int64](b *Block, kind sectionKind, n int) ([]T, error) {
 	column := make([]T, n)
-	for plane := range uint8(8) {
-		raw, err := b.find(kind, plane)
+	for i := range b.sections {
+		s := &b.sections[i]
+		if s.kind != kind {
+			continue
+		}
+		shift, size := 8*s.plane, n
+		if s.plane >= bitPlanes {
+			shift, size = s.plane-bitPlanes, (n+7)/8
+		}
+		if s.length != size || T(1)<<shift == 0 {
+			return nil, b.damaged("events")
+		}
+		raw, err := s.bytes()
 		if err != nil {
 			return nil, err
 		}
-		if raw == nil {
+		if s.plane >= bitPlanes {
+			if codes, ok := any(column).([]uint8); ok {
+				addBitsToBytes(codes, raw, shift)
+			} else {
+				addBits(column, raw, shift)
+			}
 			continue
-		}
-		if len(raw) != n {
-			return nil, b.damaged("events")
-		}
-		shift := 8 * plane
-		if T(1)<<shift == 0 {
-			return nil, b.damaged("events")
 		}
 		for i, v := range raw {
 			column[i] |= T(v) << shift
 		}
 	}
 	return column, nil
+}
+
+// addBits sets bit shift of each number whose bit is set in packed.
+func addBits[T uint8 | uint16 | uint32 | int64](column []T, packed []byte, shift uint8) {
+	for len(column) >= 8 {
+		if v := packed[0]; v != 0 {
+			eight := column[:8]
+			for k := range eight {
+				eight[k] |= T(v>>k&1) << shift
+			}
+		}
+		column, packed = column[8:], packed[1:]
+	}
+	for k := range column {
+		column[k] |= T(packed[0]>>k&1) << shift
+	}
+}
+
+// bitsToBytes spreads the bits of a number over eight bytes, the lowest first.
+var bitsToBytes = func() (table [256]uint64) {
+	for i := range table {
+		for bit := range 8 {
+			table[i] |= uint64(i>>bit&1) << (8 * bit)
+		}
+	}
+	return table
+}()
+
+// addBitsToBytes is addBits for bytes, eight at a time.
+func addBitsToBytes(column, packed []byte, shift uint8) {
+	for len(column) >= 8 {
+		eight := binary.LittleEndian.Uint64(column) | bitsToBytes[packed[0]]<<shift
+		binary.LittleEndian.PutUint64(column, eight)
+		column, packed = column[8:], packed[1:]
+	}
+	addBits(column, packed, shift)
 }
 
 // loadRare decodes lines and unwinds.

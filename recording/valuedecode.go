@@ -51,11 +51,12 @@ func (d *ValueDecoder) decode(lays []*layout, values []Value, data []byte) {
 	if data[0]&statusUnreadable != 0 {
 		s.unreadableRoots(values)
 	}
+	lost := s.damaged // which of the images are values is not known
 	for i, lay := range lays {
 		if lay == nil || values[i].Unreadable != "" {
 			continue
 		}
-		if end := images[i] + lay.size; end <= len(data) {
+		if end := images[i] + lay.size; end <= len(data) && !lost {
 			s.image(&values[i], lay, data[images[i]:end])
 			s.references(&values[i], s.d.layouts.budget())
 		} else {
@@ -206,7 +207,7 @@ func (s *decoding) structImage(v *Value, lay *layout, img []byte) {
 	}
 	v.Children = make([]Value, lay.parts)
 	for i := range v.Children {
-		part := s.d.layouts.of(fields[i].Type)
+		part := lay.fields[i]
 		v.Children[i] = part.blank()
 		v.Children[i].Name = fields[i].Name
 		s.image(&v.Children[i], part, img[:part.size])
@@ -225,7 +226,7 @@ func (s *decoding) arrayImage(v *Value, lay *layout, img []byte) {
 		s.tooMany(v)
 		return
 	}
-	v.Children = s.elements(s.d.layouts.of(lay.typ.Elem), lay.parts, img)
+	v.Children = s.elements(lay.elem, lay.parts, img)
 }
 
 // elements returns n values whose images lie behind each other.

@@ -40,6 +40,11 @@ func (s *scanner) fail() {
 }
 
 func (s *scanner) uint() uint64 {
+	if len(s.rest) > 0 && s.rest[0] < 0x80 {
+		v := uint64(s.rest[0])
+		s.rest = s.rest[1:]
+		return v
+	}
 	v, n := binary.Uvarint(s.rest)
 	if n <= 0 {
 		s.fail()

@@ -30,7 +30,7 @@ func (s *Store) Append(ctx context.Context, encoded []byte) (recording.Header, e
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.append(ctx, h, encoded, false); err != nil {
+	if err := s.append(ctx, h, encoded, nil); err != nil {
 		return h, wrap(s.file, err)
 	}
 	return h, nil
@@ -55,12 +55,13 @@ func (s *Store) NextBlock(ctx context.Context, id recording.RunID) (uint32, erro
 	return next, wrap(s.file, err)
 }
 
-// append stores a block. importing says that the run is a copy that stays hidden until it is whole.
-func (s *Store) append(ctx context.Context, h recording.Header, encoded []byte, importing bool) error {
+// append stores a block. from is the database that it is copied from, nil when a sender sent it: a copy stays hidden until
+// the run is whole, and its source files come from there.
+func (s *Store) append(ctx context.Context, h recording.Header, encoded []byte, from *Reader) error {
 	if s.closed {
 		return errClosed
 	}
-	run, err := s.liveRun(ctx, h, importing)
+	run, err := s.liveRun(ctx, h, from != nil)
 	if err != nil {
 		return err
 	}
@@ -74,9 +75,15 @@ func (s *Store) append(ctx context.Context, h recording.Header, encoded []byte, 
 	if err != nil {
 		return err
 	}
+	if from != nil {
+		if err := from.restoreFiles(ctx, block); err != nil {
+			return err
+		}
+	}
 	if err := run.check(block); err != nil {
 		return err
 	}
+	encoded = block.WithoutFileBodies(encoded) // they are stored once for all runs
 	if err := s.commit(ctx, run, block, encoded); err != nil {
 		// What run knows may be ahead of the tables now; the next block reads it again.
 		delete(s.live, h.Run)

@@ -60,12 +60,7 @@ func (r *Reader) event(ctx context.Context, q queries, run *runRow, seq uint64) 
 	if err != nil {
 		return recording.Event{}, err
 	}
-	for e, err := range block.Events(recording.WithData) {
-		if err != nil || e.Seq == seq {
-			return e, err
-		}
-	}
-	return recording.Event{}, failure(recording.CodeDamaged, nil, "the index of blocks is damaged", "")
+	return block.Event(seq)
 }
 
 // call returns a call with its end, wherever that lies.
@@ -102,8 +97,7 @@ func (r *Reader) ended(ctx context.Context, q queries, run *runRow, c *recording
 	}
 	var end, endSeq, self sql.NullInt64
 	long := *c
-	err = q.QueryRowContext(ctx, `SELECT end_ns, end_seq, self_ns, outcome, failed FROM long_calls WHERE run = ? AND seq = ?`,
-		run.key, c.Seq).Scan(&end, &endSeq, &self, &long.Outcome, &long.Failed)
+	err = q.QueryRowContext(ctx, queryLongCall, run.key, c.Seq).Scan(&end, &endSeq, &self, &long.Outcome, &long.Failed)
 	if errors.Is(err, sql.ErrNoRows) {
 		return *c, failure(recording.CodeDamaged, err, "the index of calls is damaged", "")
 	}

@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	// busyTimeout is how long a statement waits for another process before it fails with CodeLocked.
-	busyTimeout = 10 * time.Second
+	// defaultPatience is how long a statement waits for another process before it fails with CodeLocked.
+	defaultPatience = 10 * time.Second
 
 	pageSize = 4096
 	// checkpointPages lets the write-ahead log grow to 16 MiB before its pages move into the file: pages of a run that
@@ -29,22 +29,27 @@ type access int
 
 const (
 	accessWrite     access = iota
-	accessCreate           // write, and make the file when there is none
 	accessRead             // no statement may write
 	accessImmutable        // nobody writes, and not even a lock file can be made
 )
 
-// dsn returns the driver's name for file.
-func dsn(file string, how access) string {
+// target is a file and how to treat it.
+type target struct {
+	file     string
+	patience time.Duration
+}
+
+// dsn returns the driver's name for the file.
+func (t target) dsn(how access) string {
 	q := url.Values{}
 	pragma := func(name, value string) { q.Add("_pragma", name+"("+value+")") }
-	pragma("busy_timeout", strconv.FormatInt(busyTimeout.Milliseconds(), 10))
+	pragma("busy_timeout", strconv.FormatInt(t.patience.Milliseconds(), 10))
 	pragma("trusted_schema", "off")
 	pragma("cell_size_check", "on")
 	q.Set("_defensive", "true")
 	switch how {
-	case accessWrite, accessCreate:
-		q.Set("mode", map[access]string{accessWrite: "rw", accessCreate: "rwc"}[how])
+	case accessWrite:
+		q.Set("mode", "rw")
 		q.Set("_txlock", "immediate")
 		pragma("page_size", strconv.Itoa(pageSize))
 		pragma("auto_vacuum", "incremental")
@@ -66,16 +71,16 @@ func dsn(file string, how access) string {
 		pragma("query_only", "on")
 		pragma("cache_size", "-4096")
 	}
-	path := filepath.ToSlash(file)
-	if filepath.VolumeName(file) != "" {
+	path := filepath.ToSlash(t.file)
+	if filepath.VolumeName(t.file) != "" {
 		path = "/" + path
 	}
 	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + q.Encode()
 }
 
 // connect opens the file and proves that it can be read. The caller closes the result.
-func connect(ctx context.Context, file string, how access) (*sql.DB, schema, error) {
-	db, err := sql.Open("sqlite", dsn(file, how))
+func (t target) connect(ctx context.Context, how access) (*sql.DB, schema, error) {
+	db, err := sql.Open("sqlite", t.dsn(how))
 	if err != nil {
 		return nil, schema{}, err
 	}
@@ -95,22 +100,22 @@ func connect(ctx context.Context, file string, how access) (*sql.DB, schema, err
 
 // openReaders opens the file for reading. A directory where no lock file can be made is no obstacle as long as no
 // writer left a log behind.
-func openReaders(ctx context.Context, file string) (*sql.DB, schema, error) {
-	db, found, err := connect(ctx, file, accessRead)
-	if recording.CodeOf(wrap(file, err)) != recording.CodePermission {
+func (t target) openReaders(ctx context.Context) (*sql.DB, schema, error) {
+	db, found, err := t.connect(ctx, accessRead)
+	if recording.CodeOf(wrap(t.file, err)) != recording.CodePermission {
 		return db, found, err
 	}
-	if info, statErr := os.Stat(file + "-wal"); statErr == nil && info.Size() > 0 {
+	if info, statErr := os.Stat(t.file + "-wal"); statErr == nil && info.Size() > 0 {
 		return nil, schema{}, failure(recording.CodePermission, err,
-			file+" has a log beside it that cannot be merged without write permission in its directory",
+			t.file+" has a log beside it that cannot be merged without write permission in its directory",
 			"copy the file and the ones beginning with its name to a directory of yours, and use --database")
 	}
-	return connect(ctx, file, accessImmutable)
+	return t.connect(ctx, accessImmutable)
 }
 
 // inspect reads the schema of an existing file without changing it.
-func inspect(ctx context.Context, file string) (schema, error) {
-	db, found, err := openReaders(ctx, file)
+func (t target) inspect(ctx context.Context) (schema, error) {
+	db, found, err := t.openReaders(ctx)
 	if err != nil {
 		return schema{}, err
 	}

@@ -75,7 +75,10 @@ func (s *Store) Import(ctx context.Context, file string) ([]recording.RunID, err
 		return nil, err
 	}
 	ids, err := s.importFrom(ctx, src)
-	return ids, errors.Join(wrap(s.file, err), src.Close())
+	if err := wrap(s.file, errors.Join(err, src.Close())); err != nil {
+		return nil, err
+	}
+	return ids, nil
 }
 
 func (s *Store) importFrom(ctx context.Context, src *Reader) ([]recording.RunID, error) {
@@ -153,20 +156,20 @@ func (s *Store) takeRun(ctx context.Context, src *Reader, run *runRow) (int64, e
 		if h.Run != run.ID || h.Number != number {
 			return key, damaged(src.file, nil)
 		}
-		if key, err = s.takeBlock(ctx, h, body); err != nil {
+		if key, err = s.takeBlock(ctx, src, h, body); err != nil {
 			return key, err
 		}
 	}
 	return key, nil
 }
 
-func (s *Store) takeBlock(ctx context.Context, h recording.Header, body []byte) (int64, error) {
+func (s *Store) takeBlock(ctx context.Context, src *Reader, h recording.Header, body []byte) (int64, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if h.Number > 0 && s.live[h.Run] == nil {
 		return 0, damaged(s.file, nil) // a final block in the middle
 	}
-	err := s.append(ctx, h, body, true)
+	err := s.append(ctx, h, body, src)
 	if err != nil && recording.CodeOf(err) == recording.CodeLocked {
 		return 0, err
 	}
@@ -177,6 +180,25 @@ func (s *Store) takeBlock(ctx context.Context, h recording.Header, body []byte) 
 		queryErr = nil
 	}
 	return key, errors.Join(err, queryErr)
+}
+
+// restoreFiles gives the files of a stored block their bodies back.
+func (r *Reader) restoreFiles(ctx context.Context, block *recording.Block) error {
+	for i := range block.Definitions.Files {
+		f := &block.Definitions.Files[i]
+		if f.Missing != "" {
+			continue
+		}
+		body, err := r.FileBody(ctx, f.Hash)
+		if recording.CodeOf(err) == recording.CodeNotFound {
+			err = damaged(r.file, err)
+		}
+		if err != nil {
+			return err
+		}
+		f.Body = body
+	}
+	return nil
 }
 
 // show brings imported runs into sight, all at once.

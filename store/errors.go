@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 	"syscall"
 
 	"modernc.org/sqlite"
@@ -19,14 +20,14 @@ func failure(code recording.Code, cause error, message, hint string) *recording.
 	return &recording.Error{Code: code, Message: message, Hint: hint, Err: cause}
 }
 
-// wrap turns a failure of the database in file into a recording.Error. It leaves a recording.Error as it is.
+// wrap turns a failure of the database in file into a recording.Error: the first one that err holds, if there is one.
 func wrap(file string, err error) error {
 	if err == nil {
 		return nil
 	}
 	var known *recording.Error
 	if errors.As(err, &known) {
-		return err
+		return known
 	}
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return failure(recording.CodeCanceled, err, "canceled", "")
@@ -43,6 +44,9 @@ func wrap(file string, err error) error {
 	if errors.Is(err, sql.ErrConnDone) || errors.Is(err, sql.ErrTxDone) {
 		return failure(recording.CodeCanceled, err, "the database was closed while it was in use", "")
 	}
+	if strings.Contains(err.Error(), "sql: Scan error") { // a value that no smiley wrote
+		return damaged(file, err)
+	}
 	return failure(recording.CodeInternal, err, fmt.Sprintf("database %s: %v", file, err), "")
 }
 
@@ -52,6 +56,10 @@ func fromSQLite(file string, code int, err error) *recording.Error {
 		return full(file, err)
 	}
 	switch code & 0xff {
+	case sqlite3.SQLITE_ERROR:
+		if strings.Contains(err.Error(), "no such ") || strings.Contains(err.Error(), "has no column") {
+			return damaged(file, err) // the version says that it is there
+		}
 	case sqlite3.SQLITE_NOTADB:
 		return foreign(file, err)
 	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_FORMAT:

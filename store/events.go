@@ -80,16 +80,23 @@ func (r *Reader) events(ctx context.Context, id recording.RunID, query *EventQue
 	left := query.Limit
 	for number := start; ; number++ {
 		// No transaction stays open between blocks: a slow reader must not keep the log from being merged.
-		found, ok, err := r.nextBlock(ctx, &where, query, number)
-		if err != nil || !ok {
+		var block *recording.Block
+		err := r.snapshot(ctx, func(q queries) (err error) {
+			var ok bool
+			if err := q.QueryRowContext(ctx, queryKey, where.run.key).Scan(&ok); errors.Is(err, sql.ErrNoRows) {
+				return failure(recording.CodeNotFound, err, "run "+id.String()+" was deleted while it was read", "")
+			} else if err != nil {
+				return err
+			}
+			if number, ok, err = nextBlock(ctx, q, &where, query, number); err == nil && ok {
+				block, err = readBlock(ctx, q, where.run.key, number)
+			}
+			return err
+		})
+		if err != nil || block == nil {
 			return err
 		}
-		number = found
-		block, err := readBlock(ctx, r.db, where.run.key, number)
-		if err != nil {
-			return err
-		}
-		for e, err := range block.Events(query.Parts) {
+		for e, err := range block.EventsFrom(query.FromSeq, query.Parts) {
 			if err != nil {
 				return err
 			}
@@ -107,17 +114,13 @@ func (r *Reader) events(ctx context.Context, id recording.RunID, query *EventQue
 }
 
 // nextBlock returns the first block from number on that can hold wanted events; false when there is none.
-func (r *Reader) nextBlock(ctx context.Context, where *place, query *EventQuery, number uint32) (uint32, bool, error) {
+func nextBlock(ctx context.Context, q queries, where *place, query *EventQuery, number uint32) (uint32, bool, error) {
 	for {
-		at, ok, err := where.next(ctx, r.db, number, false)
+		at, ok, err := where.next(ctx, q, number, false)
 		if err != nil || !ok {
 			return 0, false, err
 		}
-		// high_ns never falls from block to block, so an index finds where the wanted times begin; a few blocks behind
-		// that may still be too early or too late, because goroutines are a little out of order.
-		err = r.db.QueryRowContext(ctx, `SELECT number FROM blocks WHERE run = ?1 AND number BETWEEN max(?2,
-			ifnull((SELECT number FROM blocks WHERE run = ?1 AND high_ns >= ?3 ORDER BY high_ns, number LIMIT 1), 0)) AND ?4
-			AND events > 0 AND last_ns >= ?3 AND first_ns < ?5 ORDER BY number LIMIT 1`,
+		err = q.QueryRowContext(ctx, queryNextBlock,
 			where.run.key, at, query.from(), where.last, query.to()).Scan(&number)
 		if errors.Is(err, sql.ErrNoRows) {
 			return 0, false, nil

@@ -122,8 +122,7 @@ func (r *Reader) goroutine(ctx context.Context, q queries, run *runRow, goroutin
 	if err != nil {
 		return goroutineRow{}, err
 	}
-	g, err := scanGoroutine(q.QueryRowContext(ctx, `SELECT `+goroutineColumns+` FROM goroutines WHERE run = ? AND id = ?`,
-		run.key, goroutine))
+	g, err := scanGoroutine(q.QueryRowContext(ctx, queryGoroutine, run.key, goroutine))
 	d := t.goroutines[goroutine]
 	switch {
 	case err == nil:

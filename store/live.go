@@ -72,8 +72,8 @@ func (s *Store) resume(ctx context.Context, run *liveRun) error {
 		run.pending.add(block)
 	}
 	for level := 1; level < presenceLevels; level++ {
-		first := run.next / presenceSpan(level) * presenceFan
-		end := run.next / presenceSpan(level-1)
+		first := run.next / s.span(level) * s.fan
+		end := run.next / s.span(level-1)
 		for number := first; number < end; number++ {
 			stored, err := readPresence(ctx, s.w, run.key, level-1, number)
 			if err != nil {

@@ -10,6 +10,7 @@ import (
 
 // place is the blocks in which a goroutine can have events.
 type place struct {
+	tuning
 	run         *runRow
 	goroutine   int64
 	first, last uint32 // blocks of its first and last event
@@ -19,7 +20,7 @@ type place struct {
 
 // placeOf finds out where a goroutine can have events. Goroutine 0 stands for all of the run.
 func (r *Reader) placeOf(ctx context.Context, q queries, run *runRow, goroutine int64) (place, error) {
-	p := place{run: run, goroutine: goroutine, last: max(run.blocks, 1) - 1, none: run.Events == 0}
+	p := place{tuning: r.tuning, run: run, goroutine: goroutine, last: max(run.blocks, 1) - 1, none: run.Events == 0}
 	if goroutine == 0 || p.none {
 		return p, nil
 	}
@@ -62,7 +63,7 @@ func (p *place) absent(ctx context.Context, q queries, number uint32, calls bool
 		return 0, nil
 	}
 	for level := presenceLevels - 1; level >= 0; level-- {
-		span := presenceSpan(level)
+		span := p.span(level)
 		group := number / span
 		complete := (uint64(group)+1)*uint64(span) <= uint64(p.run.blocks)
 		within := p.first/span == group && p.last/span == group // then it need not be in the list
@@ -90,8 +91,7 @@ func blockOf(ctx context.Context, q queries, run *runRow, seq uint64) (uint32, e
 		return 0, recording.Errorf(recording.CodeNotFound, "no event %d in run %s, which has %d", seq, run.ID, run.Events)
 	}
 	var number uint32
-	err := q.QueryRowContext(ctx, `SELECT number FROM blocks WHERE run = ? AND first_seq <= ? AND events > 0
-		ORDER BY first_seq DESC, number DESC LIMIT 1`, run.key, seq).Scan(&number)
+	err := q.QueryRowContext(ctx, queryBlockOf, run.key, seq).Scan(&number)
 	if errors.Is(err, sql.ErrNoRows) {
 		return 0, failure(recording.CodeDamaged, err, "the index of blocks is damaged", "")
 	}

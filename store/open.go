@@ -20,8 +20,9 @@ import (
 type Reader struct {
 	file string
 	db   *sql.DB
-	now  func() time.Time
+	options
 
+	prepared   prepared
 	structures *structureCache
 	tails      tailCache
 	types      typeCache
@@ -46,17 +47,31 @@ type Store struct {
 // Option changes how a file is opened.
 type Option func(*options)
 
-type options struct{ now func() time.Time }
+type options struct {
+	tuning
+	now      func() time.Time
+	patience time.Duration
+}
+
+func newOptions(opts []Option) options {
+	o := options{tuning: defaultTuning, now: time.Now, patience: defaultPatience}
+	for _, set := range opts {
+		set(&o)
+	}
+	return o
+}
 
 // WithClock makes the store take the time of heartbeats from now.
 func WithClock(now func() time.Time) Option { return func(o *options) { o.now = now } }
 
-func newReader(file string, db *sql.DB, opts []Option) *Reader {
-	o := options{now: time.Now}
-	for _, set := range opts {
-		set(&o)
+func newReader(ctx context.Context, file string, db *sql.DB, o options) (*Reader, error) {
+	statements, err := prepareReads(ctx, db)
+	if err != nil {
+		return nil, err
 	}
-	return &Reader{file: file, db: db, now: o.now, structures: newStructureCache(structureCacheBytes)}
+	return &Reader{
+		file: file, db: db, options: o, prepared: statements, structures: newStructureCache(structureCacheBytes),
+	}, nil
 }
 
 // OpenReader opens a file of recordings for reading. It works on a file that is being written, and in a directory that
@@ -80,7 +95,9 @@ func openReader(ctx context.Context, file string, opts []Option) (*Reader, error
 	if _, err := checkFile(file); err != nil {
 		return nil, err
 	}
-	db, found, err := openReaders(ctx, file)
+	o := newOptions(opts)
+	t := target{file, o.patience}
+	db, found, err := t.openReaders(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -89,22 +106,26 @@ func openReader(ctx context.Context, file string, opts []Option) (*Reader, error
 		err = missing(file, nil)
 	}
 	if err == nil && found.version < SchemaVersion() {
-		err = upgrade(ctx, file)
+		err = t.upgrade(ctx)
+	}
+	var r *Reader
+	if err == nil {
+		r, err = newReader(ctx, file, db, o)
 	}
 	if err != nil {
 		db.Close() //nolint:errcheck // the first failure is the one that tells
 		return nil, err
 	}
-	return newReader(file, db, opts), nil
+	return r, nil
 }
 
 // upgrade brings an older file up to date.
-func upgrade(ctx context.Context, file string) error {
-	db, _, err := connect(ctx, file, accessWrite)
+func (t target) upgrade(ctx context.Context) error {
+	db, _, err := t.connect(ctx, accessWrite)
 	if err != nil {
 		return err
 	}
-	return errors.Join(migrate(ctx, db, file, migrations()), db.Close())
+	return errors.Join(migrate(ctx, db, t.file, migrations()), db.Close())
 }
 
 // Open opens a file of recordings for writing and reading; it makes the file (mode 0600) and its directory (0700) when
@@ -134,21 +155,21 @@ func open(ctx context.Context, file string, opts []Option) (*Store, error) {
 	if err := create(file); err != nil {
 		return nil, err
 	}
-	w, err := openWriter(ctx, file)
+	o := newOptions(opts)
+	t := target{file, o.patience}
+	w, err := t.openWriter(ctx)
 	if err != nil {
 		return nil, err
 	}
-	readers, _, err := openReaders(ctx, file)
+	readers, _, err := t.openReaders(ctx)
 	if err != nil {
 		return nil, errors.Join(err, w.Close())
 	}
-	s := &Store{
-		Reader: newReader(file, readers, opts),
-		w:      w,
-		writer: identity(),
-		live:   make(map[recording.RunID]*liveRun),
+	s := &Store{w: w, writer: identity(), live: make(map[recording.RunID]*liveRun)}
+	if s.Reader, err = newReader(ctx, file, readers, o); err == nil {
+		s.statements, err = prepare(ctx, w)
 	}
-	if s.statements, err = prepare(ctx, w); err == nil {
+	if err == nil {
 		err = s.recover(ctx)
 	}
 	if err != nil {
@@ -182,41 +203,42 @@ func create(file string) error {
 
 // openWriter opens the writing connection and migrates. Two processes that make the same file at the same moment can
 // fail to agree on the journal mode; SQLite does not wait there, so this does.
-func openWriter(ctx context.Context, file string) (*sql.DB, error) {
-	ctx, cancel := context.WithTimeout(ctx, busyTimeout)
-	defer cancel()
+func (t target) openWriter(ctx context.Context) (*sql.DB, error) {
+	over := time.After(t.patience)
 	for pause := time.Millisecond; ; pause *= 2 {
-		w, err := tryOpenWriter(ctx, file)
-		if recording.CodeOf(wrap(file, err)) != recording.CodeLocked {
+		w, err := t.tryOpenWriter(ctx)
+		if recording.CodeOf(wrap(t.file, err)) != recording.CodeLocked {
 			return w, err
 		}
 		select {
 		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-over:
 			return nil, err
 		case <-time.After(pause):
 		}
 	}
 }
 
-func tryOpenWriter(ctx context.Context, file string) (*sql.DB, error) {
-	info, err := os.Stat(file)
+func (t target) tryOpenWriter(ctx context.Context) (*sql.DB, error) {
+	info, err := os.Stat(t.file)
 	if err != nil {
 		return nil, err
 	}
 	if info.Size() > 0 {
-		found, err := inspect(ctx, file)
+		found, err := t.inspect(ctx)
 		if err != nil {
 			return nil, err
 		}
-		if err := found.check(file, SchemaVersion()); err != nil {
+		if err := found.check(t.file, SchemaVersion()); err != nil {
 			return nil, err
 		}
 	}
-	w, _, err := connect(ctx, file, accessWrite)
+	w, _, err := t.connect(ctx, accessWrite)
 	if err != nil {
 		return nil, err
 	}
-	if err := migrate(ctx, w, file, migrations()); err != nil {
+	if err := migrate(ctx, w, t.file, migrations()); err != nil {
 		return nil, errors.Join(err, w.Close())
 	}
 	return w, nil

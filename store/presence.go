@@ -8,18 +8,26 @@ import (
 )
 
 // The presence index says in which blocks a goroutine has events. Level 0 lists the goroutines of one block, level 1
-// those of presenceFan blocks, level 2 those of presenceFan² blocks. The lists of a level are ascending, so that a run
-// with many goroutines costs one or two bytes for each goroutine and block.
+// those of presenceFan blocks, level 2 those of presenceFan² blocks. The lists are ascending, so that a run with many
+// goroutines costs one or two bytes for each goroutine and block.
 const (
 	presenceFan    = 64
 	presenceLevels = 3
 )
 
-// presenceSpan is the number of blocks that one list of a level covers.
-func presenceSpan(level int) uint32 {
+// tuning holds what decides when roll-ups are written. Tests make it small to see every case in a short run.
+type tuning struct {
+	fan          uint32 // presenceFan; part of what is stored
+	rollUpBlocks uint32
+}
+
+var defaultTuning = tuning{fan: presenceFan, rollUpBlocks: rollUpBlocks}
+
+// span is the number of blocks that one list of a level covers.
+func (t tuning) span(level int) uint32 {
 	span := uint32(1)
 	for range level {
-		span *= presenceFan
+		span *= t.fan
 	}
 	return span
 }

@@ -15,6 +15,60 @@ type queries interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }
 
+// The queries that run many times for one answer. Parsing them would take longer than running them.
+const (
+	queryRun      = `SELECT ` + runColumns + ` FROM runs WHERE id = ? AND ` + visible
+	queryKey      = `SELECT 1 FROM runs WHERE key = ? AND ` + visible
+	queryBody     = `SELECT body FROM block_bodies WHERE run = ? AND number = ?`
+	queryPresence = `SELECT members FROM presence WHERE run = ? AND level = ? AND number = ?`
+	queryBlockOf  = `SELECT number FROM blocks WHERE run = ? AND first_seq <= ? AND events > 0
+		ORDER BY first_seq DESC, number DESC LIMIT 1`
+	queryLongCall  = `SELECT end_ns, end_seq, self_ns, outcome, failed FROM long_calls WHERE run = ? AND seq = ?`
+	queryGoroutine = `SELECT ` + goroutineColumns + ` FROM goroutines WHERE run = ? AND id = ?`
+	// high_ns never falls from block to block, so an index finds where the wanted times begin; a few blocks behind that
+	// may still be too early or too late, because goroutines are a little out of order.
+	queryNextBlock = `SELECT number FROM blocks WHERE run = ?1 AND number BETWEEN max(?2,
+		ifnull((SELECT number FROM blocks WHERE run = ?1 AND high_ns >= ?3 ORDER BY high_ns, number LIMIT 1), 0)) AND ?4
+		AND events > 0 AND last_ns >= ?3 AND first_ns < ?5 ORDER BY number LIMIT 1`
+)
+
+// prepared holds statements by their text.
+type prepared map[string]*sql.Stmt
+
+func prepareReads(ctx context.Context, db *sql.DB) (prepared, error) {
+	p := make(prepared)
+	for _, query := range []string{
+		queryRun, queryKey, queryBody, queryPresence, queryBlockOf, queryLongCall, queryGoroutine, queryNextBlock,
+	} {
+		stmt, err := db.PrepareContext(ctx, query)
+		if err != nil {
+			return nil, err
+		}
+		p[query] = stmt
+	}
+	return p, nil
+}
+
+// preparedQueries runs queries by their prepared statements, where there are such.
+type preparedQueries struct {
+	prepared
+	tx *sql.Tx
+}
+
+func (p preparedQueries) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	if stmt, ok := p.prepared[query]; ok {
+		return p.tx.StmtContext(ctx, stmt).QueryContext(ctx, args...)
+	}
+	return p.tx.QueryContext(ctx, query, args...)
+}
+
+func (p preparedQueries) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
+	if stmt, ok := p.prepared[query]; ok {
+		return p.tx.StmtContext(ctx, stmt).QueryRowContext(ctx, args...)
+	}
+	return p.tx.QueryRowContext(ctx, query, args...)
+}
+
 // snapshot calls read with one consistent view of the database.
 func (r *Reader) snapshot(ctx context.Context, read func(q queries) error) error {
 	tx, err := r.db.BeginTx(ctx, nil)
@@ -22,7 +76,7 @@ func (r *Reader) snapshot(ctx context.Context, read func(q queries) error) error
 		return wrap(r.file, err)
 	}
 	defer tx.Rollback() //nolint:errcheck // nothing was written
-	return wrap(r.file, read(tx))
+	return wrap(r.file, read(preparedQueries{r.prepared, tx}))
 }
 
 // each calls scan for every row of a query.
@@ -43,9 +97,9 @@ func each(ctx context.Context, q queries, scan func(*sql.Rows) error, query stri
 // readBody returns an encoded block.
 func readBody(ctx context.Context, q queries, key int64, number uint32) ([]byte, error) {
 	var body []byte
-	err := q.QueryRowContext(ctx, `SELECT body FROM block_bodies WHERE run = ? AND number = ?`, key, number).Scan(&body)
+	err := q.QueryRowContext(ctx, queryBody, key, number).Scan(&body)
 	if errors.Is(err, sql.ErrNoRows) {
-		return nil, failure(recording.CodeNotFound, err, "the run was deleted while it was read", "")
+		return nil, failure(recording.CodeDamaged, err, fmt.Sprintf("block %d of the run is missing", number), "")
 	}
 	return body, err
 }
@@ -66,8 +120,7 @@ func readBlock(ctx context.Context, q queries, key int64, number uint32) (*recor
 // readPresence returns a stored list of the presence index; nil when nobody is in it.
 func readPresence(ctx context.Context, q queries, key int64, level int, number uint32) ([]byte, error) {
 	var members []byte
-	err := q.QueryRowContext(ctx, `SELECT members FROM presence WHERE run = ? AND level = ? AND number = ?`, key, level,
-		number).Scan(&members)
+	err := q.QueryRowContext(ctx, queryPresence, key, level, number).Scan(&members)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}

@@ -135,7 +135,7 @@ func (r *Reader) Run(ctx context.Context, id recording.RunID) (*RunInfo, error) 
 }
 
 func (r *Reader) runRow(ctx context.Context, q queries, id recording.RunID) (*runRow, error) {
-	row := q.QueryRowContext(ctx, `SELECT `+runColumns+` FROM runs WHERE id = ? AND `+visible, id.String())
+	row := q.QueryRowContext(ctx, queryRun, id.String())
 	run, err := r.scanRun(row)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, unknownRun(id.String())

@@ -104,77 +104,30 @@ func (r *Reader) structure(ctx context.Context, q queries, key int64, number uin
 	return s, nil
 }
 
-// newStructure pairs the calls of a block. What a call does not know at the block's end is left open.
+// newStructure gathers the calls that begin in a block.
 func newStructure(block *recording.Block) (*structure, error) {
-	b := structureBuilder{open: make(map[int64]*[]openFrame)}
-	b.calls = make([]recording.Call, 0, min(block.Summary.Calls, uint64(block.Header.Events)))
-	for e, err := range block.Events(recording.Structure) {
+	calls := make([]recording.Call, 0, min(block.Summary.Calls, uint64(block.Header.Events)))
+	at := make([]int32, block.Header.Events) // by event: index in calls + 1
+	add := func(c recording.Call) {
+		if inBlock(block, c.Seq) {
+			calls = append(calls, c)
+			at[c.Seq-block.FirstSeq] = int32(len(calls))
+		}
+	}
+	for c, err := range block.Calls() { // in the order of their end
 		if err != nil {
 			return nil, err
 		}
-		b.add(&e)
+		add(c)
 	}
-	return &structure{calls: b.calls}, nil
-}
-
-// structureBuilder keeps, for each goroutine, the open calls that began in the block.
-type structureBuilder struct {
-	calls   []recording.Call
-	open    map[int64]*[]openFrame
-	current *[]openFrame // of goroutine
-	of      int64
-}
-
-// openFrame is an open call.
-type openFrame struct {
-	at       int   // in calls
-	children int64 // ns spent in its direct callees that ended
-}
-
-func (b *structureBuilder) add(e *recording.Event) {
-	if b.current == nil || b.of != e.Goroutine {
-		stack, ok := b.open[e.Goroutine]
-		if !ok {
-			stack = new([]openFrame)
-			b.open[e.Goroutine] = stack
-		}
-		b.current, b.of = stack, e.Goroutine
+	for i := range block.Summary.Opened {
+		add(*openCall(&block.Summary.Opened[i]))
 	}
-	for i := range e.Unwound {
-		outcome := e.UnwoundBy
-		if i < e.UnwoundLost {
-			outcome = recording.OutcomeLost
-		}
-		b.end(e, outcome)
-	}
-	switch e.Kind {
-	case recording.KindCall:
-		*b.current = append(*b.current, openFrame{at: len(b.calls)})
-		b.calls = append(b.calls, recording.Call{
-			Seq: e.Seq, Goroutine: e.Goroutine, Function: e.Function, Parent: e.Parent, Depth: e.Depth, Start: e.Time,
-			End: -1, Self: -1, Outcome: recording.OutcomeOpen,
-		})
-	case recording.KindReturn:
-		if e.Call != 0 {
-			b.end(e, recording.OutcomeReturned)
+	s := &structure{calls: make([]recording.Call, 0, len(calls))}
+	for _, i := range at {
+		if i > 0 {
+			s.calls = append(s.calls, calls[i-1])
 		}
 	}
-}
-
-// end ends the innermost open call, if it began in this block.
-func (b *structureBuilder) end(e *recording.Event, outcome recording.Outcome) {
-	stack := *b.current
-	n := len(stack) - 1
-	if n < 0 {
-		return
-	}
-	c := &b.calls[stack[n].at]
-	duration := e.Time - c.Start
-	c.End, c.EndSeq, c.Self = e.Time, e.Seq, duration-stack[n].children
-	c.Outcome = outcome
-	c.Failed = outcome == recording.OutcomeReturned && e.Failed
-	*b.current = stack[:n]
-	if n > 0 {
-		stack[n-1].children += duration
-	}
+	return s, nil
 }

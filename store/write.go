@@ -150,7 +150,7 @@ func (w *writeTx) insertPresence(run *liveRun, b *recording.Block) error {
 	list := blockPresence(b)
 	for level := 0; ; level++ {
 		if len(list) > 0 {
-			number := b.Number / presenceSpan(level)
+			number := b.Number / w.s.span(level)
 			err := w.exec(w.s.statements.presence, run.key, level, number, appendPresence(nil, list))
 			if err != nil {
 				return err
@@ -163,7 +163,7 @@ func (w *writeTx) insertPresence(run *liveRun, b *recording.Block) error {
 		for id, flags := range list {
 			run.groups[above].merge(id, flags)
 		}
-		if (b.Number+1)%presenceSpan(above) != 0 {
+		if (b.Number+1)%w.s.span(above) != 0 {
 			return nil
 		}
 		list, run.groups[above] = run.groups[above], presence{}

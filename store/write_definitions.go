@@ -10,7 +10,7 @@ import (
 )
 
 // maxBody bounds what a stored file or type table may grow to when it is decompressed.
-const maxBody = 256 << 20
+const maxBody = 64 << 20
 
 var (
 	encoder = sync.OnceValue(func() *zstd.Encoder {

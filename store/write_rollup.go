@@ -14,7 +14,7 @@ import (
 func (w *writeTx) insertRollUp(run *liveRun, b *recording.Block) error {
 	run.pending.add(b)
 	covered := b.Number + 1
-	if !b.Final && covered-run.rolledUp < rollUpBlocks && run.pending.entries() < rollUpEntries {
+	if !b.Final && covered-run.rolledUp < w.s.rollUpBlocks && run.pending.entries() < rollUpEntries {
 		return nil
 	}
 	if err := w.flush(run.key, run.pending); err != nil {

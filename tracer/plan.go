@@ -1,6 +1,11 @@
 package tracer
 
-import "smiley/recording"
+import (
+	"encoding/binary"
+	"strings"
+
+	"smiley/recording"
+)
 
 // Registers are a thread's registers at an entry or return site.
 type Registers struct {
@@ -20,6 +25,9 @@ type Plan struct {
 	// Entry is the first instruction after the stack check: no call is seen twice there, and SP still points at the
 	// return address.
 	Entry uint64
+	// EntryRepeats says that a loop of the function jumps to Entry: a hit in a frame that is open in this function is
+	// not a new call.
+	EntryRepeats bool
 	// Returns are the addresses of the RET instructions, ascending. One may equal Entry. Empty for a function that
 	// never returns.
 	Returns []uint64
@@ -27,15 +35,140 @@ type Plan struct {
 	args, results []location
 }
 
-type location struct{}
+// Plan says how to trace a function. A function whose values cannot be placed still gets a plan: its params carry the
+// reason. An error means that it cannot be traced at all.
+func (p *Program) Plan(sym Symbol) (*Plan, error) {
+	if sym.Reason != "" || sym.Entry == 0 {
+		return nil, cannotTrace(sym.Name, sym.Reason)
+	}
+	i, ok := find(p.list, sym.Entry-p.bias)
+	if !ok || p.list[i].entry+p.bias != sym.Entry {
+		return nil, cannotTrace(sym.Name, "no function begins at its address")
+	}
+	f := &p.list[i]
+	code := make([]byte, f.end-f.entry)
+	if err := p.image.read(code, f.entry); err != nil {
+		return nil, cannotTrace(sym.Name, "its code cannot be read")
+	}
+	s, err := findSites(code)
+	if err != nil {
+		return nil, cannotTrace(sym.Name, err.Error())
+	}
+	pl := &Plan{Function: p.function(&sym), Symbol: sym, Entry: sym.Entry + uint64(s.entry), EntryRepeats: s.repeats}
+	for _, r := range s.returns {
+		pl.Returns = append(pl.Returns, sym.Entry+uint64(r))
+	}
+	p.placeValues(pl, f)
+	return pl, nil
+}
+
+func cannotTrace(name, reason string) error {
+	return recording.Errorf(recording.CodeUnsupported, "%s cannot be traced: %s", name, reason)
+}
+
+// placeValues fills the plan's parameters and where they lie.
+func (p *Program) placeValues(pl *Plan, f *pclnFunction) {
+	if p.debug == nil {
+		return
+	}
+	declared, complete := p.debug.signature(f.entry)
+	pl.Function.Params = p.params(declared.params)
+	pl.Function.Results = p.params(declared.results)
+	where, ok := p.assign(&pl.Function, f, declared.dictionary)
+	if !ok || !complete {
+		const reason = "the binary does not say where its function's values lie"
+		for _, list := range [][]recording.Param{pl.Function.Params, pl.Function.Results} {
+			for i := range list {
+				list[i].Unreadable = reason
+			}
+		}
+	}
+	pl.args, pl.results = where.args, where.results
+}
+
+func (p *Program) params(declared []variable) []recording.Param {
+	var list []recording.Param
+	for _, v := range declared {
+		list = append(list, recording.Param{Name: v.name, Type: p.types.id(v.typ)})
+	}
+	return list
+}
+
+// assign places a function's values. It is false when the declared values are not those that the function table was made
+// for, such as when DWARF left some out.
+func (p *Program) assign(fn *recording.Function, f *pclnFunction, dictionary int) (assignment, bool) {
+	fits := func(a assignment) bool { return !a.unknown && (f.args < 0 || a.width == f.args) }
+	if dictionary < 0 && strings.Contains(f.name, "[go.shape.") { // closures in instances have none
+		guess := 0
+		if isMethod(plainName(f.name)) {
+			guess = 1
+		}
+		if guess <= len(fn.Params) {
+			if a := assign(p.types.all, fn.Params, fn.Results, guess); fits(a) {
+				return a, true
+			}
+		}
+	}
+	a := assign(p.types.all, fn.Params, fn.Results, dictionary)
+	return a, fits(a)
+}
+
+// isMethod reports whether a function's full name is that of a method or of something in one.
+func isMethod(name string) bool {
+	depth, last := 0, 0
+	for i := range len(name) { // the package ends at the first dot behind the last slash outside type arguments
+		switch name[i] {
+		case '[':
+			depth++
+		case ']':
+			depth--
+		case '/':
+			if depth == 0 {
+				last = i
+			}
+		}
+	}
+	_, local, _ := strings.Cut(name[last:], ".")
+	receiver, _, _ := strings.Cut(strings.ReplaceAll(local, "[...]", ""), ".")
+	return len(receiver) < len(strings.ReplaceAll(local, "[...]", ""))
+}
 
 // ArgRoots appends where each of Function.Params lies to dst. regs are those at Entry. The roots share memory with
 // the Plan until the next call of ArgRoots or ResultRoots.
 func (pl *Plan) ArgRoots(dst []recording.Root, regs *Registers) []recording.Root {
-	panic("not written")
+	return appendRoots(dst, pl.args, regs)
 }
 
 // ResultRoots does for Function.Results at one of Returns what ArgRoots does for the arguments.
 func (pl *Plan) ResultRoots(dst []recording.Root, regs *Registers) []recording.Root {
-	panic("not written")
+	return appendRoots(dst, pl.results, regs)
+}
+
+func appendRoots(dst []recording.Root, locations []location, regs *Registers) []recording.Root {
+	for i := range locations {
+		dst = append(dst, locations[i].root(regs))
+	}
+	return dst
+}
+
+// root reads a value's registers, or says where it lies on the stack.
+func (l *location) root(regs *Registers) recording.Root {
+	switch {
+	case l.reason != "":
+		return recording.Root{Unreadable: l.reason}
+	case len(l.pieces) == 0 && l.stack < 0:
+		return recording.Root{}
+	case len(l.pieces) == 0:
+		return recording.Root{Addr: regs.SP + uint64(l.stack)}
+	}
+	for _, p := range l.pieces {
+		var word [8]byte
+		if p.float {
+			copy(word[:], regs.X[p.register][:8])
+		} else {
+			binary.LittleEndian.PutUint64(word[:], regs.Int[p.register])
+		}
+		copy(l.buffer[p.offset:p.offset+p.size], word[:])
+	}
+	return recording.Root{Bytes: l.buffer}
 }

@@ -2,6 +2,12 @@ package tracer
 
 import (
 	"debug/buildinfo"
+	"debug/elf"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
 
 	"smiley/recording"
 )
@@ -9,78 +15,194 @@ import (
 // Program is what a Go binary says about itself: its functions, types and the places where values lie. Addresses are
 // those of the running program once SetBias was called; before that, those of the file. It owns the numbering of the
 // run's types, functions and files. A Program is not safe for concurrent use.
-type Program struct{ programState }
+type Program struct {
+	path    string
+	file    *elf.File
+	image   *image
+	info    *buildinfo.BuildInfo
+	module  moduledata
+	lines   *pclntab
+	list    []pclnFunction // addresses of the file
+	wrapper uint8          // function id of what the compiler made by itself
+	symbols []Symbol       // addresses of the file; nil until needed
+	debug   *debugInfo     // nil for a stripped binary
+	types   *typeTable
+	defined definitions
+	bias    uint64
+}
 
 // OpenProgram reads the binary at path. Errors are recording.Errors with hints: the file is not there, not executable,
 // not a Go program, for another system or architecture, or too old. The caller closes the Program.
-func OpenProgram(path string) (*Program, error) { panic("not written") }
+func OpenProgram(path string) (*Program, error) {
+	absolute, err := filepath.Abs(path)
+	if err != nil {
+		return nil, recording.Errorf(recording.CodeInternal, "find the program: %w", err)
+	}
+	if err := checkFile(path, absolute); err != nil {
+		return nil, err
+	}
+	file, err := elf.Open(absolute)
+	if err != nil {
+		return nil, notGo(path, absolute, err)
+	}
+	p := &Program{path: absolute, file: file, image: &image{file: file}}
+	if err := p.load(path); err != nil {
+		_ = file.Close()
+		return nil, err
+	}
+	return p, nil
+}
+
+// checkFile says what is wrong with a file that cannot be run.
+func checkFile(path, absolute string) error {
+	info, err := os.Stat(absolute)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return recording.Errorf(recording.CodeNotFound, "%s: there is no such file: %w", path, err).
+			WithHint("name a Go binary, or a package such as ./cmd/x to have it built")
+	case errors.Is(err, fs.ErrPermission):
+		return recording.Errorf(recording.CodePermission, "%s: not readable: %w", path, err).
+			WithHint("smiley needs to read the binary; check the permissions of the file and its directories")
+	case err != nil:
+		return recording.Errorf(recording.CodeInvalid, "%s: %w", path, err).WithHint("name a Go binary")
+	case info.IsDir():
+		return recording.Errorf(recording.CodeInvalid, "%s is a directory", path).
+			WithHint("name a binary, or a package as ./%s", filepath.Base(path))
+	case !info.Mode().IsRegular():
+		return recording.Errorf(recording.CodeInvalid, "%s is not a regular file", path).WithHint("name a Go binary")
+	case info.Mode().Perm()&0o111 == 0:
+		return recording.Errorf(recording.CodePermission, "%s is not executable", path).
+			WithHint("chmod +x %s, if it is a program", path)
+	}
+	return nil
+}
+
+// notGo says why a file that is no ELF binary cannot be recorded.
+func notGo(path, absolute string, cause error) error {
+	if errors.Is(cause, fs.ErrPermission) {
+		return recording.Errorf(recording.CodePermission, "%s: not readable: %w", path, cause).
+			WithHint("smiley needs to read the binary; check its permissions")
+	}
+	head := make([]byte, 4)
+	if f, err := os.Open(absolute); err == nil {
+		_, _ = f.Read(head)
+		_ = f.Close()
+	}
+	switch {
+	case string(head[:2]) == "#!":
+		return recording.Errorf(recording.CodeUnsupported, "%s is a script, not a Go program", path).
+			WithHint("name the Go binary that the script runs")
+	case string(head[:2]) == "MZ", strings.Contains("\xcf\xfa\xed\xfe\xca\xfe\xba\xbe\xce\xfa\xed\xfe", string(head)):
+		return recording.Errorf(recording.CodeUnsupported, "%s is a program for another system", path).
+			WithHint("build it with GOOS=linux GOARCH=amd64")
+	}
+	return recording.Errorf(recording.CodeUnsupported, "%s is not a Go program: %w", path, cause).
+		WithHint("smiley records binaries made by the Go compiler")
+}
+
+// load reads what every question needs; the rest is read when it is asked for.
+func (p *Program) load(path string) error {
+	info, err := buildinfo.ReadFile(p.path)
+	if err != nil {
+		return notGo(path, p.path, err)
+	}
+	p.info = info
+	if p.file.Machine != elf.EM_X86_64 || p.file.Class != elf.ELFCLASS64 {
+		return recording.Errorf(recording.CodeUnsupported, "%s is for %s, smiley records linux/amd64", path, machine(p.file)).
+			WithHint("build it with GOOS=linux GOARCH=amd64")
+	}
+	tooOld := func(cause error) error {
+		return recording.Errorf(recording.CodeUnsupported, "%s: its function table cannot be read (built by %s): %w",
+			path, info.GoVersion, cause).WithHint("build it with Go 1.20 or later")
+	}
+	section := p.file.Section(".gopclntab")
+	if section == nil {
+		section = p.file.Section(".data.rel.ro.gopclntab")
+	}
+	if section == nil {
+		return tooOld(errPclntab)
+	}
+	data, err := section.Data()
+	if err != nil {
+		return tooOld(err)
+	}
+	if p.module, err = p.image.findModuledata(section.Addr); err != nil {
+		return tooOld(err)
+	}
+	if p.lines, err = parsePclntab(data, p.module.text); err != nil {
+		return tooOld(err)
+	}
+	p.list = p.lines.all()
+	p.debug = openDebugInfo(p.file)
+	p.types = newTypeTable(p.debug)
+	return nil
+}
+
+// machine names the architecture of a file as Go does where it can.
+func machine(f *elf.File) string {
+	switch f.Machine {
+	case elf.EM_AARCH64:
+		return "arm64"
+	case elf.EM_386:
+		return "386"
+	case elf.EM_ARM:
+		return "arm"
+	case elf.EM_RISCV:
+		return "riscv64"
+	}
+	return strings.ToLower(strings.TrimPrefix(f.Machine.String(), "EM_"))
+}
 
 // Close releases the file.
-func (p *Program) Close() error { panic("not written") }
+func (p *Program) Close() error { return p.file.Close() }
 
 // Path returns the absolute path of the binary.
-func (p *Program) Path() string { panic("not written") }
+func (p *Program) Path() string { return p.path }
 
 // BuildInfo returns what the linker noted: Go version, modules, settings. It is never nil.
-func (p *Program) BuildInfo() *buildinfo.BuildInfo { panic("not written") }
+func (p *Program) BuildInfo() *buildinfo.BuildInfo { return p.info }
 
 // Stripped reports whether the binary has no DWARF: its functions can be traced, their values cannot be read.
-func (p *Program) Stripped() bool { panic("not written") }
+func (p *Program) Stripped() bool { return p.debug == nil }
 
 // SetBias sets what the loader added to the addresses of a position-independent binary: address in memory − address in
 // the file. 0 for others. Symbols and plans handed out before keep the old bias.
-func (p *Program) SetBias(bias uint64) { panic("not written") }
-
-// Functions returns every function, by entry address; those inlined everywhere, which have none, come last.
-func (p *Program) Functions() []Symbol { panic("not written") }
-
-// Plan says how to trace a function. A function whose values cannot be placed still gets a plan: its params carry the
-// reason. An error means that it cannot be traced at all.
-func (p *Program) Plan(sym Symbol) (*Plan, error) { panic("not written") }
+func (p *Program) SetBias(bias uint64) { p.bias = bias }
 
 // Types returns the run's type table. It grows as plans are made and values of new types are met.
-func (p *Program) Types() *recording.Types { panic("not written") }
-
-// Resolver returns the Resolver of the program's pointers to code and types; it reads itabs through mem.
-func (p *Program) Resolver(mem recording.Memory) recording.Resolver { panic("not written") }
-
-// AddFunction gives f an id (its ID is ignored) and remembers that it begins at entry, 0 for one without code. A
-// function that was added for this entry before keeps its id and is not defined again.
-func (p *Program) AddFunction(entry uint64, f recording.Function) recording.FunctionID {
-	panic("not written")
-}
-
-// Definitions returns the types, functions and files that were added since the last call, files with their bodies.
-// Every event must be preceded by the definitions its record needs: call it after each capture, it is cheap when there
-// is nothing new.
-func (p *Program) Definitions() recording.Definitions { panic("not written") }
+func (p *Program) Types() *recording.Types { return p.types.all }
 
 // FunctionContaining returns the function whose code holds pc; false outside Go code.
-func (p *Program) FunctionContaining(pc uint64) (Symbol, bool) { panic("not written") }
+func (p *Program) FunctionContaining(pc uint64) (Symbol, bool) {
+	i, ok := find(p.list, pc-p.bias)
+	if !ok {
+		return Symbol{}, false
+	}
+	p.loadSymbols()
+	return p.moved(p.symbols[i]), true
+}
 
 // LineAt returns the source position of the instruction at pc; line 0 outside Go code.
-func (p *Program) LineAt(pc uint64) (file string, line int) { panic("not written") }
+func (p *Program) LineAt(pc uint64) (file string, line int) {
+	pc -= p.bias
+	i, ok := find(p.list, pc)
+	if !ok {
+		return "", 0
+	}
+	f := &p.list[i]
+	return p.lines.file(f, pc), int(max(p.lines.value(f.pcline, f.entry, pc), 0))
+}
 
 // Lookup returns the address of a function or variable by its linker symbol or Go name, e.g. "runtime.gopanic"; false
 // when the binary does not have it or does not say.
-func (p *Program) Lookup(name string) (uint64, bool) { panic("not written") }
-
-// Offsets returns where the runtime keeps what a tracer needs to know.
-func (p *Program) Offsets() (Offsets, error) { panic("not written") }
-
-// Offsets are byte offsets of fields in the runtime's structures.
-type Offsets struct {
-	StackLo    uint64 // g.stack.lo
-	StackHi    uint64 // g.stack.hi
-	GoID       uint64 // g.goid
-	ParentGoID uint64 // g.parentGoid
-	GoPC       uint64 // g.gopc: return address behind the go statement
-	StartPC    uint64 // g.startpc
-	M          uint64 // g.m
-	Panic      uint64 // g._panic
-	MTLS       uint64 // m.tls
-	MProcID    uint64 // m.procid
-	MCurG      uint64 // m.curg
+func (p *Program) Lookup(name string) (uint64, bool) {
+	if addr, ok := p.image.symbol(name); ok {
+		return addr + p.bias, true
+	}
+	for i := range p.list {
+		if p.list[i].name == name {
+			return p.list[i].entry + p.bias, true
+		}
+	}
+	return 0, false
 }
-
-type programState struct{}

@@ -33,7 +33,11 @@ func main() {
 	results := make(chan result)
 	var pool sync.WaitGroup
 	for id := range *workers {
-		pool.Go(func() { work(id, jobs, results, *crash) })
+		pool.Add(1)
+		go func() {
+			defer pool.Done()
+			work(id, jobs, results, *crash)
+		}()
 	}
 	go produce(*count, jobs)
 	go func() {

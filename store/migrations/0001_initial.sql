@@ -62,7 +62,7 @@ CREATE TABLE blocks (
 CREATE INDEX blocks_by_seq ON blocks (run, first_seq, number);
 CREATE INDEX blocks_by_time ON blocks (run, high_ns, number);
 
--- The encoded blocks, whole.
+-- The encoded blocks, whole but for the bodies of source files.
 CREATE TABLE block_bodies (
     key    INTEGER PRIMARY KEY,
     run    INTEGER NOT NULL REFERENCES runs (key),

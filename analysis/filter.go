@@ -1,0 +1,59 @@
+package analysis
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"smiley/recording"
+)
+
+// Filter chooses events of a run. The zero value chooses all.
+type Filter struct {
+	Goroutine int64    // only of this goroutine; 0: of all
+	Function  *Pattern // only of these functions; nil: of all
+	From, To  Moment   // both included
+}
+
+// Moment is a place in a run: an event, or a time.
+type Moment struct {
+	Seq  uint64 // 0: Time counts
+	Time int64  // ns since the run's start
+	Set  bool   // false: the beginning, or the end
+}
+
+// ParseFilter makes a Filter of what a person wrote; empty texts and 0 choose all. A moment is a duration since the run's start
+// ("1.5s", "0") or "#" and an event's seq. Errors: CodeInvalid.
+func ParseFilter(goroutine int64, function, from, to string) (Filter, error) {
+	f := Filter{Goroutine: goroutine}
+	if goroutine < 0 {
+		return f, recording.Errorf(recording.CodeInvalid, "bad goroutine %d", goroutine).WithHint("smiley goroutines RUN lists them")
+	}
+	var err error
+	if function != "" {
+		if f.Function, err = ParsePattern(function); err != nil {
+			return f, err
+		}
+	}
+	if f.From, err = parseMoment(from); err != nil {
+		return f, err
+	}
+	f.To, err = parseMoment(to)
+	return f, err
+}
+
+func parseMoment(text string) (Moment, error) {
+	if text == "" {
+		return Moment{}, nil
+	}
+	if digits, ok := strings.CutPrefix(text, "#"); ok {
+		seq, err := strconv.ParseUint(digits, 10, 64)
+		if err == nil && seq > 0 {
+			return Moment{Seq: seq, Set: true}, nil
+		}
+	} else if d, err := time.ParseDuration(text); err == nil && d >= 0 {
+		return Moment{Time: int64(d), Set: true}, nil
+	}
+	return Moment{}, recording.Errorf(recording.CodeInvalid, "bad moment %q", text).
+		WithHint(`write a time since the run's start ("1.5s", "250ms") or the number of an event ("#1204")`)
+}

@@ -1,0 +1,76 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"smiley/recording"
+	"smiley/store"
+)
+
+// shortLived is how many of the short goroutines are alive at a time.
+const shortLived = 100
+
+// goroutines measures whether the recorder's memory stays flat while a program starts one short goroutine after the
+// other: each makes two calls and ends.
+func goroutines(ctx context.Context, s settings) error {
+	total := s.scaled(2_000_000)
+	file := filepath.Join(s.dir, "goroutines.db")
+	st, err := store.Open(ctx, file)
+	if err != nil {
+		return err
+	}
+	resetPeak()
+	rows := [][]string{{"goroutines ended", "memory"}}
+	start := time.Now()
+	_, err = record(ctx, st, mixInts, func(b *recording.Builder) error {
+		return churn(b, total, func(done int) {
+			rows = append(rows, []string{fmt.Sprint(done), mebibytes(resident())})
+		})
+	})
+	took := time.Since(start)
+	if err := errors.Join(err, st.Close()); err != nil {
+		return err
+	}
+	disk, err := diskUse(file)
+	rows = append(rows, []string{"peak", mebibytes(peak())})
+	table(fmt.Sprintf("Memory while %d goroutines begin and end (%s events/s, %.0f B a goroutine on disk)", total,
+		perSecond(6*total, took), float64(disk)/float64(total)), rows...)
+	return errors.Join(err, removeAll(file))
+}
+
+// churn appends the events of total goroutines: start, a call in a call, end.
+func churn(b *recording.Builder, total int, sample func(done int)) error {
+	p := newProgram(mixInts)
+	const events = 6
+	stacks := make([][]recording.FunctionID, shortLived)
+	var r recording.Raw
+	for wave := 0; wave < total; wave += shortLived {
+		for step := range events {
+			for i := range shortLived {
+				p.tick()
+				id := int64(wave + i + 1)
+				switch step {
+				case 0:
+					r = recording.Raw{Kind: recording.KindGoroutineStart, Goroutine: id, Time: p.now}
+				case 1, 2:
+					p.enter(&r, &stacks[i], id, recording.FunctionID(step))
+				case 3, 4:
+					p.leave(&r, &stacks[i], id)
+				case 5:
+					r = recording.Raw{Kind: recording.KindGoroutineEnd, Goroutine: id, Time: p.now}
+				}
+				if err := b.Append(&r); err != nil {
+					return err
+				}
+			}
+		}
+		if done := wave + shortLived; done%(max(total/5/shortLived, 1)*shortLived) == 0 {
+			sample(done)
+		}
+	}
+	return nil
+}

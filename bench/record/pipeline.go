@@ -1,0 +1,98 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"smiley/recording"
+	"smiley/store"
+)
+
+// inFlight bounds the blocks between two stages of the pipeline.
+const inFlight = 4
+
+// errStopped is what the builder gets when a later stage failed; that stage has the reason.
+var errStopped = errors.New("a later stage stopped")
+
+// record sends events through the pipeline of a local run into a new recording in s: the builder on this goroutine, the
+// encoder and the store on one each. It returns when all is committed.
+func record(ctx context.Context, s *store.Store, m mix, events func(*recording.Builder) error) (recording.RunID, error) {
+	run, err := newRun()
+	if err != nil {
+		return run.ID, err
+	}
+	drafts, encoded := make(chan *recording.Draft, inFlight), make(chan []byte, inFlight)
+	stopped := make(chan struct{})
+	encodeErr, storeErr := make(chan error, 1), make(chan error, 1)
+	go func() {
+		defer close(encoded)
+		encodeErr <- encode(drafts, encoded, stopped)
+	}()
+	go func() {
+		defer close(stopped)
+		storeErr <- keep(ctx, s, encoded)
+	}()
+	b := recording.NewBuilder(run, func(d *recording.Draft) error {
+		select {
+		case drafts <- d:
+			return nil
+		case <-stopped:
+			return errStopped
+		}
+	})
+	err = b.Define(m.definitions())
+	if err == nil {
+		err = events(b)
+	}
+	if err == nil {
+		err = b.Finish(recording.RunEnd{End: time.Now()})
+	}
+	close(drafts)
+	return run.ID, errors.Join(<-storeErr, <-encodeErr, err)
+}
+
+func encode(drafts <-chan *recording.Draft, encoded chan<- []byte, stopped <-chan struct{}) error {
+	for d := range drafts {
+		block, err := d.Encode(nil)
+		if err != nil {
+			return err
+		}
+		select {
+		case encoded <- block:
+		case <-stopped:
+			return errStopped
+		}
+	}
+	return nil
+}
+
+func keep(ctx context.Context, s *store.Store, encoded <-chan []byte) error {
+	for block := range encoded {
+		if _, err := s.Append(ctx, block); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// repeat appends events again and again, at later times, until calls of them were calls.
+func repeat(list []recording.Raw, calls int) func(*recording.Builder) error {
+	span := list[len(list)-1].Time
+	return func(b *recording.Builder) error {
+		for shift := int64(0); ; shift += span {
+			for i := range list {
+				r := list[i]
+				r.Time += shift
+				if err := b.Append(&r); err != nil {
+					return err
+				}
+				if r.Kind == recording.KindCall {
+					if calls--; calls == 0 {
+						return nil
+					}
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,251 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"time"
+
+	"smiley/recording"
+	"smiley/store"
+)
+
+// query measures questions to a recording of 100 million calls. A process of its own asks them, so that its memory can
+// be measured.
+func query(ctx context.Context, s settings) error {
+	if _, err := os.Stat(s.file); errors.Is(err, fs.ErrNotExist) {
+		start := time.Now()
+		calls := s.scaled(100_000_000)
+		if err := recordFile(ctx, s.file, mixInts, large(calls)); err != nil {
+			return err
+		}
+		disk, err := diskUse(s.file)
+		if err != nil {
+			return err
+		}
+		fmt.Printf("\nA recording of %d calls, half of them made by one call: %s, made in %s.\n", calls, mebibytes(disk),
+			time.Since(start).Round(time.Second))
+	}
+	file, err := filepath.Abs(s.file)
+	if err != nil {
+		return err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(ctx, self, "-serve", "-file", file, "-picks", strconv.Itoa(s.picks))
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	return cmd.Run()
+}
+
+// The goroutines of the large recording: the ordinary ones, one that makes half of all calls from a single call, and
+// short ones that come and go.
+const (
+	loopGoroutine = goroutineCount + 1
+	firstShort    = 100
+	shortCalls    = 500
+)
+
+// large appends the events of a program whose goroutine loopGoroutine makes half of all calls from one call, while others
+// do ordinary work and short goroutines come and go.
+func large(calls int) func(*recording.Builder) error {
+	return func(b *recording.Builder) error {
+		p := newProgram(mixInts)
+		var loop, short []recording.FunctionID
+		shortID, shortLeft := int64(firstShort), shortCalls
+		var r recording.Raw
+		p.enter(&r, &loop, loopGoroutine, 1)
+		for {
+			if err := b.Append(&r); err != nil {
+				return err
+			}
+			if r.Kind == recording.KindCall {
+				calls--
+			}
+			if calls <= 0 && len(loop) == 1 {
+				p.leave(&r, &loop, loopGoroutine)
+				return b.Append(&r)
+			}
+			p.tick()
+			switch dice := p.random.IntN(16); {
+			case dice < 8 || calls <= 0:
+				if len(loop) == 1 {
+					p.enter(&r, &loop, loopGoroutine, 2)
+				} else {
+					p.leave(&r, &loop, loopGoroutine)
+				}
+			case dice == 8 && shortLeft > 0:
+				shortLeft--
+				p.step(&r, &short, shortID)
+			case dice == 8:
+				r = recording.Raw{Kind: recording.KindGoroutineEnd, Goroutine: shortID, Time: p.now}
+				shortID, shortLeft, short = shortID+1, shortCalls, nil
+			default:
+				p.running = p.random.IntN(goroutineCount)
+				p.step(&r, &p.stacks[p.running], int64(p.running+1))
+			}
+		}
+	}
+}
+
+// asker asks a recording.
+type asker struct {
+	r      *store.Reader
+	id     recording.RunID
+	run    *store.RunInfo
+	random *rand.Rand
+	calls  []uint64
+	rows   [][]string
+}
+
+// answer asks the questions and prints how long they took.
+func answer(ctx context.Context, s settings) error {
+	r, err := store.OpenReader(ctx, s.file)
+	if err != nil {
+		return err
+	}
+	defer r.Close() //nolint:errcheck // only read
+	a := asker{r: r, random: rand.New(rand.NewPCG(3, 4)), rows: [][]string{{"question", "p50", "p95", "max"}}}
+	if a.id, err = r.FindRun(ctx, store.LastRun); err != nil {
+		return err
+	}
+	if a.run, err = r.Run(ctx, a.id); err != nil {
+		return err
+	}
+	if err := a.choose(ctx, s.picks); err != nil {
+		return err
+	}
+	if err := a.askAll(ctx, s.picks); err != nil {
+		return err
+	}
+	a.rows = append(a.rows, []string{"memory of the process, at most", mebibytes(peak()), "", ""})
+	table(fmt.Sprintf("Questions to a recording of %d calls", a.run.Calls), a.rows...)
+	return nil
+}
+
+// choose picks random calls.
+func (a *asker) choose(ctx context.Context, picks int) error {
+	for len(a.calls) < picks {
+		for e, err := range a.r.Events(ctx, a.id, store.EventQuery{FromSeq: 1 + a.random.Uint64N(a.run.Events), Limit: 1}) {
+			if err != nil {
+				return err
+			}
+			if e.Kind == recording.KindCall {
+				a.calls = append(a.calls, e.Seq)
+			}
+		}
+	}
+	return nil
+}
+
+func (a *asker) askAll(ctx context.Context, picks int) error {
+	loop, err := a.r.Roots(ctx, a.id, loopGoroutine, 0, 1)
+	if err != nil {
+		return err
+	}
+	functions, err := a.r.Functions(ctx, a.id)
+	if err != nil {
+		return err
+	}
+	shorts := int64(a.run.Goroutines) - loopGoroutine
+	return errors.Join(
+		a.ask("children of a random call, first page", picks, func(i int) error {
+			_, err := a.r.Children(ctx, a.id, a.calls[i], 0, 100)
+			return err
+		}),
+		a.ask("children of the call that made half of all calls, first page", picks, func(int) error {
+			_, err := a.r.Children(ctx, a.id, loop[0].Seq, 0, 100)
+			return err
+		}),
+		a.ask("the same, page behind a random child", picks, func(i int) error { return a.childrenBehind(ctx, loop[0].Seq, a.calls[i]) }),
+		a.ask("outermost calls of a goroutine, first page", picks, func(i int) error {
+			_, err := a.r.Roots(ctx, a.id, int64(1+i%loopGoroutine), 0, 100)
+			return err
+		}),
+		a.ask("events of a random short goroutine, first page", picks, func(int) error {
+			return a.first(ctx, store.EventQuery{Goroutine: firstShort + a.random.Int64N(max(shorts, 1)), Limit: 100})
+		}),
+		a.ask("events from a random time on, first page", picks, func(int) error {
+			return a.first(ctx, store.EventQuery{FromTime: a.random.Int64N(a.run.Last), Limit: 100})
+		}),
+		a.ask("statistics of all functions", picks, func(int) error {
+			_, err := a.r.FunctionStats(ctx, a.id)
+			return err
+		}),
+		a.ask("call graph", picks, func(int) error {
+			_, err := a.r.EdgeStats(ctx, a.id)
+			return err
+		}),
+		a.ask("a random call with its values", picks, func(i int) error { return a.values(ctx, functions, a.calls[len(a.calls)-1-i]) }),
+	)
+}
+
+// ask measures one question.
+func (a *asker) ask(name string, n int, question func(i int) error) error {
+	took := make([]time.Duration, n)
+	for i := range took {
+		start := time.Now()
+		if err := question(i); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		took[i] = time.Since(start)
+	}
+	slices.Sort(took)
+	a.rows = append(a.rows, []string{
+		name, milliseconds(took[n/2]), milliseconds(took[n*95/100]), milliseconds(took[n-1]),
+	})
+	return nil
+}
+
+// childrenBehind asks for the page behind the first child of call that begins at or behind seq.
+func (a *asker) childrenBehind(ctx context.Context, call, seq uint64) error {
+	for e, err := range a.r.Events(ctx, a.id, store.EventQuery{FromSeq: seq, Goroutine: loopGoroutine, Limit: 2}) {
+		if err != nil {
+			return err
+		}
+		if e.Kind == recording.KindCall {
+			_, err := a.r.Children(ctx, a.id, call, e.Seq, 100)
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *asker) first(ctx context.Context, query store.EventQuery) error {
+	query.Parts = recording.WithData
+	for _, err := range a.r.Events(ctx, a.id, query) {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// values asks for a call and decodes its arguments and results.
+func (a *asker) values(ctx context.Context, functions []recording.Function, seq uint64) error {
+	types, err := a.r.Types(ctx, a.id)
+	if err != nil {
+		return err
+	}
+	call, err := a.r.Call(ctx, a.id, seq)
+	if err != nil {
+		return err
+	}
+	d := recording.ValueDecoder{Types: types, Bounds: a.run.Settings.Bounds}
+	f := functions[call.Function-1]
+	for _, v := range d.Values(f.Params, call.Args) {
+		if v.Unreadable != "" {
+			return fmt.Errorf("argument %s of call %d is unreadable: %s", v.Name, seq, v.Unreadable)
+		}
+	}
+	d.Values(f.Results, call.Results)
+	return nil
+}

@@ -1,0 +1,163 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"smiley/export"
+	"smiley/recording"
+)
+
+// Exit statuses. `smiley run` otherwise exits with the status of the program it ran.
+const (
+	statusOK     = 0
+	statusFailed = 1
+	statusRun    = 125 // run: smiley itself failed
+)
+
+// app is one invocation of smiley.
+type app struct {
+	stdin  io.Reader
+	stdout *bufio.Writer // data
+	stderr io.Writer     // chatter
+	files  files
+
+	database string // --database
+	json     bool   // --json
+	debug    bool   // --debug
+	status   int
+}
+
+// files are the descriptors behind the streams, where they have one: a program that is run gets these.
+type files struct{ stdin, stdout, stderr *os.File }
+
+// Run runs smiley with args, which do not include the program's name, and returns its exit status. The status is that of
+// the recorded program for `smiley run`.
+func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	a := &app{stdin: stdin, stdout: bufio.NewWriterSize(stdout, 64<<10), stderr: stderr}
+	a.files.stdin, _ = stdin.(*os.File)
+	a.files.stdout, _ = stdout.(*os.File)
+	a.files.stderr, _ = stderr.(*os.File)
+
+	// A reader that goes away, as head does, is no failure: with a handler installed writing fails, and that ends us
+	// quietly. An ignored signal would be passed on to the program that is run; a handled one is not.
+	broken := make(chan os.Signal, 1)
+	signal.Notify(broken, syscall.SIGPIPE)
+	defer signal.Stop(broken)
+
+	root := a.rootCommand()
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(a.stdout)
+	root.SetErr(stderr)
+	command, err := root.ExecuteContextC(ctx)
+	if flushed := a.stdout.Flush(); err == nil {
+		err = flushed
+	}
+	if err == nil || closedPipe(err) {
+		return a.status
+	}
+	a.fail(command, err)
+	if command != nil && command.Name() == "run" {
+		return statusRun
+	}
+	return statusFailed
+}
+
+func closedPipe(err error) bool {
+	return errors.Is(err, syscall.EPIPE) || errors.Is(err, fs.ErrClosed) || errors.Is(err, io.ErrClosedPipe)
+}
+
+// fail says what went wrong: one line with the message, one with what to do about it, and with --debug the causes.
+func (a *app) fail(command *cobra.Command, err error) {
+	var known *recording.Error
+	if !errors.As(err, &known) {
+		known = commandLineError(command, err)
+	}
+	a.sayError(known)
+	if a.debug {
+		fmt.Fprintf(a.stderr, "debug: %s: %v\n", known.Code, err)
+		for cause := errors.Unwrap(err); cause != nil; cause = errors.Unwrap(cause) {
+			fmt.Fprintf(a.stderr, "debug: %T: %v\n", cause, cause)
+		}
+	}
+}
+
+// sayError prints an error or a warning. A compiler's words are several lines; all but those are kept to one.
+func (a *app) sayError(e *recording.Error) {
+	lines := strings.Split(strings.TrimRight(e.Message, "\n"), "\n")
+	for i := range lines {
+		lines[i] = export.Escape(strings.ReplaceAll(lines[i], "\t", "    "))
+	}
+	fmt.Fprintf(a.stderr, "smiley: %s\n", strings.Join(lines, "\n"))
+	if e.Hint != "" {
+		fmt.Fprintf(a.stderr, "hint: %s\n", export.Escape(e.Hint))
+	}
+}
+
+// commandLineError turns what the command line parser says, and failures that nobody foresaw, into errors of ours.
+func commandLineError(command *cobra.Command, err error) *recording.Error {
+	path := "smiley"
+	if command != nil {
+		path = command.CommandPath()
+	}
+	message, _, _ := strings.Cut(err.Error(), "\n")
+	e := &recording.Error{Code: recording.CodeInvalid, Message: message, Err: err}
+	if name, ok := strings.CutPrefix(message, "unknown command "); ok && command != nil {
+		name, _, _ = strings.Cut(strings.TrimPrefix(name, `"`), `"`)
+		if near := command.SuggestionsFor(name); len(near) > 0 {
+			return e.WithHint("did you mean: %s %s", path, strings.Join(near, ", "+path+" "))
+		}
+	}
+	return e.WithHint("see: %s --help", path)
+}
+
+func (a *app) rootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "smiley",
+		Short: "Record what a Go program does, call by call with values, and read it back",
+		Long: `smiley records what a Go program did: every call of your functions, with its arguments, its results, its goroutine and
+its time. The recording is kept in one file and is there when the program is long gone.`,
+		Example: `  smiley run ./cmd/server          record a program of yours
+  smiley list                      what was recorded
+  smiley replay last               the last recording, event by event
+  smiley stats show last           where the calls and the time went`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.NoArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SuggestionsMinimumDistance = 2
+	flags := root.PersistentFlags()
+	flags.StringVar(&a.database, "database", "", "file that holds the recordings (default $SMILEY_DATABASE, else $XDG_DATA_HOME/smiley/smiley.db)")
+	flags.BoolVar(&a.debug, "debug", false, "show the causes of an error")
+	root.AddCommand(
+		a.runCommand(), a.listCommand(), a.showCommand(), a.goroutinesCommand(), a.filesCommand(), a.deleteCommand(),
+		a.exportCommand(), a.importCommand(), a.replayCommand(), a.statsCommand(), a.versionCommand(),
+	)
+	return root
+}
+
+// withJSON adds --json to a command that reads.
+func (a *app) withJSON(command *cobra.Command) *cobra.Command {
+	command.Flags().BoolVar(&a.json, "json", false, "print one JSON object a line (see docs/reference/json.md)")
+	return command
+}
+
+// printJSON writes a value as one line.
+func (a *app) printJSON(value any) error {
+	encoder := json.NewEncoder(a.stdout)
+	encoder.SetEscapeHTML(false)
+	return encoder.Encode(value)
+}

@@ -1,0 +1,161 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/signal"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"smiley/analysis"
+	"smiley/export"
+	"smiley/recording"
+	"smiley/store"
+	"smiley/tracer"
+	"smiley/transport"
+)
+
+// blocksInFlight is how many blocks may be under way to the store before the program waits for it.
+const blocksInFlight = 16
+
+// signalsInFlight is how many signals may wait to be passed on to the program.
+const signalsInFlight = 16
+
+func (a *app) runCommand() *cobra.Command {
+	options := tracer.Options{Bounds: recording.DefaultBounds()}
+	var buildFlags string
+	var quiet bool
+	command := &cobra.Command{
+		Use:   "run [flags] TARGET [-- ARGS]",
+		Short: "Run a program and record what it does",
+		Long: `Run a program and record every call of its functions, with arguments, results, goroutine and time.
+
+TARGET is a binary, a package (./cmd/x, ., an import path) or a .go file. Packages and files are built first, their own module
+without inlining so that every call can be seen. The program owns standard input, output and error as if it had been
+started without smiley; signals reach it, and a second SIGINT or SIGTERM kills it, with everything captured so far kept. smiley
+exits with the program's status (128+n when signal n ended it), or with 125 when smiley itself fails.
+
+By default the functions of the main module are recorded. A pattern names a package ("example.com/m/...") or a function
+("main.(*Cart).Add"), "..." standing for any text; with --include only what it names is recorded.`,
+		Example: `  smiley run ./cmd/server -- --port 8080
+  smiley run . --exclude 'example.com/m/log/...'
+  smiley run ./server --include 'main.handle...' --include 'example.com/m/db/...'
+  smiley run ./bin/tool --include-deps --max-depth 4`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 || cmd.ArgsLenAtDash() == 0 {
+				return errors.New("what should be run? a binary, a package or a .go file is missing")
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			options.Target, options.Args = args[0], args[1:]
+			options.BuildFlags = strings.Fields(buildFlags)
+			if err := checkBounds(&options); err != nil {
+				return err
+			}
+			return a.run(cmd.Context(), options, quiet)
+		},
+	}
+	flags := command.Flags()
+	flags.StringVar(&buildFlags, "build-flags", "", "further flags for go build, separated by spaces")
+	flags.StringSliceVar(&options.Tags, "tags", nil, "build tags")
+	flags.StringArrayVar(&options.Include, "include", nil, "record what this pattern names, and nothing else (repeatable)")
+	flags.StringArrayVar(&options.Exclude, "exclude", nil, "do not record what this pattern names (repeatable)")
+	flags.BoolVar(&options.IncludeDeps, "include-deps", false, "record the functions of other modules too")
+	flags.BoolVar(&options.IncludeStdlib, "include-stdlib", false, "record the functions of the standard library too")
+	flags.IntVar(&options.MaxDepth, "max-depth", 0, "record calls down to this depth only; 0 is no limit")
+	flags.IntVar(&options.Bounds.StringBytes, "string-bytes", options.Bounds.StringBytes, "bytes to keep of a string")
+	flags.IntVar(&options.Bounds.Elements, "elements", options.Bounds.Elements, "elements to keep of a slice or array")
+	flags.IntVar(&options.Bounds.Follow, "follow", options.Bounds.Follow, "pointers to follow, one behind the other")
+	flags.BoolVarP(&quiet, "quiet", "q", false, "say nothing unless something is wrong")
+	return command
+}
+
+func checkBounds(options *tracer.Options) error {
+	for _, bound := range []struct {
+		name  string
+		value int
+	}{
+		{"max-depth", options.MaxDepth},
+		{"string-bytes", options.Bounds.StringBytes},
+		{"elements", options.Bounds.Elements},
+		{"follow", options.Bounds.Follow},
+	} {
+		if bound.value < 0 {
+			return recording.Errorf(recording.CodeInvalid, "--%s cannot be %d", bound.name, bound.value).WithHint("give 0 or more")
+		}
+	}
+	return nil
+}
+
+// run records a program into the store, through the channel that a remote recorder would be at the other end of.
+func (a *app) run(ctx context.Context, options tracer.Options, quiet bool) error {
+	recordings, err := a.openStore(ctx)
+	if err != nil {
+		return err
+	}
+	result, err := a.record(ctx, recordings, options, quiet)
+	if err == nil && (!quiet || result.Ledger.Dropped > 0) {
+		err = a.sayResult(ctx, recordings.Reader, result)
+	}
+	if closed := recordings.Close(); err == nil {
+		err = closed
+	}
+	if err != nil && result.Run != (recording.RunID{}) {
+		_ = a.say("the program ended with status %d; what was recorded until the failure is in run %s", result.Status(), result.Run)
+	}
+	a.status = result.Status()
+	return err
+}
+
+// record runs the program and keeps its blocks until the last one is committed.
+func (a *app) record(ctx context.Context, recordings *store.Store, options tracer.Options, quiet bool) (tracer.Result, error) {
+	signals := make(chan os.Signal, signalsInFlight)
+	signal.Notify(signals, forwarded...)
+	defer signal.Stop(signals)
+	options.Signals = signals
+	options.Stdin, options.Stdout, options.Stderr = a.files.stdin, a.files.stdout, a.files.stderr
+	options.Warn = a.sayError
+	if counter := newCounter(a.files); counter != nil && !quiet {
+		options.Progress = counter.show
+		defer counter.clear()
+	}
+
+	sink, receiver := transport.Local(blocksInFlight)
+	kept := make(chan error, 1)
+	go func() {
+		kept <- transport.Record(ctx, receiver, func(encoded []byte) error {
+			_, err := recordings.Append(ctx, encoded)
+			return err
+		})
+	}()
+	result, err := tracer.Run(ctx, options, sink)
+	if failed := <-kept; err == nil {
+		err = failed
+	}
+	return result, err
+}
+
+// sayResult is the one line at the end: which run, how much of it there is, and how to look at it.
+func (a *app) sayResult(ctx context.Context, reader *store.Reader, result tracer.Result) error {
+	run, err := analysis.Open(ctx, reader, result.Run.String())
+	if err != nil {
+		return err
+	}
+	id, err := run.ShortID(ctx)
+	if err != nil {
+		return err
+	}
+	s := run.Summary()
+	lost := "nothing lost"
+	if losses := export.Losses(&s); len(losses) > 0 {
+		lost = strings.Join(losses, ", ")
+	}
+	see := "smiley replay " + id
+	if a.database != "" {
+		see += " --database " + a.database
+	}
+	return a.say("run %s: %s, %s, %s; see: %s", id, export.Plural(s.Calls, "call"), export.Plural(s.Goroutines, "goroutine"), lost, see)
+}

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"smiley/internal/sample"
+)
+
+// TestMain makes this binary be smiley when a script calls it that.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"smiley": main})
+}
+
+// TestScripts runs testdata/script: every command, and everything a person can do wrong, with the real program. Scripts that
+// run programs need a platform that can record them; those that read use a recording made by hand.
+func TestScripts(t *testing.T) {
+	build := goEnvironment(t)
+	testscript.Run(t, testscript.Params{
+		Dir:                 filepath.Join("testdata", "script"),
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		UpdateScripts:       *update,
+		Condition:           condition,
+		Setup: func(env *testscript.Env) error {
+			// The scripts build programs: with the caches of the person who runs the tests, or each would take minutes.
+			for name, value := range build {
+				env.Setenv(name, value)
+			}
+			env.Setenv("HOME", filepath.Join(env.WorkDir, "home"))
+			env.Setenv("NO_COLOR", "1")
+			env.Setenv("TZ", "UTC")
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"sample": keepSample,
+			"lines":  countLines,
+			"status": exitStatus,
+			"damage": damage,
+		},
+	})
+}
+
+// condition knows [records], where programs can be recorded, and [root].
+func condition(name string) (bool, error) {
+	switch name {
+	case "records":
+		return runtime.GOOS == "linux" && runtime.GOARCH == "amd64", nil
+	case "root":
+		return os.Geteuid() == 0, nil
+	}
+	return false, nil
+}
+
+func goEnvironment(t *testing.T) map[string]string {
+	t.Helper()
+	names := []string{"GOCACHE", "GOMODCACHE", "GOPATH", "GOROOT", "GOPROXY", "GOTOOLCHAIN"}
+	out, err := exec.Command("go", append([]string{"env"}, names...)...).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	values := map[string]string{"GOFLAGS": "-buildvcs=false", "GOWORK": "off"}
+	for i, value := range strings.Split(strings.TrimRight(string(out), "\n"), "\n") {
+		values[names[i]] = value
+	}
+	return values
+}
+
+// keepSample is "sample FILE": it makes a database with the recording that package sample describes.
+func keepSample(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: sample FILE")
+	}
+	blocks, err := sample.Shop()
+	ts.Check(err)
+	ts.Check(sample.Keep(context.Background(), ts.MkAbs(args[0]), blocks))
+}
+
+// countLines is "lines N FILE": FILE, which may be stdout or stderr, has N lines.
+func countLines(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: lines N FILE")
+	}
+	text := ts.ReadFile(args[1])
+	if got := strings.Count(text, "\n"); strconv.Itoa(got) != args[0] {
+		ts.Fatalf("%s has %d lines, not %s:\n%s", args[1], got, args[0], text)
+	}
+}
+
+// exitStatus is "status N PROGRAM ARGS...": the program ends with status N.
+func exitStatus(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: status N PROGRAM ARGS...")
+	}
+	err := ts.Exec(args[1], args[2:]...)
+	got := 0
+	if exit, ok := err.(*exec.ExitError); ok {
+		got = exit.ExitCode()
+	} else if err != nil {
+		ts.Fatalf("%v", err)
+	}
+	if strconv.Itoa(got) != args[0] {
+		ts.Fatalf("%s ended with status %d, not %s", args[1], got, args[0])
+	}
+}
+
+// damage is "damage FILE": a database whose pages are overwritten, all but the one that says what it is.
+func damage(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: damage FILE")
+	}
+	file := ts.MkAbs(args[0])
+	content, err := os.ReadFile(file)
+	ts.Check(err)
+	for i := 4096; i < len(content); i++ {
+		content[i] = byte(i * 7)
+	}
+	ts.Check(os.WriteFile(file, content, 0o600))
+}

@@ -1,0 +1,638 @@
+package recording
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+	"math"
+	"os"
+	"path/filepath"
+	"reflect"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+// recorded builds a recording of raws, cut after each index in cuts, and checks it.
+func recorded(t rapid.TB, d Definitions, raws []Raw, cuts ...int) *collector {
+	c := newCollector(t)
+	b := NewBuilder(testRun(), c.emit)
+	must(t, b.Define(d))
+	for i := range raws {
+		must(t, b.Append(&raws[i]))
+		for _, cut := range cuts {
+			if cut == i {
+				must(t, b.Cut(raws[i].Time))
+			}
+		}
+	}
+	must(t, b.Finish(RunEnd{End: time.Unix(1e9+1, 0).UTC(), Duration: 1e6, Signal: "SIGKILL", Error: "boom", Stack: "goroutine 1"}))
+	must(t, c.checks.Finish())
+	return c
+}
+
+func must(t rapid.TB, err error) {
+	if err != nil {
+		t.Helper()
+		t.Fatal(err)
+	}
+}
+
+func events(t rapid.TB, blocks []*Block) []Event {
+	var list []Event
+	for _, b := range blocks {
+		for e, err := range b.Events(WithData) {
+			must(t, err)
+			e.Data = append([]byte(nil), e.Data...)
+			list = append(list, e)
+		}
+	}
+	return list
+}
+
+func text(t rapid.TB, blocks []*Block) []byte {
+	var out []byte
+	for _, b := range blocks {
+		var err error
+		out, err = AppendText(out, b)
+		must(t, err)
+	}
+	return out
+}
+
+// TestTextReadsBack shows that the text form's events build the same recording again.
+func TestTextReadsBack(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		raws := drawRaws(t, 5)
+		for i := range raws {
+			if raws[i].Kind == KindPanic {
+				raws[i].Frame = 0 // events do not keep it
+			}
+		}
+		first := recorded(t, plainTables(5), raws)
+		again, err := ParseText(text(t, first.blocks))
+		must(t, err)
+		second := recorded(t, plainTables(5), again)
+		if a, b := events(t, first.blocks), events(t, second.blocks); !reflect.DeepEqual(a, b) {
+			t.Fatalf("%+v\nbecame\n%+v", a, b)
+		}
+	})
+}
+
+func TestParseTextSaysWhichLine(t *testing.T) {
+	for _, bad := range []string{
+		"event", "event 1 x g1 call", "event 1 0 gx call", "event 1 0 g1 jump", "event 1 0 g1 call depth=-1",
+		"event 1 0 g1 call data=0", "event 1 0 g1 call fx", "event 1 0 g1 line line=4294967296", "event 1 0 g1 unknown",
+	} {
+		_, err := ParseText([]byte("block 0\n" + bad + "\n"))
+		if CodeOf(err) != CodeInvalid || !strings.Contains(err.Error(), "line 2") {
+			t.Errorf("%q: %v", bad, err)
+		}
+	}
+}
+
+// story is a recording with every kind of event and definition, small enough to read.
+func story() (Definitions, []Raw) {
+	d := plainTables(4)
+	d.Files = []File{
+		{ID: 1, Name: "main.go", Hash: [32]byte{0xab}, Body: []byte("package main\n")},
+		{ID: 2, Name: "gone.go", Missing: "not found"},
+	}
+	d.Types = append(d.Types, Type{ID: 3, Name: "main.T", Package: "main", Kind: KindStruct, Size: 8, Fields: []Field{{Name: "n", Type: 1}}})
+	d.Functions = append(d.Functions, Function{ID: 5, Name: "main.asm", File: 1, Trace: TraceNot, Reason: "assembly", Variadic: true})
+	d.Goroutines = []Goroutine{{ID: 1, StartFunction: 1}, {ID: 2, Parent: 1, Creator: 2, CreatedIn: 1, CreatedLine: 7, StartFunction: 2, Start: 20}}
+	word := func(v uint64) []byte { return binary.LittleEndian.AppendUint64([]byte{0}, v) }
+	call := func(g, time int64, f FunctionID, frame uint64) Raw {
+		data := []byte{0}
+		for range f % 3 {
+			data = binary.LittleEndian.AppendUint64(data, uint64(time))
+		}
+		return Raw{Kind: KindCall, Goroutine: g, Time: time, Function: f, Frame: frame, Data: data}
+	}
+	raws := []Raw{
+		{Kind: KindGoroutineStart, Goroutine: 1},
+		call(1, 10, 1, 64),
+		{Kind: KindGoroutineStart, Goroutine: 2, Time: 20},
+		call(2, 30, 2, 64),
+		call(1, 40, 3, 128),
+		{Kind: KindLine, Goroutine: 1, Time: 41, Function: 3, Line: 12, Data: []byte{1, 2}},
+		{Kind: KindOutput, Goroutine: 1, Time: 45, Data: []byte("\x01hello\n")},
+		{Kind: KindReturn, Goroutine: 2, Time: 50, Function: 2, Frame: 64, Data: append(word(7), word(1)[1:]...)}, // an error
+		{Kind: KindPanic, Goroutine: 1, Time: 60, Function: 3, Data: []byte("boom")},
+		call(1, 70, 4, 256), // a deferred function, whose return is not seen
+		{Kind: KindRecovered, Goroutine: 1, Time: 80, Frame: 64},
+		{Kind: KindReturn, Goroutine: 2, Time: 85, Function: 4, Frame: 32}, // a return without its call
+		{Kind: KindGap, Goroutine: 0, Time: 90, Data: append(word(3)[1:], "buffer full"...)},
+		call(2, 95, 4, 64),
+		{Kind: KindGoroutineEnd, Goroutine: 2, Time: 99, Flags: FlagGoexit},
+	}
+	return d, raws
+}
+
+// TestBlockText renews testdata/block.txt when SMILEY_UPDATE is set.
+func TestBlockText(t *testing.T) {
+	d, raws := story()
+	got := text(t, recorded(t, d, raws, 4, 8).blocks)
+	golden := filepath.Join("testdata", "block.txt")
+	if os.Getenv("SMILEY_UPDATE") != "" {
+		must(t, os.MkdirAll("testdata", 0o755))
+		must(t, os.WriteFile(golden, got, 0o644))
+	}
+	want, err := os.ReadFile(golden)
+	must(t, err)
+	if !bytes.Equal(got, want) {
+		t.Errorf("the text form is\n%s, not\n%s", got, want)
+	}
+}
+
+// TestDefinitionsSurvive draws definitions, a run and its end, and compares them after decoding.
+func TestDefinitionsSurvive(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		d := drawDefinitions(t)
+		run := testRun()
+		run.Program = rapid.String().Draw(t, "program")
+		run.Args = rapid.SliceOfN(rapid.String(), 1, 3).Draw(t, "args")
+		run.PID = int(rapid.Int32().Draw(t, "pid"))
+		run.Start = time.Unix(rapid.Int64Range(-1e12, 1e12).Draw(t, "start"), 7).UTC()
+		end := RunEnd{
+			End: run.Start.Add(time.Second), Duration: rapid.Int64Min(0).Draw(t, "duration"),
+			ExitCode: int(rapid.Int32().Draw(t, "exit")), Error: rapid.String().Draw(t, "error"),
+		}
+		c := newCollector(t)
+		c.checks = nil // references between random definitions mean nothing
+		b := NewBuilder(run, func(d *Draft) error {
+			encoded, err := d.Encode(nil)
+			must(t, err)
+			block, err := Decode(encoded)
+			must(t, err)
+			c.blocks = append(c.blocks, block)
+			return nil
+		})
+		must(t, b.Define(d))
+		must(t, b.Finish(end))
+		block := c.blocks[0]
+		if !reflect.DeepEqual(*block.Start, run) || !reflect.DeepEqual(*block.End, end) {
+			t.Fatalf("%+v %+v", block.Start, block.End)
+		}
+		if !reflect.DeepEqual(block.Definitions, d) {
+			t.Fatalf("%+v\nbecame\n%+v", d, block.Definitions)
+		}
+	})
+}
+
+func drawDefinitions(t *rapid.T) Definitions {
+	name := rapid.String()
+	var d Definitions
+	for i := range rapid.IntRange(1, 4).Draw(t, "types") {
+		typ := Type{
+			ID: TypeID(i + 1), Name: name.Draw(t, "name"), Package: name.Draw(t, "package"),
+			Kind: TypeKind(rapid.Byte().Draw(t, "kind")), Size: rapid.Uint32Max(1<<20).Draw(t, "size"),
+			Len: rapid.Uint64Max(1<<40).Draw(t, "len"), Methods: rapid.Bool().Draw(t, "methods"),
+		}
+		for range rapid.IntRange(0, 2).Draw(t, "fields") {
+			typ.Fields = append(typ.Fields, Field{Name: name.Draw(t, "field"), Type: 1, Offset: rapid.Uint32().Draw(t, "at"), Embedded: rapid.Bool().Draw(t, "e")})
+		}
+		d.Types = append(d.Types, typ)
+	}
+	for i := range rapid.IntRange(1, 3).Draw(t, "functions") {
+		d.Functions = append(d.Functions, Function{
+			ID: FunctionID(i + 1), Name: name.Draw(t, "name"), Package: name.Draw(t, "package"), File: FileID(i),
+			Line: int(rapid.Int32().Draw(t, "line")), Trace: TraceNot, Reason: name.Draw(t, "reason"), Variadic: i%2 == 0,
+			Params: []Param{{Name: name.Draw(t, "param"), Type: 0, Unreadable: "because"}},
+		})
+	}
+	for i := range rapid.IntRange(1, 3).Draw(t, "files") {
+		d.Files = append(d.Files, File{
+			ID: FileID(i + 1), Name: name.Draw(t, "name"), Body: rapid.SliceOfN(rapid.Byte(), 1, 99).Draw(t, "body"),
+			Hash: [32]byte{byte(i), 1}, Missing: name.Draw(t, "missing"),
+		})
+	}
+	for i := range rapid.IntRange(1, 3).Draw(t, "goroutines") {
+		d.Goroutines = append(d.Goroutines, Goroutine{
+			ID: int64(i + 1), Parent: rapid.Int64().Draw(t, "parent"), Creator: rapid.Uint64().Draw(t, "creator"),
+			CreatedIn: 1, CreatedLine: i, StartFunction: 1, Start: rapid.Int64().Draw(t, "start"),
+		})
+	}
+	return d
+}
+
+// TestLargeDefinitionsAreSplit defines 40 MB of source and one file that is too long.
+func TestLargeDefinitionsAreSplit(t *testing.T) {
+	body := bytes.Repeat([]byte("package main // a line of source\n"), 1<<20/33)
+	var d Definitions
+	for i := range 40 {
+		d.Files = append(d.Files, File{ID: FileID(i + 1), Name: "f.go", Body: append([]byte{byte(i)}, body...)})
+	}
+	d.Files = append(d.Files, File{ID: 41, Name: "long.go", Body: make([]byte, maxFileBody+1)})
+	c := recorded(t, d, nil)
+	var files []File
+	for i, b := range c.blocks {
+		if n := len(c.encoded[i]); n > 16<<20 {
+			t.Errorf("block %d takes %d bytes", i, n)
+		}
+		files = append(files, b.Definitions.Files...)
+	}
+	if len(c.blocks) < 4 || len(files) != 41 {
+		t.Fatalf("%d blocks, %d files", len(c.blocks), len(files))
+	}
+	for i := range 40 {
+		if !bytes.Equal(files[i].Body, d.Files[i].Body) {
+			t.Errorf("file %d differs", i+1)
+		}
+	}
+	if files[40].Missing == "" || len(files[40].Body) != 0 {
+		t.Error("the long file is not missing")
+	}
+}
+
+// TestDropBalances counts drops and gap events.
+func TestDropBalances(t *testing.T) {
+	c := newCollector(t)
+	b := NewBuilder(testRun(), c.emit)
+	must(t, b.Define(plainTables(1)))
+	must(t, b.Drop(5, 0, 10, "ring buffer full"))
+	must(t, b.Cut(20))
+	must(t, b.Append(&Raw{Kind: KindCall, Function: 1, Goroutine: 3, Time: 30, Frame: 8}))
+	must(t, b.Drop(2, 3, 40, "again"))
+	must(t, b.Finish(RunEnd{Duration: 50}))
+	last := c.blocks[len(c.blocks)-1]
+	if last.Captured != 10 || last.Dropped != 7 {
+		t.Errorf("captured %d, dropped %d, not 10 and 7", last.Captured, last.Dropped)
+	}
+	if list := events(t, c.blocks); string(list[0].Data[8:]) != "ring buffer full" || list[2].Call != 2 {
+		t.Errorf("%+v", list)
+	}
+}
+
+// TestEndedGoroutinesAreForgotten runs many short goroutines; what the builder keeps must not depend on their number.
+func TestEndedGoroutinesAreForgotten(t *testing.T) {
+	var scratch []byte
+	b := NewBuilder(testRun(), func(d *Draft) error {
+		var err error
+		scratch, err = d.Encode(scratch[:0])
+		return err
+	})
+	must(t, b.Define(plainTables(1)))
+	for i := range int64(200_000) {
+		id, now := i+10, i*1000
+		must(t, b.Define(Definitions{Goroutines: []Goroutine{{ID: id, Start: now}}}))
+		must(t, b.Append(&Raw{Kind: KindCall, Function: 1, Goroutine: id, Time: now, Frame: 64}))
+		must(t, b.Append(&Raw{Kind: KindPanic, Goroutine: id, Time: now + 1}))
+		must(t, b.Append(&Raw{Kind: KindGoroutineEnd, Goroutine: id, Time: now + 2}))
+	}
+	must(t, b.Cut(0))
+	if len(b.live) != 0 || len(b.active) != 0 || len(b.free) > maxFree {
+		t.Errorf("%d live, %d active, %d free goroutines are kept", len(b.live), len(b.active), len(b.free))
+	}
+}
+
+// TestDeepRecursion goes a million calls deep and back: blocks must hold the frames they touch, not the whole stack.
+func TestDeepRecursion(t *testing.T) {
+	const depth = 1_000_000
+	total, blocks, entries := 0, 0, 0
+	var open, closed uint64
+	b := NewBuilder(testRun(), func(d *Draft) error {
+		entries = max(entries, len(d.entries))
+		encoded, err := d.Encode(nil)
+		must(t, err)
+		block, err := Decode(encoded)
+		must(t, err)
+		total, blocks = total+len(encoded), blocks+1
+		open += uint64(len(block.Summary.Opened))
+		closed += uint64(len(block.Summary.Closed))
+		for _, err := range block.Events(Structure) {
+			must(t, err)
+		}
+		return nil
+	})
+	must(t, b.Define(plainTables(1)))
+	now := int64(0)
+	for i := range depth {
+		now += 50
+		must(t, b.Append(&Raw{Kind: KindCall, Function: 1, Goroutine: 1, Time: now, Frame: uint64(i+1) * 64}))
+	}
+	if n := b.Depth(1); n != depth || b.OpenCall(1) != depth {
+		t.Fatalf("depth %d, open call %d", n, b.OpenCall(1))
+	}
+	for i := depth; i > 0; i-- {
+		now += 50
+		must(t, b.Append(&Raw{Kind: KindReturn, Function: 1, Goroutine: 1, Time: now, Frame: uint64(i) * 64}))
+	}
+	must(t, b.Finish(RunEnd{}))
+	if entries > BlockEvents+1 || open != closed || open == 0 {
+		t.Errorf("%d entries in one block, %d calls opened, %d closed", entries, open, closed)
+	}
+	if perCall := total / depth; perCall > 40 {
+		t.Errorf("%d bytes a call", perCall)
+	}
+}
+
+// TestCompressibleData stores what compresses better than the format allows sections to.
+func TestCompressibleData(t *testing.T) {
+	raws := []Raw{
+		{Kind: KindOutput, Goroutine: 1, Data: make([]byte, MaxData)},
+		{Kind: KindOutput, Goroutine: 1, Data: bytes.Repeat([]byte("ab"), 1<<20)},
+		{Kind: KindCall, Goroutine: 1, Function: 2, Frame: 8, Data: make([]byte, 1<<20)},
+	}
+	list := events(t, recorded(t, plainTables(2), raws).blocks)
+	for i := range raws {
+		if !bytes.Equal(list[i].Data, raws[i].Data) {
+			t.Errorf("event %d differs", i)
+		}
+	}
+}
+
+func TestAppendRefuses(t *testing.T) {
+	b := NewBuilder(testRun(), func(d *Draft) error { _, err := d.Encode(nil); return err })
+	must(t, b.Define(plainTables(1)))
+	for name, r := range map[string]Raw{
+		"kind 0":           {},
+		"kind 10":          {Kind: KindGoroutineEnd + 1},
+		"unknown function": {Kind: KindCall, Function: 2},
+		"no function":      {Kind: KindReturn},
+		"long data":        {Kind: KindOutput, Data: make([]byte, MaxData+1)},
+		"short gap":        {Kind: KindGap, Data: []byte("1234567")},
+	} {
+		if err := b.Append(&r); CodeOf(err) != CodeInvalid {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for name, d := range map[string]Definitions{
+		"type":     {Types: []Type{{ID: 4}}},
+		"function": {Functions: []Function{{ID: 1}}},
+		"file":     {Files: []File{{ID: 2}}},
+	} {
+		if err := b.Define(d); CodeOf(err) != CodeInvalid {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	must(t, b.Finish(RunEnd{}))
+	if err := b.Append(&Raw{Kind: KindGoroutineStart}); CodeOf(err) != CodeInvalid {
+		t.Errorf("after the end: %v", err)
+	}
+	if err := b.Finish(RunEnd{}); CodeOf(err) != CodeInvalid {
+		t.Errorf("second end: %v", err)
+	}
+}
+
+// TestFailedEmitSticks shows that nothing is taken after a block was lost.
+func TestFailedEmitSticks(t *testing.T) {
+	lost := Errorf(CodeFull, "disk full")
+	b := NewBuilder(testRun(), func(*Draft) error { return lost })
+	for i, err := range []error{b.Cut(1), b.Append(&Raw{Kind: KindGoroutineStart}), b.Drop(1, 0, 0, ""), b.Finish(RunEnd{})} {
+		if err != lost {
+			t.Errorf("%d: %v", i, err)
+		}
+	}
+}
+
+// sample is an encoded block with a bit of everything: the story, and calls whose values vary in one bit, two bits, whole
+// bytes and length.
+func sample(t rapid.TB) []byte {
+	d, raws := story()
+	for i := range uint64(150) {
+		data := binary.LittleEndian.AppendUint64([]byte{0}, i&1)
+		data = binary.LittleEndian.AppendUint64(data, i*i)
+		data[3] = byte(i % 3)
+		f := FunctionID(2 + i%2*2)
+		if f == 2 {
+			data = append(data, "tail"[:i%5]...)
+		}
+		now := int64(200 + 10*i)
+		raws = append(raws, Raw{Kind: KindCall, Goroutine: 1, Function: f, Time: now, Frame: 512, Data: data},
+			Raw{Kind: KindReturn, Goroutine: 1, Function: f, Time: now + 5, Frame: 512, Data: data[:9]})
+	}
+	return recorded(t, d, raws).encoded[0]
+}
+
+// inflated rewrites a block without compression, so that changed bytes reach what reads the sections.
+func inflated(t rapid.TB, encoded []byte) []byte {
+	b, err := Decode(encoded)
+	must(t, err)
+	out := bytes.Clone(encoded[:headerSize])
+	for i := range b.sections {
+		s := &b.sections[i]
+		raw, err := s.bytes()
+		must(t, err)
+		out = append(appendSectionHead(out, s.kind, s.plane, 0, len(raw), len(raw)), raw...)
+	}
+	out = reseal(append(out, 0, 0, 0, 0))
+	must(t, readAll(out))
+	return out
+}
+
+// reseal makes the checksum of a changed block right again.
+func reseal(encoded []byte) []byte {
+	body := encoded[:len(encoded)-checksumSize]
+	return binary.LittleEndian.AppendUint32(bytes.Clone(body), crc32.Checksum(body, castagnoli))
+}
+
+// TestEveryByteIsChecked changes each byte and cuts at each length: all must be noticed.
+func TestEveryByteIsChecked(t *testing.T) {
+	whole := sample(t)
+	for i := range whole {
+		changed := bytes.Clone(whole)
+		changed[i] ^= 0x10
+		if _, err := Decode(changed); CodeOf(err) != CodeDamaged && CodeOf(err) != CodeNewer {
+			t.Fatalf("byte %d changed: %v", i, err)
+		}
+		if _, err := Decode(whole[:i]); CodeOf(err) != CodeDamaged {
+			t.Fatalf("cut at %d: %v", i, err)
+		}
+	}
+}
+
+func TestNewerIsToldFromDamaged(t *testing.T) {
+	whole := sample(t)
+	version := bytes.Clone(whole)
+	version[4] = formatVersion + 1
+	if _, err := Decode(reseal(version)); CodeOf(err) != CodeNewer {
+		t.Errorf("version: %v", err)
+	}
+	for _, c := range []struct {
+		flags byte
+		want  Code
+	}{{0, CodeNewer}, {sectionOptional, ""}} {
+		more := append(bytes.Clone(whole[:len(whole)-checksumSize]), 200, 0, c.flags, 0, 1, 0, 0, 0, 1, 0, 0, 0, 'x', 0, 0, 0, 0)
+		more[72]++
+		if _, err := Decode(reseal(more)); CodeOf(err) != c.want {
+			t.Errorf("unknown section with flags %d: %v", c.flags, err)
+		}
+	}
+}
+
+// readAll decodes everything of a block, and returns the first error.
+func readAll(encoded []byte) error {
+	b, err := Decode(encoded)
+	if err != nil {
+		return err
+	}
+	for _, err := range b.Calls() {
+		if err != nil {
+			return err
+		}
+	}
+	if _, err := AppendText(nil, b); err != nil {
+		return err
+	}
+	return NewValidator().Block(b)
+}
+
+// FuzzDecode changes blocks behind the checksum's back: errors must have a code, and memory must be bounded.
+func FuzzDecode(f *testing.F) {
+	d, raws := story()
+	c := recorded(f, d, raws, 3, 9)
+	must(f, readAll(sample(f)))
+	for _, encoded := range append(c.encoded, sample(f), inflated(f, sample(f))) {
+		f.Add(encoded[:len(encoded)-checksumSize])
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		encoded := reseal(append(bytes.Clone(body), 0, 0, 0, 0))
+		if code := CodeOf(readAll(encoded)); code != "" && code != CodeDamaged && code != CodeNewer {
+			t.Errorf("code %q", code)
+		}
+	})
+}
+
+// TestMutatedBlocks is a bounded, random FuzzDecode that also measures memory.
+func TestMutatedBlocks(t *testing.T) {
+	wholes := [][]byte{sample(t), inflated(t, sample(t))}
+	rapid.Check(t, func(t *rapid.T) {
+		changed := bytes.Clone(rapid.SampledFrom(wholes).Draw(t, "block"))
+		for range rapid.IntRange(1, 4).Draw(t, "changes") {
+			at := rapid.IntRange(headerSize-48, len(changed)-checksumSize-1).Draw(t, "at")
+			changed[at] = rapid.Byte().Draw(t, "byte")
+		}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		err := readAll(reseal(changed))
+		runtime.ReadMemStats(&after)
+		if code := CodeOf(err); code != "" && code != CodeDamaged && code != CodeNewer {
+			t.Fatal(err)
+		}
+		// The text form and the validator's messages are included.
+		if used := after.TotalAlloc - before.TotalAlloc; used > 8192*uint64(len(changed))+64<<20 {
+			t.Fatalf("%d bytes were allocated for %d", used, len(changed))
+		}
+	})
+}
+
+// TestHistogramAgainstSorted compares quantiles with the sorted durations, and merged histograms with one.
+func TestHistogramAgainstSorted(t *testing.T) {
+	duration := rapid.OneOf(rapid.Int64Range(0, 64), rapid.Int64Range(0, 1e6), rapid.Int64Min(0))
+	rapid.Check(t, func(t *rapid.T) {
+		var one, merged Histogram
+		parts := make([]Histogram, 3)
+		list := rapid.SliceOfN(duration, 1, 60).Draw(t, "durations")
+		for _, ns := range list {
+			one.Add(ns)
+			parts[rapid.IntRange(0, 2).Draw(t, "part")].Add(ns)
+		}
+		for i := range parts {
+			merged.Merge(&parts[i])
+		}
+		if !reflect.DeepEqual(one, merged) {
+			t.Fatalf("%+v merged, %+v at once", merged, one)
+		}
+		stored, err := one.AppendBinary(nil)
+		must(t, err)
+		var read Histogram
+		must(t, read.UnmarshalBinary(stored))
+		if !reflect.DeepEqual(one, read) {
+			t.Fatalf("%+v stored, %+v read", one, read)
+		}
+		q := rapid.Float64Range(0, 1).Draw(t, "quantile")
+		checkQuantile(t, list, q, one.Quantile(q))
+	})
+}
+
+func checkQuantile(t *rapid.T, list []int64, q float64, got int64) {
+	sorted := append([]int64(nil), list...)
+	for i := range sorted {
+		for j := i; j > 0 && sorted[j] < sorted[j-1]; j-- {
+			sorted[j], sorted[j-1] = sorted[j-1], sorted[j]
+		}
+	}
+	rank := max(1, int(math.Ceil(q*float64(len(sorted)))))
+	want := sorted[rank-1]
+	if math.Abs(float64(got)-float64(want)) > float64(want)/16 || got < sorted[0] || got > sorted[len(sorted)-1] {
+		t.Fatalf("quantile %g of %v is %d, not %d", q, sorted, got, want)
+	}
+}
+
+func TestHistogramEdges(t *testing.T) {
+	var h Histogram
+	if h.Quantile(0.5) != 0 {
+		t.Error("an empty histogram has a quantile")
+	}
+	h.Add(-5)
+	h.Add(math.MaxInt64)
+	if h.Min != 0 || h.Max != math.MaxInt64 || h.Count != 2 || h.Quantile(1) != math.MaxInt64 {
+		t.Errorf("%+v", h)
+	}
+	for i := uint16(1); i < histogramBuckets; i++ {
+		low, high := bucketRange(i)
+		if _, before := bucketRange(i - 1); low != before+1 || bucketOf(low) != i || bucketOf(high) != i {
+			t.Fatalf("bucket %d is %d to %d, the one before ends at %d", i, low, high, before)
+		}
+	}
+}
+
+// FuzzHistogram decodes anything.
+func FuzzHistogram(f *testing.F) {
+	var h Histogram
+	for _, ns := range []int64{1, 5, 5, 1000, 1 << 40} {
+		h.Add(ns)
+	}
+	f.Add(h.append(nil))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var h Histogram
+		if err := h.UnmarshalBinary(data); err != nil {
+			if CodeOf(err) != CodeDamaged {
+				t.Error(err)
+			}
+			return
+		}
+		if q := h.Quantile(0.9); q < h.Min || q > h.Max {
+			t.Errorf("quantile %d of %+v", q, h)
+		}
+	})
+}
+
+// FuzzParseText reads anything.
+func FuzzParseText(f *testing.F) {
+	d, raws := story()
+	f.Add(text(f, recorded(f, d, raws).blocks))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if _, err := ParseText(data); err != nil && CodeOf(err) != CodeInvalid {
+			t.Error(err)
+		}
+	})
+}
+
+// TestFormatIsSpecified looks for each kind of section, and the limits, in the specification.
+func TestFormatIsSpecified(t *testing.T) {
+	spec, err := os.ReadFile(filepath.Join("..", "docs", "reference", "format.md"))
+	must(t, err)
+	_, table, _ := strings.Cut(string(spec), "| kind | section |")
+	table, _, _ = strings.Cut(table, "\n\n")
+	for kind := sectionKind(0); kind < 255; kind++ {
+		if specified := strings.Contains(table, fmt.Sprintf("\n| %d | ", kind)); kind.known() != specified {
+			t.Errorf("section %d: known %t, specified %t", kind, kind.known(), specified)
+		}
+	}
+	for _, want := range []string{
+		fmt.Sprintf("# The block format, version %d", formatVersion), "at most 65,536", "at most 256 times as long",
+	} {
+		if !strings.Contains(string(spec), want) {
+			t.Errorf("the specification does not say %q", want)
+		}
+	}
+	if BlockEvents != 65_536 || maxExpansion != 256 || MaxData != 4<<20 || maxSection != 64<<20 || BlockNanoseconds != 250e6 {
+		t.Error("a limit has changed; the specification has not")
+	}
+}

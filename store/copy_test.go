@@ -1,0 +1,209 @@
+package store
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"smiley/recording"
+)
+
+// A run that is exported and imported elsewhere is the same there, block by block.
+func TestExportAndImport(t *testing.T) {
+	s := openStore(t)
+	whole, cut := small(t, newRun(t, 0)), small(t, newRun(t, 1))
+	cut.blocks = cut.blocks[:2]
+	for _, f := range []*fixture{whole, cut} {
+		keep(t, s, f)
+		file := filepath.Join(t.TempDir(), "run.db")
+		check(t, s.Export(t.Context(), f.run.ID, file, false))
+		wantOneFile(t, file)
+		other := openStore(t)
+		ids, err := other.Import(t.Context(), file)
+		check(t, err)
+		equalLists(t, "imported runs", ids, []recording.RunID{f.run.ID})
+		wantSame(t, other, f)
+		wantStatus(t, other.Reader, f, map[*fixture]recording.Status{whole: recording.StatusComplete, cut: recording.StatusInterrupted}[f])
+
+		_, err = other.Import(t.Context(), file)
+		wantError(t, err, recording.CodeInvalid, f.run.ID.String())
+		wantError(t, s.Export(t.Context(), f.run.ID, file, false), recording.CodeInvalid, file)
+		check(t, s.Export(t.Context(), f.run.ID, file, true))
+		wantOneFile(t, file)
+	}
+	wantStatus(t, s.Reader, cut, recording.StatusRecording) // the export changed nothing
+}
+
+// wantOneFile checks that an exported file is private, whole by itself, and alone in its directory.
+func wantOneFile(t *testing.T, file string) {
+	t.Helper()
+	entries, err := os.ReadDir(filepath.Dir(file))
+	check(t, err)
+	equal(t, "files", len(entries), 1)
+	info, err := entries[0].Info()
+	check(t, err)
+	equal(t, "mode", info.Mode(), 0o600)
+	wantIntact(t, file)
+}
+
+// wantSame checks that a store has the blocks of a run, its source, and rolled them up.
+func wantSame(t *testing.T, s *Store, f *fixture) {
+	t.Helper()
+	run, err := s.runRow(t.Context(), s.db, f.run.ID)
+	check(t, err)
+	equal(t, "blocks", int(run.blocks), len(f.blocks))
+	for number, want := range f.blocks {
+		body, err := readBody(t.Context(), s.db, run.key, uint32(number))
+		check(t, err)
+		b, err := recording.Decode(want)
+		check(t, err)
+		if !bytes.Equal(body, b.WithoutFileBodies(want)) {
+			t.Fatalf("block %d differs", number)
+		}
+	}
+	wantStatsOfFullScan(t, s.Reader, f.run.ID)
+	source, err := s.FileBody(t.Context(), sha256.Sum256([]byte(sourceText)))
+	check(t, err)
+	equal(t, "source", string(source), sourceText)
+}
+
+// An import believes nothing but blocks: what a file claims besides is made anew, and a file whose blocks do not hold is
+// refused whole.
+func TestImportBelievesOnlyBlocks(t *testing.T) {
+	f, g := small(t, newRun(t, 0)), small(t, newRun(t, 1))
+	for _, c := range []struct {
+		name, change string
+		code         recording.Code
+	}{
+		{"statistics", `UPDATE function_stats SET calls = 1000000, histogram = x'00'`, ""},
+		{"totals", `UPDATE runs SET calls = 5, captured = 17, error = 'lie', program = 'lie'`, ""},
+		{"no calls", `DELETE FROM long_calls`, ""},
+		{"negative totals", `UPDATE runs SET calls = -5`, recording.CodeDamaged},
+		{"no tables", `DROP TABLE goroutines`, recording.CodeDamaged},
+		{"a block of another run", fmt.Sprintf(`UPDATE block_bodies SET body = x'%x' WHERE number = 1`, g.blocks[1]), recording.CodeDamaged},
+		{"a block twice", `UPDATE block_bodies SET body = (SELECT body FROM block_bodies WHERE number = 0) WHERE number = 1`, recording.CodeDamaged},
+		{"a block that is none", `UPDATE block_bodies SET body = x'00' WHERE number = 2`, recording.CodeDamaged},
+		{"a block is missing", `DELETE FROM block_bodies WHERE number = 1`, recording.CodeDamaged},
+		{"the end too early", `UPDATE block_bodies SET body = (SELECT body FROM block_bodies WHERE number = 3) WHERE number = 1`, recording.CodeDamaged},
+		{"no source", `DELETE FROM files`, recording.CodeDamaged},
+		{"another source", `UPDATE files SET body = (SELECT body FROM types LIMIT 1)`, recording.CodeDamaged},
+		{"no metadata", `UPDATE runs SET settings = '{'`, recording.CodeDamaged},
+		{"no id", `UPDATE runs SET id = 'x'`, recording.CodeDamaged},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "run.db")
+			src := openStore(t)
+			keep(t, src, f)
+			check(t, src.Export(t.Context(), f.run.ID, file, false))
+			execute(t, file, c.change)
+			s := openStore(t)
+			keep(t, s, g)
+			_, err := s.Import(t.Context(), file)
+			wantCode(t, err, c.code)
+			if c.code == "" {
+				wantSame(t, s, f)
+				return
+			}
+			var runs, files int
+			check(t, s.w.QueryRow(`SELECT (SELECT count(*) FROM runs), (SELECT count(*) FROM files)`).Scan(&runs, &files))
+			equal(t, "runs after a refused import", runs, 1)
+			equal(t, "files after a refused import", files, 1)
+		})
+	}
+}
+
+// Several runs in one file come in together or not at all.
+func TestImportIsAllOrNothing(t *testing.T) {
+	src := openStore(t)
+	f, g := small(t, newRun(t, 0)), small(t, newRun(t, 1))
+	keep(t, src, f)
+	keep(t, src, g)
+	s := openStore(t)
+	keep(t, s, g)
+	_, err := s.Import(t.Context(), src.File())
+	wantCode(t, err, recording.CodeInvalid)
+	equalLists(t, "runs", runIDs(t, s.Reader, false, 10), []string{g.run.ID.String()})
+	check(t, s.Delete(t.Context(), g.run.ID))
+	ids, err := s.Import(t.Context(), src.File())
+	check(t, err)
+	equal(t, "imported runs", len(ids), 2)
+	wantSame(t, s, f)
+	wantSame(t, s, g)
+}
+
+// Whatever happens to the bytes of a file: what is read is what was recorded, or an error says that it is damaged. Nothing
+// panics, and nothing that was lost is made up.
+func TestDamagedFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "smiley.db")
+	s, err := Open(t.Context(), file)
+	check(t, err)
+	f := small(t, newRun(t, 0))
+	keep(t, s, f)
+	check(t, s.Close())
+	whole, err := os.ReadFile(file)
+	check(t, err)
+	o := newOracle(t, f.blocks)
+	rng := rand.New(rand.NewPCG(7, 7))
+	readable := 0
+	for round := range 60 {
+		broken := bytes.Clone(whole)
+		if round%3 == 0 {
+			broken = broken[:rng.IntN(len(broken))]
+		} else {
+			for range 1 + rng.IntN(20) {
+				broken[rng.IntN(len(broken))] = byte(rng.Uint32())
+			}
+		}
+		check(t, os.WriteFile(file, broken, 0o600))
+		if readDamaged(t, file, f.run.ID, o) {
+			readable++
+		}
+		if w, err := Open(t.Context(), file); err == nil {
+			_, _ = w.Append(t.Context(), f.blocks[0]) // whatever it says, it must not panic
+			_ = w.Close()
+		}
+		for _, suffix := range []string{"-wal", "-shm"} {
+			_ = os.Remove(file + suffix)
+		}
+	}
+	if readable == 0 {
+		t.Error("not one of the damaged files could be read in part")
+	}
+}
+
+// readDamaged reads what can be read of a run and reports whether events came out.
+func readDamaged(t *testing.T, file string, id recording.RunID, o *oracle) bool {
+	t.Helper()
+	r, err := OpenReader(t.Context(), file)
+	if err != nil {
+		wantDamage(t, err)
+		return false
+	}
+	defer r.Close() //nolint:errcheck // only read
+	read := 0
+	for e, err := range r.Events(t.Context(), id, EventQuery{Parts: recording.WithData}) {
+		if err != nil {
+			wantDamage(t, err)
+			break
+		}
+		want := o.events[e.Seq-1]
+		equal(t, "event", fmt.Sprintf("%+v", e), fmt.Sprintf("%+v", want))
+		read++
+	}
+	askEverything(t, r, id)
+	return read > 0
+}
+
+// wantDamage checks that an error about a damaged file is none of smiley's own.
+func wantDamage(t *testing.T, err error) {
+	t.Helper()
+	switch code := recording.CodeOf(err); code {
+	case recording.CodeDamaged, recording.CodeNotFound, recording.CodeNewer, recording.CodePermission:
+	default:
+		t.Fatalf("%v has code %q", err, code)
+	}
+}

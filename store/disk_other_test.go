@@ -1,0 +1,14 @@
+//go:build !linux
+
+package store
+
+import (
+	"errors"
+	"testing"
+)
+
+func limitedDisk(t *testing.T) smallDisk {
+	return limitDatabase(t, errors.New("only done on Linux"))
+}
+
+func makeReadOnly(t *testing.T, dir string) { forbid(t, dir) }

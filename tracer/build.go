@@ -1,0 +1,108 @@
+package tracer
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"smiley/recording"
+)
+
+// build compiles the program that opt.Target means into a private directory, which the target's cleanup removes.
+// Inlining is off in the packages that will be traced, so that every call is one; all else is as go build does it.
+func build(ctx context.Context, opt *Options, include []pattern) (*target, error) {
+	m, err := locate(ctx, opt)
+	if err != nil {
+		return nil, err
+	}
+	goTool, err := exec.LookPath("go")
+	if err != nil {
+		return nil, recording.Errorf(recording.CodeNotFound, "the go command is not installed: %w", err).WithHint("install Go")
+	}
+	dir, err := os.MkdirTemp("", "smiley-build-") // 0700
+	if err != nil {
+		return nil, recording.Errorf(recording.CodePermission, "cannot make a directory to build in: %w", err).
+			WithHint("set TMPDIR to a directory that can be written")
+	}
+	t := &target{argv0: opt.Target, name: shownName(opt, m), cleanup: func() { _ = os.RemoveAll(dir) }}
+	t.path = filepath.Join(dir, binaryName(m))
+	args := append([]string{"build", "-o", t.path}, compilerFlags(opt, m, include)...)
+	if len(opt.Tags) > 0 {
+		args = append(args, "-tags="+strings.Join(opt.Tags, ","))
+	}
+	args = append(args, opt.BuildFlags...) // the person's own flags win over ours
+	cmd := exec.CommandContext(ctx, goTool, append(args, "--", m.arg)...)
+	cmd.Dir = m.dir
+	var words bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &words, &words
+	if err := cmd.Run(); err != nil {
+		t.cleanup()
+		return nil, buildError(ctx, opt, words.String(), err)
+	}
+	return t, nil
+}
+
+// compilerFlags turn inlining off. Of several -gcflags that match a package the go command takes the last.
+func compilerFlags(opt *Options, m *module, include []pattern) []string {
+	const off = "-l"
+	var flags []string
+	if opt.IncludeDeps || opt.IncludeStdlib {
+		flags = append(flags, "-gcflags=all="+off)
+		if !opt.IncludeStdlib {
+			flags = append(flags, "-gcflags=std=")
+		}
+	}
+	flags = append(flags, "-gcflags="+off) // the package named on the command line
+	for _, own := range m.own {
+		flags = append(flags, "-gcflags="+own+"="+off)
+	}
+	for _, p := range include {
+		if pkg := p.packagePattern(); pkg != "" {
+			flags = append(flags, "-gcflags="+pkg+"="+off)
+		}
+	}
+	return flags
+}
+
+// shownName is what a run of a built program is called.
+func shownName(opt *Options, m *module) string {
+	if strings.HasSuffix(opt.Target, ".go") {
+		if abs, err := filepath.Abs(opt.Target); err == nil {
+			return abs
+		}
+		return opt.Target
+	}
+	return m.importPath
+}
+
+func binaryName(m *module) string {
+	if strings.HasSuffix(m.arg, ".go") {
+		return strings.TrimSuffix(filepath.Base(m.arg), ".go")
+	}
+	if base := path.Base(m.importPath); base != "." && base != "/" {
+		return base
+	}
+	return "program"
+}
+
+func buildError(ctx context.Context, opt *Options, words string, err error) error {
+	if ctx.Err() != nil {
+		return recording.Errorf(recording.CodeCanceled, "building %s was interrupted: %w", opt.Target, ctx.Err())
+	}
+	var exit *exec.ExitError
+	words = strings.TrimSpace(words)
+	if !errors.As(err, &exit) || words == "" {
+		return recording.Errorf(recording.CodeBuild, "cannot build %s: %w", opt.Target, err)
+	}
+	failure := recording.Errorf(recording.CodeBuild, "%s does not compile:\n%s", opt.Target, words)
+	failure.Err = err
+	if strings.Contains(words, "flag provided but not defined") || strings.Contains(words, "usage: go build") {
+		return failure.WithHint("--build-flags are passed to go build as they are")
+	}
+	return failure.WithHint("nothing was run; go build %s must succeed first", opt.Target)
+}

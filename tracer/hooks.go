@@ -1,0 +1,201 @@
+//go:build linux && amd64
+
+package tracer
+
+import (
+	"encoding/binary"
+
+	"smiley/recording"
+)
+
+// runtimeHook is a function of the runtime or the standard library whose running means an event.
+type runtimeHook struct {
+	name    string
+	entry   func(*engine) hook // nil: not of interest
+	returns func(*engine) hook
+	first   bool // before what other threads did at the same stop
+}
+
+// runtimeHooks lists them. One that a program does not have, or that its Go version names otherwise, is left out.
+var runtimeHooks = []runtimeHook{
+	{name: "runtime.newproc1", returns: func(e *engine) hook { return e.onNewGoroutine }, first: true},
+	{name: "runtime.Goexit", entry: func(e *engine) hook { return e.onGoexit }},
+	{name: "runtime.goexit1", entry: func(e *engine) hook { return e.onGoroutineEnd }},
+	{name: "runtime.gopanic", entry: func(e *engine) hook { return e.onPanic }},
+	{name: "runtime.recovery", entry: func(e *engine) hook { return e.onRecovery }},
+	{name: "runtime.fatalpanic", entry: func(e *engine) hook { return e.onCrash }},
+	{name: "runtime.throw", entry: func(e *engine) hook { return e.onCrash }},
+	{name: "runtime.fatal", entry: func(e *engine) hook { return e.onCrash }},
+	{name: "runtime.fatalsignal", entry: func(e *engine) hook { return e.onCrash }},
+	{name: "syscall.runtime_BeforeExec", entry: func(e *engine) hook { return e.onExec(true) }},
+	{name: "syscall.runtime_AfterExec", entry: func(e *engine) hook { return e.onExec(false) }}, // it failed
+	{name: "syscall.write", entry: func(e *engine) hook { return e.onWrite }, returns: func(e *engine) hook { return e.onWritten }},
+	{name: "internal/syscall/unix.CopyFileRange", entry: func(e *engine) hook { return e.onCopy(2) }, returns: func(e *engine) hook { return e.onWritten }},
+	{name: "syscall.Splice", entry: func(e *engine) hook { return e.onCopy(2) }, returns: func(e *engine) hook { return e.onWritten }},
+	{name: "syscall.sendfile", entry: func(e *engine) hook { return e.onCopy(0) }, returns: func(e *engine) hook { return e.onWritten }},
+	{name: "golang.org/x/sys/unix.write", entry: func(e *engine) hook { return e.onWrite }, returns: func(e *engine) hook { return e.onWritten }},
+}
+
+// hook adds the sites of all hooks. symbols are those of the program, at their addresses in memory.
+func (e *engine) hook(symbols []Symbol) {
+	byName := map[string]Symbol{}
+	for _, sym := range symbols {
+		if sym.Entry != 0 && !sym.NotCode { // wrappers between calling conventions share the name
+			byName[sym.Name] = sym
+		}
+	}
+	for _, rh := range runtimeHooks {
+		sym, ok := byName[rh.name]
+		if !ok {
+			continue
+		}
+		if where, err := e.sitesOf(sym); err == nil {
+			e.addHook(rh, sym.Entry, where)
+		}
+	}
+	e.hookPrint(byName)
+}
+
+// sitesOf finds the sites of a function that nobody may trace. No breakpoint is set yet.
+func (e *engine) sitesOf(sym Symbol) (sites, error) {
+	code := make([]byte, sym.End-sym.Entry)
+	if err := e.memory.read(code, sym.Entry); err != nil {
+		return sites{}, err
+	}
+	return findSites(code)
+}
+
+func (e *engine) addHook(rh runtimeHook, start uint64, where sites) {
+	add := func(addr uint64, fn hook) {
+		s := e.at(addr)
+		if rh.first {
+			s.first = append(s.first, fn)
+		} else {
+			s.hooks = append(s.hooks, fn)
+		}
+	}
+	if rh.entry != nil {
+		add(start+uint64(where.entry), rh.entry(e))
+	}
+	if rh.returns != nil {
+		fn := rh.returns(e)
+		for _, offset := range where.returns {
+			add(start+uint64(offset), fn)
+		}
+	}
+}
+
+func (e *engine) onExec(begins bool) hook {
+	return func(*hit) error {
+		e.replacing = begins
+		return nil
+	}
+}
+
+// onPanic runs at the entry of func gopanic(e any).
+func (e *engine) onPanic(h *hit) error {
+	g, err := e.goroutineOf(h.regs.G, h.now)
+	if g == nil || err != nil {
+		return err
+	}
+	raw := recording.Raw{Kind: recording.KindPanic, Goroutine: g.id, Time: h.now, Function: e.panicking(h)}
+	var value [16]byte
+	binary.LittleEndian.PutUint64(value[:8], h.regs.Int[0])
+	binary.LittleEndian.PutUint64(value[8:], h.regs.Int[1])
+	var counts recording.Counts
+	e.record, counts = e.capturer.AppendAny(e.record[:0], recording.Root{Bytes: value[:]})
+	raw.Data, raw.Truncated, raw.Unreadable = e.record, counts.Truncated, counts.Unreadable
+	return e.append(&raw)
+}
+
+// panicking returns the function that panicked: the nearest caller of gopanic outside the runtime, which does it on behalf
+// of an index out of range or a nil pointer.
+func (e *engine) panicking(h *hit) recording.FunctionID {
+	const maxRuntimeFrames = 16
+	back, err := e.memory.word(h.regs.SP)
+	frame := h.raw.Regs.Rbp // of the caller: Go keeps frame pointers
+	before := uint64(1)     // from a return address to the call
+	for range maxRuntimeFrames {
+		if err != nil {
+			return 0
+		}
+		sym, ok := e.program.FunctionContaining(back - before)
+		if !ok {
+			return 0
+		}
+		if sym.Package != "runtime" {
+			return e.capturer.Resolver.FunctionAt(sym.Entry)
+		}
+		before = 1
+		if sym.Name == "runtime.sigpanic" {
+			before = 0 // it looks as if called by the instruction that faulted
+		}
+		if back, err = e.memory.word(frame + 8); err == nil {
+			frame, err = e.memory.word(frame)
+		}
+	}
+	return 0
+}
+
+// panicLayout are the offsets in runtime._panic that recovery reads; known is false for Go versions whose
+// recovery works otherwise.
+type panicLayout struct {
+	known                               bool
+	link, startSP, sp, frameTop, goexit uint64
+}
+
+// layoutOfPanic returns the layout of runtime._panic in a Go version, minor being 26 for go1.26.
+func layoutOfPanic(minor int) panicLayout {
+	if minor < 22 {
+		return panicLayout{}
+	}
+	l := panicLayout{known: true, link: 16, startSP: 32, sp: 40, frameTop: 56, goexit: 89}
+	if minor >= 25 { // the field repanicked came in between
+		l.goexit = 90
+	}
+	return l
+}
+
+// onRecovery runs at the entry of runtime.recovery, on the system stack: RAX is the g whose panic was recovered. It follows
+// that function to learn which frame goes on.
+func (e *engine) onRecovery(h *hit) error {
+	if !e.known {
+		return nil
+	}
+	g, err := e.goroutineOf(h.regs.Int[0], h.now)
+	if g == nil || err != nil {
+		return err
+	}
+	frame, goexit, err := e.resumedFrame(h.regs.Int[0], g.hi)
+	if err != nil {
+		return e.drop(g.id, "the frame that a recovered panic goes on in could not be read")
+	}
+	raw := recording.Raw{Kind: recording.KindRecovered, Goroutine: g.id, Time: h.now, Frame: frame}
+	if goexit {
+		raw.Flags |= recording.FlagGoexit
+	}
+	g.unwind(frame + 1)
+	return e.append(&raw)
+}
+
+// resumedFrame returns the frame that goes on after a recovery, and whether that is a pending runtime.Goexit.
+func (e *engine) resumedFrame(gAddr, hi uint64) (frame uint64, goexit bool, err error) {
+	read := func(addr uint64) uint64 {
+		if err != nil {
+			return 0
+		}
+		var word uint64
+		word, err = e.memory.word(addr)
+		return word
+	}
+	p := read(gAddr + e.offsets.Panic)
+	sp, top := read(p+e.sp), read(p+e.frameTop)
+	for err == nil && p != 0 && read(p+e.startSP) < sp {
+		if read(p+e.panicLayout.goexit)&0xff != 0 {
+			// The Goexit goes on, and startSP lies in its frame: below its caller, above what it called.
+			return hi - read(p+e.startSP), true, err
+		}
+		p = read(p + e.link)
+	}
+	return hi - (top - 8), false, err
+}

@@ -1,0 +1,189 @@
+//go:build linux && amd64
+
+package tracer
+
+import (
+	"errors"
+	"os"
+	"os/signal"
+	"runtime"
+	"syscall"
+
+	"github.com/go-delve/delve/pkg/proc"
+	"github.com/go-delve/delve/pkg/proc/native"
+	"golang.org/x/sys/unix"
+	"golang.org/x/term"
+
+	"smiley/recording"
+)
+
+// process is a launched program under Delve's control, not one instruction old.
+//
+// It is started here and not by Delve's own Launch for three reasons: its descriptors are ours as they are (Delve would
+// reopen or replace stdin), it can have an environment of its own, and the kernel kills it when this process dies in
+// whatever way (Pdeathsig), so that nothing is left behind with breakpoints in it.
+type process struct {
+	pid   int
+	group *proc.TargetGroup
+	tgt   *proc.Target
+
+	terminal int // descriptor of the terminal that was handed to the program; −1: none
+	ownGroup int // process group that gets it back
+}
+
+// launch starts path stopped at its first instruction. The caller's goroutine must stay locked to its OS thread
+// until the program has ended: the kernel takes the death of that thread for ours. stripped says that the binary has no
+// DWARF.
+func launch(path string, argv []string, opt *Options, stripped bool) (*process, error) {
+	stdin := fileOr(opt.Stdin, os.Stdin)
+	p := &process{terminal: -1}
+	attr := &syscall.SysProcAttr{Ptrace: true, Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	if fd := int(stdin.Fd()); term.IsTerminal(fd) {
+		// Keyboard signals and reads belong to the foreground process group: that is the program's now.
+		if group, err := unix.IoctlGetInt(fd, unix.TIOCGPGRP); err == nil && group == unix.Getpgrp() {
+			attr.Foreground, attr.Ctty = true, 0
+			p.terminal, p.ownGroup = fd, group
+		}
+	}
+	child, err := os.StartProcess(path, argv, &os.ProcAttr{
+		Dir:   opt.Dir,
+		Env:   opt.Env,
+		Files: []*os.File{stdin, fileOr(opt.Stdout, os.Stdout), fileOr(opt.Stderr, os.Stderr)},
+		Sys:   attr,
+	})
+	if err != nil {
+		return nil, startError(path, opt.Dir, err)
+	}
+	p.pid = child.Pid
+	_ = child.Release() // Delve waits for it, see reap
+	if p.terminal >= 0 {
+		// We are in the background now: what we write there must not stop us. Not before: the program would
+		// inherit it.
+		signal.Ignore(syscall.SIGTTOU)
+	}
+	attach := func() error { return p.handOver(path) }
+	if stripped {
+		attach = func() error { return withoutStderr(func() error { return p.handOver(path) }) }
+	}
+	if err := attach(); err != nil {
+		p.abandon()
+		return nil, err
+	}
+	return p, nil
+}
+
+// withoutStderr runs f with this process's descriptor 2 closed off: Delve prints a warning about missing DWARF there,
+// in words that do not help, and cannot be told not to.
+func withoutStderr(f func() error) error {
+	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	if err != nil {
+		return f()
+	}
+	defer null.Close()
+	saved, err := unix.FcntlInt(2, unix.F_DUPFD_CLOEXEC, 3)
+	if err != nil {
+		return f()
+	}
+	defer unix.Close(saved)
+	if err := unix.Dup3(int(null.Fd()), 2, 0); err != nil {
+		return f()
+	}
+	defer func() { _ = unix.Dup3(saved, 2, 0) }()
+	return f()
+}
+
+func fileOr(f, otherwise *os.File) *os.File {
+	if f != nil {
+		return f
+	}
+	return otherwise
+}
+
+// handOver passes the stopped program from this thread to Delve, whose own thread must be the tracer.
+func (p *process) handOver(path string) error {
+	var status syscall.WaitStatus
+	for {
+		_, err := syscall.Wait4(p.pid, &status, syscall.WALL, nil)
+		if !errors.Is(err, syscall.EINTR) {
+			break
+		}
+	}
+	if !status.Stopped() {
+		return recording.Errorf(recording.CodeInternal, "%s ended before it began", path)
+	}
+	// The pending SIGSTOP takes effect with the detach, before the program's first instruction. SIGCONT then removes
+	// what is left of it, and of the one that attaching sends: neither reaches the program.
+	if err := unix.Kill(p.pid, unix.SIGSTOP); err != nil {
+		return recording.Errorf(recording.CodeInternal, "cannot hold %s: %w", path, err)
+	}
+	if err := syscall.PtraceDetach(p.pid); err != nil {
+		return recording.Errorf(recording.CodeInternal, "cannot hand %s over: %w", path, err)
+	}
+	group, err := native.Attach(p.pid, nil, nil)
+	if err != nil {
+		if errors.Is(err, unix.EPERM) {
+			return recording.Errorf(recording.CodePermission, "the system does not let smiley trace %s: %w", path, err).
+				WithHint("look at /proc/sys/kernel/yama/ptrace_scope, and in a container at CAP_SYS_PTRACE")
+		}
+		return recording.Errorf(recording.CodeInternal, "Delve cannot trace %s: %w", path, err)
+	}
+	p.group, p.tgt = group, group.Selected
+	if err := unix.Kill(p.pid, unix.SIGCONT); err != nil {
+		return recording.Errorf(recording.CodeInternal, "cannot continue %s: %w", path, err)
+	}
+	return p.clearBreakpoints()
+}
+
+// clearBreakpoints removes every breakpoint, Delve's own included.
+func (p *process) clearBreakpoints() error {
+	var first error
+	for addr := range p.tgt.Breakpoints().M {
+		if err := p.tgt.ClearBreakpoint(addr); err != nil && first == nil {
+			first = err
+		}
+	}
+	return first
+}
+
+// abandon kills a program that could not be handed over and collects it.
+func (p *process) abandon() {
+	_ = unix.Kill(p.pid, unix.SIGKILL)
+	if p.group != nil {
+		_ = p.group.Detach(false)
+	}
+	_, _ = p.reap()
+	p.restoreTerminal()
+}
+
+// restoreTerminal takes the terminal back from a program that has ended.
+func (p *process) restoreTerminal() {
+	if p.terminal < 0 {
+		return
+	}
+	// In the background this raises SIGTTOU, which launch has made us ignore.
+	_ = unix.IoctlSetPointerInt(p.terminal, unix.TIOCSPGRP, p.ownGroup)
+	signal.Reset(syscall.SIGTTOU)
+	p.terminal = -1
+}
+
+// bias returns what the loader added to the binary's addresses.
+func (p *process) bias() uint64 {
+	for _, image := range p.tgt.BinInfo().Images {
+		return image.StaticBase
+	}
+	return 0
+}
+
+func startError(path, dir string, err error) error {
+	switch {
+	case errors.Is(err, os.ErrNotExist) && dir != "":
+		return recording.Errorf(recording.CodeNotFound, "cannot start %s in %s: %w", path, dir, err).
+			WithHint("the directory must exist")
+	case errors.Is(err, os.ErrPermission):
+		return recording.Errorf(recording.CodePermission, "cannot start %s: %w", path, err).
+			WithHint("chmod +x %s, or look whether its file system is mounted noexec", path)
+	case errors.Is(err, syscall.ENOEXEC):
+		return recording.Errorf(recording.CodeUnsupported, "cannot start %s: it is not a program for %s/%s", path, runtime.GOOS, runtime.GOARCH)
+	}
+	return recording.Errorf(recording.CodeInternal, "cannot start %s: %w", path, err)
+}

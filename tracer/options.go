@@ -1,0 +1,70 @@
+package tracer
+
+import (
+	"os"
+
+	"smiley/recording"
+)
+
+// Options say what to run and what of it to record.
+type Options struct {
+	// Target is a binary, a package (a directory, an import path) or a .go file. Packages and files are built first.
+	Target string
+	Args   []string // arguments of the program, without its name
+	Dir    string   // working directory of the program; "" is the current one
+	Env    []string // environment of the program; nil is the current one
+
+	BuildFlags []string // further arguments of go build
+	Tags       []string // build tags
+
+	// Include and Exclude are patterns over import paths and full function names, "..." matching any text. Without
+	// Include the functions of the main module are recorded, with it those it matches. Exclude takes away.
+	Include       []string
+	Exclude       []string
+	IncludeDeps   bool             // record the functions of other modules too
+	IncludeStdlib bool             // record the functions of the standard library too
+	MaxDepth      int              // recorded calls of a goroutine open at a time; 0 is no limit
+	Bounds        recording.Bounds // taken as they are; see recording.DefaultBounds
+
+	// Stdin, Stdout and Stderr become the program's own descriptors; nil is this process's. There is never a pipe in
+	// between, and they are not closed.
+	Stdin, Stdout, Stderr *os.File
+
+	// Signals are forwarded to the program. A second SIGINT or SIGTERM kills it; what was captured is kept.
+	Signals <-chan os.Signal
+	// Progress, when not nil, is called about four times a second, never concurrently, and must be quick.
+	Progress func(Progress)
+	// Warn, when not nil, is told what deserves a person's attention but stops nothing.
+	Warn func(*recording.Error)
+}
+
+// Progress is how far a run has come.
+type Progress struct {
+	Run    recording.RunID
+	Calls  uint64
+	Events uint64
+	Ledger recording.Ledger // Stored is what the sink has taken so far, so it need not balance yet
+}
+
+// Result is how a run ended.
+type Result struct {
+	Run      recording.RunID
+	ExitCode int    // meaningful when Signal is ""
+	Signal   string // "SIGKILL"; "" when the program exited by itself
+	Error    string // text of the panic or fatal error that ended it; "" when none
+	Calls    uint64
+	Ledger   recording.Ledger
+	// Untraced are the functions that were asked for and could not be traced, each with its reason.
+	Untraced []recording.Function
+
+	// Returns without a call and calls seen twice: artefacts of breakpoints that were put right, for tests.
+	unmatched, repeated uint64
+}
+
+// Status returns the exit status a shell would report: 128 + n for signal n.
+func (r Result) Status() int {
+	if r.Signal == "" {
+		return r.ExitCode
+	}
+	return 128 + signalNumber(r.Signal)
+}

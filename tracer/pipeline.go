@@ -1,0 +1,161 @@
+package tracer
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"smiley/recording"
+)
+
+// draftsInFlight bounds the blocks between the builder and the sink: when the sink is slower than the program, the
+// program waits.
+const draftsInFlight = 4
+
+// pipeline carries what an engine sees to a sink: raws → builder → drafts → encoded blocks. Building happens on the
+// engine's goroutine, encoding and sending on one of its own, which ends with finish.
+type pipeline struct {
+	start time.Time // of the run: the zero of its clock
+	sink  recording.Sink
+
+	mu      sync.Mutex // guards builder and ledger
+	builder *recording.Builder
+	ledger  recording.Ledger // Captured, Truncated, Unreadable; the rest is added by result
+	calls   uint64
+
+	drafts  chan *recording.Draft
+	ended   chan struct{} // closed when the sending goroutine has ended
+	refused chan struct{} // closed when the sink has refused a block
+	err     error         // why, valid once refused is closed
+	stored  atomic.Uint64 // events in blocks that the sink took
+}
+
+func newPipeline(run recording.Run, sink recording.Sink) *pipeline {
+	p := &pipeline{
+		start:   run.Start,
+		sink:    sink,
+		drafts:  make(chan *recording.Draft, draftsInFlight),
+		ended:   make(chan struct{}),
+		refused: make(chan struct{}),
+	}
+	p.builder = recording.NewBuilder(run, p.emit)
+	go p.send()
+	return p
+}
+
+// now is the time on the run's clock.
+func (p *pipeline) now() int64 { return int64(time.Since(p.start)) }
+
+func (p *pipeline) emit(d *recording.Draft) error {
+	select {
+	case p.drafts <- d:
+		return nil
+	case <-p.refused:
+		return p.err
+	}
+}
+
+// send encodes and sends until the drafts end. After a refusal it only drains, so that nobody waits for it.
+func (p *pipeline) send() {
+	defer close(p.ended)
+	failed := false
+	for d := range p.drafts {
+		if failed {
+			continue
+		}
+		if err := p.sendOne(d); err != nil {
+			p.err = err
+			failed = true
+			close(p.refused)
+		}
+	}
+}
+
+func (p *pipeline) sendOne(d *recording.Draft) error {
+	encoded, err := d.Encode(nil)
+	if err != nil {
+		return err
+	}
+	head, err := recording.ParseHeader(encoded)
+	if err != nil {
+		return err
+	}
+	if err := p.sink.Send(encoded); err != nil {
+		return err
+	}
+	p.stored.Add(uint64(head.Events))
+	return nil
+}
+
+// failure returns why the sink refused a block, nil while it has not.
+func (p *pipeline) failure() error {
+	select {
+	case <-p.refused:
+		return p.err
+	default:
+		return nil
+	}
+}
+
+// append adds an event. The caller holds mu.
+func (p *pipeline) append(r *recording.Raw) error {
+	err := p.builder.Append(r)
+	if recording.CodeOf(err) == recording.CodeInvalid {
+		return err // the builder did not take it for an event
+	}
+	p.ledger.Captured++
+	p.ledger.Truncated += uint64(r.Truncated)
+	p.ledger.Unreadable += uint64(r.Unreadable)
+	if r.Kind == recording.KindCall {
+		p.calls++
+	}
+	return err
+}
+
+// drop counts events that were seen and could not be kept. The caller holds mu.
+func (p *pipeline) drop(n uint64, goroutine int64, reason string) error {
+	p.ledger.Captured += n + 1 // the gap is an event too
+	return p.builder.Drop(n, goroutine, p.now(), reason)
+}
+
+// cut sends what is pending, so that readers see it and a crash cannot take it.
+func (p *pipeline) cut() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.failure() != nil {
+		return nil // the engine learns of it by itself
+	}
+	return p.builder.Cut(p.now())
+}
+
+// progress is safe to call at any time.
+func (p *pipeline) progress(run recording.RunID) Progress {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	ledger := p.ledger
+	ledger.Stored = p.stored.Load()
+	return Progress{Run: run, Calls: p.calls, Events: ledger.Captured, Ledger: ledger}
+}
+
+// finish adds the end of the run, waits until everything is sent and closes the sink. It returns the run's ledger, which
+// balances: what the sink did not take is dropped.
+func (p *pipeline) finish(end recording.RunEnd) (recording.Ledger, uint64, error) {
+	p.mu.Lock()
+	err := p.failure()
+	if err == nil {
+		err = p.builder.Finish(end)
+	}
+	close(p.drafts)
+	ledger, calls := p.ledger, p.calls
+	p.mu.Unlock()
+	<-p.ended
+	if failed := p.failure(); failed != nil {
+		err = failed
+	}
+	if closeErr := p.sink.Close(); err == nil {
+		err = closeErr
+	}
+	ledger.Stored = p.stored.Load()
+	ledger.Dropped = ledger.Captured - ledger.Stored
+	return ledger, calls, err
+}

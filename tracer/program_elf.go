@@ -1,0 +1,145 @@
+package tracer
+
+import (
+	"debug/elf"
+	"encoding/binary"
+	"errors"
+	"fmt"
+)
+
+// image is the program's memory as its file describes it: what the loader maps, before the program changes it.
+type image struct {
+	file    *elf.File
+	symbols map[string]uint64 // nil until needed
+	addends map[uint64]uint64 // address of a word that the loader relocates → what the word becomes, without bias
+}
+
+var errNotMapped = errors.New("the file does not hold this address")
+
+// read fills dst from the file with what lies at addr. Words that the loader relocates have their final value, without bias.
+func (im *image) read(dst []byte, addr uint64) error {
+	for _, p := range im.file.Progs {
+		if p.Type != elf.PT_LOAD || addr < p.Vaddr || addr+uint64(len(dst)) > p.Vaddr+p.Filesz {
+			continue
+		}
+		_, err := p.ReadAt(dst, int64(addr-p.Vaddr))
+		return err
+	}
+	return errNotMapped
+}
+
+// words reads n words at addr.
+func (im *image) words(addr uint64, n int) ([]uint64, error) {
+	raw := make([]byte, 8*n)
+	if err := im.read(raw, addr); err != nil {
+		return nil, err
+	}
+	im.relocate()
+	words := make([]uint64, n)
+	for i := range words {
+		words[i] = binary.LittleEndian.Uint64(raw[8*i:])
+		if addend, ok := im.addends[addr+8*uint64(i)]; ok {
+			words[i] = addend
+		}
+	}
+	return words, nil
+}
+
+// relocate reads the relative relocations of a position-independent binary, once.
+func (im *image) relocate() {
+	if im.addends != nil {
+		return
+	}
+	im.addends = map[uint64]uint64{}
+	if im.file.Type != elf.ET_DYN {
+		return
+	}
+	for _, s := range im.file.Sections {
+		if s.Type != elf.SHT_RELA {
+			continue
+		}
+		data, err := s.Data()
+		if err != nil {
+			continue
+		}
+		for ; len(data) >= 24; data = data[24:] {
+			if binary.LittleEndian.Uint32(data[8:]) == uint32(elf.R_X86_64_RELATIVE) {
+				im.addends[binary.LittleEndian.Uint64(data)] = binary.LittleEndian.Uint64(data[16:])
+			}
+		}
+	}
+}
+
+// symbol returns the address of a linker symbol.
+func (im *image) symbol(name string) (uint64, bool) {
+	if im.symbols == nil {
+		im.symbols = map[string]uint64{}
+		all, _ := im.file.Symbols() // a stripped binary has none
+		for _, s := range all {
+			if s.Section != elf.SHN_UNDEF {
+				im.symbols[s.Name] = s.Value
+			}
+		}
+	}
+	addr, ok := im.symbols[name]
+	return addr, ok
+}
+
+// moduledata is what the runtime's table of the module says: the same offsets since Go 1.20.
+type moduledata struct {
+	text, etext   uint64
+	types, etypes uint64
+}
+
+const (
+	moduledataText  = 22 // words from the start
+	moduledataTypes = 37
+	moduledataWords = 41
+)
+
+// findModuledata finds the module's table: by section or symbol, else by the pointer to the pclntab that it begins with.
+func (im *image) findModuledata(pclntab uint64) (moduledata, error) {
+	if s := im.file.Section(".go.module"); s != nil {
+		if m, ok := im.moduledataAt(s.Addr, pclntab); ok {
+			return m, nil
+		}
+	}
+	if addr, ok := im.symbol("runtime.firstmoduledata"); ok {
+		if m, ok := im.moduledataAt(addr, pclntab); ok {
+			return m, nil
+		}
+	}
+	for _, s := range im.file.Sections {
+		if s.Type != elf.SHT_PROGBITS || s.Flags&elf.SHF_WRITE == 0 || s.Size < 8*moduledataWords {
+			continue
+		}
+		words, err := im.words(s.Addr, int(s.Size/8))
+		if err != nil {
+			continue
+		}
+		for i, w := range words {
+			if w != pclntab {
+				continue
+			}
+			if m, ok := im.moduledataAt(s.Addr+8*uint64(i), pclntab); ok {
+				return m, nil
+			}
+		}
+	}
+	return moduledata{}, fmt.Errorf("no module data for the function table at %#x", pclntab)
+}
+
+// moduledataAt reads the table at addr; false when what lies there is none.
+func (im *image) moduledataAt(addr, pclntab uint64) (moduledata, bool) {
+	w, err := im.words(addr, moduledataWords)
+	if err != nil || w[0] != pclntab {
+		return moduledata{}, false
+	}
+	m := moduledata{
+		text: w[moduledataText], etext: w[moduledataText+1],
+		types: w[moduledataTypes], etypes: w[moduledataTypes+1],
+	}
+	minPC, maxPC := w[moduledataText-2], w[moduledataText-1]
+	ok := m.text <= minPC && minPC < maxPC && maxPC <= m.etext && m.types < m.etypes
+	return m, ok
+}

@@ -1,0 +1,117 @@
+package tracer
+
+import (
+	"encoding/binary"
+
+	"smiley/recording"
+)
+
+// definitions numbers the run's functions and files and keeps what was added since somebody asked.
+type definitions struct {
+	byEntry   map[uint64]recording.FunctionID // addresses of the file
+	functions recording.FunctionID            // the last id given
+	files     map[string]recording.FileID
+	added     recording.Definitions
+}
+
+// AddFunction gives f an id (its ID is ignored; its File too when it is 0 and the binary knows better) and remembers that it
+// begins at entry, 0 for one without code. A function that was added for this entry before keeps its id and is not defined
+// again.
+func (p *Program) AddFunction(entry uint64, f recording.Function) recording.FunctionID {
+	d := &p.defined
+	if entry != 0 {
+		if id, ok := d.byEntry[entry-p.bias]; ok {
+			return id
+		}
+	}
+	d.functions++
+	f.ID = d.functions
+	if d.byEntry == nil {
+		d.byEntry = map[uint64]recording.FunctionID{}
+	}
+	if entry != 0 {
+		d.byEntry[entry-p.bias] = f.ID
+	}
+	d.added.Functions = append(d.added.Functions, f)
+	return f.ID
+}
+
+// FunctionID returns the id of the function that begins at entry, adding it as one that is only referred to; 0 when no
+// function begins there.
+func (p *Program) FunctionID(entry uint64) recording.FunctionID {
+	file := entry - p.bias
+	if id, ok := p.defined.byEntry[file]; ok {
+		return id
+	}
+	i, ok := find(p.list, file)
+	if !ok || p.list[i].entry != file {
+		return 0
+	}
+	p.loadSymbols()
+	return p.AddFunction(entry, p.function(&p.symbols[i]))
+}
+
+// function describes a function without its parameters.
+func (p *Program) function(s *Symbol) recording.Function {
+	return recording.Function{Name: s.Name, Package: s.Package, File: p.fileID(s.File), Line: s.Line}
+}
+
+// Definitions returns the types, functions and files that were added since the last call, files with their bodies.
+// Every event must be preceded by the definitions its record needs: call it after each capture, it is cheap when there
+// is nothing new.
+func (p *Program) Definitions() recording.Definitions {
+	d := p.defined.added
+	d.Types = p.types.added
+	p.defined.added, p.types.added = recording.Definitions{}, nil
+	return d
+}
+
+// Resolver returns the Resolver of the program's pointers to code and types; it reads itabs through mem.
+func (p *Program) Resolver(mem recording.Memory) recording.Resolver {
+	return &resolver{program: p, memory: mem, itabs: map[uint64]recording.TypeID{}, words: map[uint64]recording.TypeID{}}
+}
+
+// resolver remembers what it found: a program uses few types in its interfaces, again and again.
+type resolver struct {
+	program *Program
+	memory  recording.Memory
+	itabs   map[uint64]recording.TypeID // itabs are never freed
+	words   map[uint64]recording.TypeID
+}
+
+// DynamicType returns the type that the runtime's description at an address describes.
+func (r *resolver) DynamicType(word uint64) recording.TypeID {
+	if id, ok := r.words[word]; ok {
+		return id
+	}
+	m := &r.program.module
+	at := word - r.program.bias
+	if at < m.types || at >= m.etypes {
+		return 0 // made by reflect, or nonsense
+	}
+	id := r.program.types.dynamic(at - m.types)
+	r.words[word] = id
+	return id
+}
+
+// itabType is the offset of the dynamic type in an itab.
+const itabType = 8
+
+// ItabType returns the dynamic type of an interface with methods.
+func (r *resolver) ItabType(itab uint64) recording.TypeID {
+	if id, ok := r.itabs[itab]; ok {
+		return id
+	}
+	var word [8]byte
+	if err := r.memory.ReadMemory(word[:], itab+itabType); err != nil {
+		return 0
+	}
+	id := r.DynamicType(binary.LittleEndian.Uint64(word[:]))
+	if id != 0 {
+		r.itabs[itab] = id
+	}
+	return id
+}
+
+// FunctionAt returns the function that begins at pc.
+func (r *resolver) FunctionAt(pc uint64) recording.FunctionID { return r.program.FunctionID(pc) }

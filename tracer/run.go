@@ -1,0 +1,330 @@
+//go:build linux && amd64
+
+package tracer
+
+import (
+	"context"
+	"debug/buildinfo"
+	"errors"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"smiley/recording"
+)
+
+// running says that a program is being traced: Delve waits for all children of the process at once, so that there can be
+// one at a time.
+var running atomic.Bool
+
+// cutEvery is how often what was captured is sent on, so that a reader sees a live run and a crash takes no more.
+const cutEvery = 250 * time.Millisecond
+
+// Run runs a program to its end and sends what it does to sink, which it closes. When ctx ends, the program is killed and
+// what was captured is kept.
+//
+// The error is about the recording: the program could not be found, built or started (then nothing was sent), or the
+// recording broke off. A program that was started always runs to its own end, and the Result says how it ended even when
+// there is an error. A process can run one program at a time, and must not wait for other children meanwhile.
+func Run(ctx context.Context, opt Options, sink recording.Sink) (Result, error) {
+	if !running.CompareAndSwap(false, true) {
+		_ = sink.Close()
+		return Result{}, recording.Errorf(recording.CodeUnsupported, "this process is running a program already")
+	}
+	defer running.Store(false)
+	s := &session{opt: &opt, sink: sink}
+	defer s.close()
+	if err := s.prepare(ctx); err != nil {
+		_ = sink.Close()
+		return Result{}, err
+	}
+	// Our thread is the program's parent: see launch.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	if err := s.launch(); err != nil {
+		_ = sink.Close()
+		return Result{}, err
+	}
+	return s.record(ctx)
+}
+
+// session is one run in the making.
+type session struct {
+	opt      *Options
+	sink     recording.Sink
+	filter   *filter
+	target   *target
+	program  *Program
+	process  *process
+	engine   *engine
+	out      *pipeline
+	run      recording.Run
+	untraced []recording.Function
+}
+
+func (s *session) close() {
+	if s.program != nil {
+		_ = s.program.Close()
+	}
+	if s.target != nil {
+		s.target.cleanup()
+	}
+}
+
+// prepare does all that can fail because of what the person asked for, before anything runs.
+func (s *session) prepare(ctx context.Context) error {
+	var err error
+	if s.filter, err = newFilter(s.opt); err != nil {
+		return err
+	}
+	if s.target, err = resolve(ctx, s.opt, s.filter.include); err != nil {
+		return err
+	}
+	if s.program, err = OpenProgram(s.target.path); err != nil {
+		return err
+	}
+	traced, _, err := s.filter.choose(s.program.Functions(), func(e *recording.Error) { warn(s.opt, e) })
+	if err != nil {
+		return err
+	}
+	switch {
+	case len(traced) == 0:
+		warn(s.opt, recording.Errorf(recording.CodeNotFound, "no function of %s will be recorded", s.opt.Target).
+			WithHint("--include, --include-deps and --include-stdlib add some"))
+	case s.program.Stripped():
+		warn(s.opt, recording.Errorf(recording.CodeUnsupported, "%s is stripped: calls are recorded without their values", s.opt.Target).
+			WithHint("build it without -ldflags=-w or -s"))
+	}
+	if ctx.Err() != nil {
+		return recording.Errorf(recording.CodeCanceled, "interrupted: %w", ctx.Err())
+	}
+	return nil
+}
+
+// launch starts the program, stopped at its first instruction, and describes the run.
+func (s *session) launch() error {
+	id, err := recording.NewRunID()
+	if err != nil {
+		return recording.Errorf(recording.CodeInternal, "cannot make a run id: %w", err)
+	}
+	argv := append([]string{s.target.argv0}, s.opt.Args...)
+	if s.process, err = launch(s.target.path, argv, s.opt, s.program.Stripped()); err != nil {
+		return err
+	}
+	s.program.SetBias(s.process.bias())
+	host, _ := os.Hostname()
+	cwd := s.opt.Dir
+	if cwd == "" {
+		cwd, _ = os.Getwd()
+	}
+	info := s.program.BuildInfo()
+	s.run = recording.Run{
+		ID: id, Program: s.target.name, Args: s.opt.Args, Cwd: cwd, Host: host, PID: s.process.pid,
+		GoVersion: info.GoVersion, GoOS: runtime.GOOS, GoArch: runtime.GOARCH,
+		Module: info.Main.Path, Revision: revision(info), Start: time.Now(),
+		Settings: recording.Settings{
+			Include: s.opt.Include, Exclude: s.opt.Exclude, IncludeDeps: s.opt.IncludeDeps,
+			IncludeStdlib: s.opt.IncludeStdlib, MaxDepth: s.opt.MaxDepth, Bounds: s.opt.Bounds, Engine: "breakpoint",
+		},
+	}
+	return nil
+}
+
+func revision(info *buildinfo.BuildInfo) string {
+	var rev, dirty string
+	for _, setting := range info.Settings {
+		switch {
+		case setting.Key == "vcs.revision":
+			rev = setting.Value
+		case setting.Key == "vcs.modified" && setting.Value == "true":
+			dirty = "+dirty"
+		}
+	}
+	if rev == "" {
+		return ""
+	}
+	return rev + dirty
+}
+
+// record runs the launched program to its end.
+func (s *session) record(ctx context.Context) (Result, error) {
+	defer s.process.restoreTerminal()
+	s.out = newPipeline(s.run, s.sink)
+	setupErr := s.arm()
+	if setupErr != nil {
+		s.engine.fail(setupErr)
+		_ = s.process.clearBreakpoints()
+	}
+	stop := s.attend(ctx)
+	end, engineErr := s.engine.run()
+	finished := time.Now()
+	stop()
+	flushErr := s.engine.finish()
+	message, stack := s.engine.crash.report()
+	last := recording.RunEnd{
+		End: finished, Duration: int64(finished.Sub(s.run.Start)), ExitCode: end.code, Error: message, Stack: stack,
+	}
+	if end.signal != 0 {
+		last.Signal = signalName(end.signal)
+	}
+	ledger, calls, sinkErr := s.out.finish(last)
+	ledger.Untraced = uint64(len(s.untraced))
+	result := Result{
+		Run: s.run.ID, ExitCode: end.code, Signal: last.Signal, Error: message, Calls: calls, Ledger: ledger, Untraced: s.untraced,
+		unmatched: s.engine.unmatched, repeated: s.engine.repeated,
+	}
+	return result, errors.Join(setupErr, engineErr, s.engine.failure, flushErr, sinkErr)
+}
+
+// arm makes the plans and sets the breakpoints.
+func (s *session) arm() error {
+	memory := newStopMemory(s.process.pid)
+	s.engine = &engine{
+		opt: s.opt, program: s.program, process: s.process, memory: memory, out: s.out,
+		sites: map[uint64]*site{}, goroutines: map[int64]*goroutine{},
+		panicLayout: layoutOfPanic(goMinor(s.run.GoVersion)),
+		capturer: recording.Capturer{
+			Types: s.program.Types(), Bounds: s.opt.Bounds, Memory: memory, Resolver: s.program.Resolver(memory),
+		},
+	}
+	e := s.engine
+	var err error
+	if e.offsets, err = s.program.Offsets(); err != nil {
+		return err
+	}
+	symbols := s.program.Functions()
+	traced, untraced, err := s.filter.choose(symbols, func(*recording.Error) {})
+	if err != nil {
+		return err
+	}
+	for i := range traced {
+		if err := e.trace(traced[i]); err != nil {
+			refused := traced[i]
+			refused.Reason = err.Error()
+			untraced = append(untraced, refused)
+		}
+	}
+	e.hook(symbols)
+	for i := range untraced {
+		sym := &untraced[i]
+		f := recording.Function{
+			Name: sym.Name, Package: sym.Package, Line: sym.Line, Trace: recording.TraceNot, Reason: sym.Reason,
+		}
+		f.ID = s.program.AddFunction(sym.Entry, f)
+		s.untraced = append(s.untraced, f)
+	}
+	s.out.mu.Lock()
+	err = e.define()
+	s.out.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	return e.place()
+}
+
+// trace adds the sites of one function.
+func (e *engine) trace(sym Symbol) error {
+	plan, err := e.program.Plan(sym)
+	if err != nil {
+		return err
+	}
+	f := plan.Function
+	f.Trace = recording.TraceBreakpoint
+	t := &traced{
+		id: e.program.AddFunction(sym.Entry, f), plan: plan,
+		floatParams:  anyFloat(e.capturer.Types, f.Params),
+		floatResults: anyFloat(e.capturer.Types, f.Results),
+	}
+	e.at(plan.Entry).entry = t
+	for _, addr := range plan.Returns {
+		e.at(addr).ret = t
+	}
+	return nil
+}
+
+// goMinor returns 26 for "go1.26.8", 0 for what it does not understand.
+func goMinor(version string) int {
+	_, rest, ok := strings.Cut(version, "go1.")
+	if !ok {
+		return 0
+	}
+	digits := strings.IndexFunc(rest, func(r rune) bool { return r < '0' || r > '9' })
+	if digits >= 0 {
+		rest = rest[:digits]
+	}
+	n, err := strconv.Atoi(rest)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+// attend starts what goes on beside the engine: the regular cut, and whoever wants to stop the program. The returned
+// function ends all of it and waits for it.
+func (s *session) attend(ctx context.Context) (stop func()) {
+	done := make(chan struct{})
+	var all sync.WaitGroup
+	all.Add(2)
+	go func() {
+		defer all.Done()
+		s.tick(done)
+	}()
+	go func() {
+		defer all.Done()
+		s.forward(ctx, done)
+	}()
+	return func() {
+		close(done)
+		all.Wait()
+	}
+}
+
+func (s *session) tick(done <-chan struct{}) {
+	ticker := time.NewTicker(cutEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-done:
+			return
+		case <-ticker.C:
+			_ = s.out.cut() // a refusal of the sink shows at the engine's next event, or at the end
+			if s.opt.Progress != nil {
+				s.opt.Progress(s.out.progress(s.run.ID))
+			}
+		}
+	}
+}
+
+// forward passes signals on to the program. The second request to end kills it.
+func (s *session) forward(ctx context.Context, done <-chan struct{}) {
+	requests := 0
+	canceled := ctx.Done()
+	for {
+		select {
+		case <-done:
+			return
+		case <-canceled:
+			canceled = nil
+			_ = unix.Kill(s.process.pid, unix.SIGKILL)
+		case sig := <-s.opt.Signals:
+			number, ok := sig.(syscall.Signal)
+			if !ok {
+				continue
+			}
+			if number == syscall.SIGINT || number == syscall.SIGTERM {
+				requests++
+			}
+			if requests > 1 {
+				number = syscall.SIGKILL
+			}
+			_ = unix.Kill(s.process.pid, number)
+		}
+	}
+}
