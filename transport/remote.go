@@ -31,7 +31,8 @@ type RemoteOptions struct {
 	Insecure bool        // no encryption for recorders elsewhere
 	Warn     func(text string)
 
-	// Strip makes the tombstone of a block that is dropped. See docs/reference/protocol.md.
+	// Strip makes the tombstone of a block that is dropped, see docs/reference/protocol.md. nil: a block for which there
+	// is no room is an error of Send, and the recording ends there.
 	Strip func(encoded []byte) []byte
 	// Acked, when set, is called with the time from Send to acknowledgement of each block.
 	Acked func(latency time.Duration)
@@ -114,7 +115,8 @@ func dial(ctx context.Context, o RemoteOptions, core *protocol.Sender, sp *spool
 func (r *Remote) now() time.Duration { return time.Since(r.start) }
 
 // Send implements [recording.Sink]. It waits only when memory and spool are full, up to HoldFor; then it drops the block
-// and counts it. An error means that the Remote is closed, its context has ended, or the block is none.
+// and counts it, or fails with CodeFull when there is no Strip. Other errors mean that the Remote is closed, its context
+// has ended, or the block is none.
 func (r *Remote) Send(encoded []byte) error {
 	head, err := recording.ParseHeader(encoded)
 	if err != nil {
@@ -127,8 +129,12 @@ func (r *Remote) Send(encoded []byte) error {
 		hold := r.core.HoldUntil() - now
 		r.mu.Unlock()
 		r.link.wake()
-		if verdict != protocol.Wait {
+		switch verdict {
+		case protocol.Taken, protocol.Dropped:
 			return nil
+		case protocol.Refused:
+			return recording.Errorf(recording.CodeFull, "the recorder cannot be reached, and memory and spool are full").
+				WithHint("what was recorded until now is kept; give the spool more room with --spool-bytes")
 		}
 		if err := r.waitForRoom(hold); err != nil {
 			return err

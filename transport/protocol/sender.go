@@ -28,7 +28,8 @@ type SenderConfig struct {
 	Backoff Backoff
 	Random  func() float64 // in [0, 1), for jitter
 
-	// Strip makes the tombstone of a block that must be given up: what later blocks need of it, without its events.
+	// Strip makes the tombstone of a block that must be given up: what later blocks need of it, without its events. nil:
+	// there are none, and blocks for which there is no room are refused.
 	Strip func(body []byte) []byte
 	// Acked, when set, is called with the time from Offer to acknowledgement of each block.
 	Acked func(latency time.Duration)
@@ -36,7 +37,7 @@ type SenderConfig struct {
 	Resumed bool
 }
 
-// DefaultSenderConfig returns the defaults; Run, Secret, Random and Strip must be set.
+// DefaultSenderConfig returns the defaults; Run, Secret and Random must be set.
 func DefaultSenderConfig() SenderConfig {
 	return SenderConfig{
 		Memory:         64 << 20,
@@ -60,6 +61,7 @@ const (
 	Taken   Verdict = iota // the sender has it
 	Wait                   // no room: offer it again when something has happened, at the latest at HoldUntil
 	Dropped                // no room: its tombstone was taken, its events count as dropped
+	Refused                // no room, and no tombstones: neither this block nor a later one is taken
 )
 
 // SenderAction is what the owner of a Sender does next.
@@ -229,6 +231,9 @@ func (s *Sender) Offer(now time.Duration, body []byte, events uint32) Verdict {
 	}
 	if now < s.HoldUntil() {
 		return Wait
+	}
+	if s.cfg.Strip == nil {
+		return Refused
 	}
 	s.stats.DroppedBlocks++
 	s.stats.DroppedEvents += uint64(events)

@@ -14,6 +14,7 @@ import (
 	"github.com/google/uuid"
 
 	"smiley/recording"
+	"smiley/transport/filelock"
 )
 
 // List returns the runs that have a spool below dir, the oldest first. A directory that does not exist has none.
@@ -42,7 +43,11 @@ func Open(dir string, run recording.RunID) (*Spool, []Entry, error) {
 	if _, err := os.Stat(s.dir); err != nil {
 		return nil, nil, recording.Errorf(recording.CodeNotFound, "run %s has no spool in %s", run, dir)
 	}
-	lock, err := lockFile(filepath.Join(s.dir, lockName))
+	lock, err := filelock.Lock(filepath.Join(s.dir, lockName))
+	if recording.CodeOf(err) == recording.CodeLocked {
+		return nil, nil, recording.Errorf(recording.CodeLocked, "the spool of run %s is in use", run).
+			WithHint("its program is still running, or another smiley delivers it")
+	}
 	if err != nil {
 		return nil, nil, s.explain(err)
 	}

@@ -11,6 +11,7 @@ import (
 	"sync"
 
 	"smiley/recording"
+	"smiley/transport/filelock"
 )
 
 // segmentSize is the size at which a file is full. Space is given back in whole files.
@@ -121,7 +122,7 @@ func (s *Spool) writable() (*segment, error) {
 		if err := os.MkdirAll(s.dir, 0o700); err != nil {
 			return nil, err
 		}
-		lock, err := lockFile(filepath.Join(s.dir, lockName))
+		lock, err := filelock.Lock(filepath.Join(s.dir, lockName))
 		if err != nil {
 			return nil, err
 		}

@@ -1,6 +1,6 @@
 //go:build unix
 
-package spool
+package filelock
 
 import (
 	"errors"
@@ -11,8 +11,9 @@ import (
 	"smiley/recording"
 )
 
-// lockFile makes and locks a file until it is closed. The error is CodeLocked when somebody else holds it.
-func lockFile(name string) (*os.File, error) {
+// Lock makes and locks a file until it is closed. The error is CodeLocked when somebody else holds it; the caller knows what
+// that means and gives the hint.
+func Lock(name string) (*os.File, error) {
 	file, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
@@ -28,8 +29,5 @@ func lockFile(name string) (*os.File, error) {
 }
 
 func locked(name string) error {
-	return recording.Errorf(recording.CodeLocked, "%s is held by another process", name).
-		WithHint("its program is still running, or another smiley delivers it")
+	return recording.Errorf(recording.CodeLocked, "%s is held by another process", name)
 }
-
-func isFull(err error) bool { return errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) }
