@@ -145,6 +145,7 @@ its time. The recording is kept in one file and is there when the program is lon
 	root.AddCommand(
 		a.runCommand(), a.listCommand(), a.showCommand(), a.goroutinesCommand(), a.filesCommand(), a.deleteCommand(),
 		a.exportCommand(), a.importCommand(), a.replayCommand(), a.statsCommand(), a.versionCommand(),
+		a.recordCommand(), a.pushCommand(), a.keysCommand(),
 	)
 	return root
 }
