@@ -28,7 +28,7 @@ func SpooledInfo(dir string, run recording.RunID) (recorder, program string, blo
 
 // Push delivers the spool of a run whose sender is gone, and removes it when the recorder has acknowledged everything.
 // Until then it retries, however long the recorder is away, until ctx ends; what was not acknowledged stays in the spool.
-// It returns how many of the spool's blocks were acknowledged. o.Run is ignored; SpoolDir is needed. Errors: CodeLocked
+// It returns how many blocks the recorder did not have before. o.Run is ignored; SpoolDir is needed. Errors: CodeLocked
 // (the sender lives), CodeNotFound, CodeCanceled, and why the recorder refuses.
 func Push(ctx context.Context, run recording.RunID, o RemoteOptions) (delivered int, err error) {
 	sp, entries, err := spool.Open(o.SpoolDir, run)
@@ -51,7 +51,7 @@ func Push(ctx context.Context, run recording.RunID, o RemoteOptions) (delivered 
 	if err != nil {
 		return 0, joinClose(err, sp)
 	}
-	return r.push(ctx, len(entries))
+	return r.push(ctx)
 }
 
 func joinClose(err error, sp *spool.Spool) error {
@@ -62,7 +62,7 @@ func joinClose(err error, sp *spool.Spool) error {
 }
 
 // push waits until everything is delivered.
-func (r *Remote) push(ctx context.Context, blocks int) (int, error) {
+func (r *Remote) push(ctx context.Context) (int, error) {
 	var failure error
 	for failure == nil {
 		st := r.Stats()
@@ -88,9 +88,10 @@ func (r *Remote) push(ctx context.Context, blocks int) (int, error) {
 		r.mu.Unlock()
 	}
 	err := r.Close()
-	left := min(r.Stats().Unacknowledged, blocks)
+	st := r.Stats()
+	delivered := max(int(st.Sent-st.Resent)-st.Unacknowledged, 0)
 	if failure != nil {
-		return blocks - left, failure
+		return delivered, failure
 	}
-	return blocks - left, err
+	return delivered, err
 }

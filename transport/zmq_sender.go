@@ -223,7 +223,7 @@ func (l *zmqSender) lost() string {
 	case l.connected && l.keys != nil:
 		return "the recorder at " + l.endpoint.String() + " has no keys or others than expected"
 	case l.connected:
-		return "the recorder at " + l.endpoint.String() + " does not talk to clients without keys, or is no recorder"
+		return "the recorder at " + l.endpoint.String() + " closed the connection: it may want keys, or be no recorder"
 	}
 	return "nobody listens at " + l.endpoint.String()
 }

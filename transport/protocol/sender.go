@@ -290,12 +290,17 @@ func (s *Sender) Done(now time.Duration) bool {
 	if s.spoolNext < s.next() {
 		return false
 	}
-	failures := s.cfg.Backoff.Failures()
-	return s.state == linkWaiting && (failures >= patience || failures > 0 && !s.everUp) || s.state == linkStopped
+	switch s.state {
+	case linkStopped:
+		return true
+	case linkWaiting:
+		return s.cfg.Backoff.Failures() > 0 && !s.everUp || max(now, s.retryAt) >= s.closedAt+patience
+	}
+	return false
 }
 
-// patience is how many times a closed Sender tries to reach a receiver again that it had reached before.
-const patience = 3
+// patience is how long a closed Sender tries to reach a receiver again that it had reached before.
+const patience = 3 * time.Second
 
 // Failure returns why the run cannot be delivered to this receiver, ever; nil when nothing speaks against it.
 func (s *Sender) Failure() error { return s.failure }

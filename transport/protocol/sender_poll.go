@@ -56,6 +56,9 @@ func (s *Sender) Deadline() time.Duration {
 	}
 	if s.closing {
 		at = min(at, max(s.closedAt, s.progress)+s.cfg.CloseFor)
+		if s.state == linkWaiting {
+			at = min(at, s.closedAt+patience)
+		}
 	}
 	return at
 }
