@@ -42,19 +42,20 @@ func (r *Run) Functions(ctx context.Context) ([]recording.Function, error) {
 	return r.reader.Functions(ctx, r.info.ID)
 }
 
-// Untraced is a function that was asked for and could not be traced.
+// Untraced is a function that was asked for and could not be traced, at all or at some of its calls.
 type Untraced struct {
 	Function string `json:"function"`
 	Package  string `json:"package"`
 	Reason   string `json:"reason"`
 }
 
-// Untraced returns the functions that were asked for and could not be traced; the result is never nil.
+// Untraced returns the functions that were asked for and could not be traced, and those of which some calls are missing;
+// the result is never nil.
 func (r *Run) Untraced(ctx context.Context) ([]Untraced, error) {
 	functions, err := r.Functions(ctx)
 	untraced := []Untraced{}
 	for i := range functions {
-		if f := &functions[i]; f.Trace == recording.TraceNot {
+		if f := &functions[i]; f.Trace == recording.TraceNot || f.Trace != recording.TraceReferenced && f.Reason != "" {
 			untraced = append(untraced, Untraced{Function: f.Name, Package: f.Package, Reason: f.Reason})
 		}
 	}

@@ -388,11 +388,16 @@ func TestMutatedBlocks(t *testing.T) {
 			t.Fatalf("ledger %+v does not balance", run.Ledger)
 		}
 		askEverything(t, s.Reader, run.ID)
-		s.live[fix.run.ID].final = true // as if it had ended, so that it can be deleted
+		// As if it had ended, so that it can be deleted. The heartbeat looks at the live runs, too.
+		s.mu.Lock()
+		s.live[fix.run.ID].final = true
 		_, err = s.w.Exec(`UPDATE runs SET state = 'interrupted'`)
+		s.mu.Unlock()
 		check(t, err)
 		check(t, s.Delete(t.Context(), fix.run.ID))
+		s.mu.Lock()
 		delete(s.live, fix.run.ID)
+		s.mu.Unlock()
 	}
 	if taken == 0 {
 		t.Error("not one of the changed blocks was taken: the test shows nothing")

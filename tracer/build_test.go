@@ -214,3 +214,39 @@ func main() {
 		t.Errorf("the program wrote %q, want %q", r.stdout, want)
 	}
 }
+
+// TestPartlyInlined: a function with code of its own that was also inlined is recorded where it is called, and the run says
+// that calls of it are missing.
+func TestPartlyInlined(t *testing.T) {
+	dir := writeModule(t, map[string]string{
+		"go.mod": "module example.com/part\n\ngo 1.22\n",
+		"main.go": `package main
+
+import "os"
+
+func small(n int) int { return n + len(os.Args) }
+
+func main() {
+	f := small
+	if len(os.Args) > 5 {
+		f = nil
+	}
+	println(f(1) + small(2))
+}
+`,
+	})
+	binary := filepath.Join(t.TempDir(), "part")
+	build := exec.Command("go", "build", "-o", binary, ".")
+	build.Dir = dir
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	var warnings []string
+	r := record(t, Options{Target: binary, Warn: func(e *recording.Error) { warnings = append(warnings, e.Message) }})
+	if got := r.calls()["main.small"]; got != 1 {
+		t.Errorf("%d calls of main.small recorded, want the one through the variable", got)
+	}
+	if !slices.ContainsFunc(warnings, func(w string) bool { return strings.Contains(w, "main.small") }) {
+		t.Errorf("nothing says that calls of main.small are missing: %q", warnings)
+	}
+}

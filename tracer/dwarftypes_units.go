@@ -268,6 +268,32 @@ func (p *Program) inlined() []Symbol {
 	return list
 }
 
+// inlinedInPart returns the names of the main module's functions that have code of their own and were also inlined into
+// callers, where no call of them can be seen.
+func (p *Program) inlinedInPart() map[string]bool {
+	names := map[string]bool{}
+	if p.debug == nil {
+		return names
+	}
+	origins := p.origins()
+	for _, u := range p.debug.units {
+		if origins(u.path) != OriginMain {
+			continue
+		}
+		u.load(p.debug)
+		for offset := range u.abstract {
+			if !u.origins[offset] {
+				continue
+			}
+			if e, _ := p.debug.entry(offset); e != nil {
+				full, _ := e.Val(dwarf.AttrName).(string)
+				names[plainName(full)] = true
+			}
+		}
+	}
+	return names
+}
+
 // plainName writes a function's name as the function table does: without the shapes of type arguments.
 func plainName(name string) string {
 	first, last := strings.IndexByte(name, '['), strings.LastIndexByte(name, ']')

@@ -6,8 +6,10 @@ import (
 	"context"
 	"debug/buildinfo"
 	"errors"
+	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -67,6 +69,7 @@ type session struct {
 	out      *pipeline
 	run      recording.Run
 	untraced []recording.Function
+	inlined  map[string]bool // names of functions that were inlined at some of their calls
 }
 
 func (s *session) close() {
@@ -102,10 +105,35 @@ func (s *session) prepare(ctx context.Context) error {
 		warn(s.opt, recording.Errorf(recording.CodeUnsupported, "%s is stripped: calls are recorded without their values", s.opt.Target).
 			WithHint("build it without -ldflags=-w or -s"))
 	}
+	s.warnOfInlined(traced)
 	if ctx.Err() != nil {
 		return recording.Errorf(recording.CodeCanceled, "interrupted: %w", ctx.Err())
 	}
 	return nil
+}
+
+// inlinedSome is the reason that a traced function carries when calls of it are missing.
+const inlinedSome = "inlined at some of its calls, which are not recorded"
+
+// warnOfInlined names functions whose recorded calls are not all there were.
+func (s *session) warnOfInlined(traced []Symbol) {
+	const named = 3
+	s.inlined = s.program.inlinedInPart()
+	var names []string
+	for i := range traced {
+		if s.inlined[traced[i].Name] && !slices.Contains(names, traced[i].Name) {
+			names = append(names, traced[i].Name)
+		}
+	}
+	if len(names) == 0 {
+		return
+	}
+	shown := strings.Join(names[:min(named, len(names))], ", ")
+	if more := len(names) - named; more > 0 {
+		shown += fmt.Sprintf(" and %d more", more)
+	}
+	warn(s.opt, recording.Errorf(recording.CodeUnsupported, "the compiler inlined calls of %s, which are not recorded", shown).
+		WithHint("give smiley the package instead of the binary to build it without inlining"))
 }
 
 // launch starts the program, stopped at its first instruction, and describes the run.
@@ -206,7 +234,11 @@ func (s *session) arm() error {
 		return err
 	}
 	for i := range traced {
-		if err := e.trace(traced[i]); err != nil {
+		reason := ""
+		if s.inlined[traced[i].Name] {
+			reason = inlinedSome
+		}
+		if err := e.trace(traced[i], reason); err != nil {
 			refused := traced[i]
 			refused.Reason = err.Error()
 			untraced = append(untraced, refused)
@@ -230,14 +262,14 @@ func (s *session) arm() error {
 	return e.place()
 }
 
-// trace adds the sites of one function.
-func (e *engine) trace(sym Symbol) error {
+// trace adds the sites of one function. reason says why some of its calls are missing, "" when none is.
+func (e *engine) trace(sym Symbol, reason string) error {
 	plan, err := e.program.Plan(sym)
 	if err != nil {
 		return err
 	}
 	f := plan.Function
-	f.Trace = recording.TraceBreakpoint
+	f.Trace, f.Reason = recording.TraceBreakpoint, reason
 	t := &traced{
 		id: e.program.AddFunction(sym.Entry, f), plan: plan,
 		floatParams:  anyFloat(e.capturer.Types, f.Params),
