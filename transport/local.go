@@ -71,11 +71,11 @@ func (s *localSink) Close() error {
 		select {
 		case s.c.room <- struct{}{}:
 			continue
-		default:
-		}
-		select {
-		case s.c.room <- struct{}{}:
 		case <-s.c.broken:
+		}
+		select { // a receiver that closed after its last acknowledgement left everything well
+		case s.c.room <- struct{}{}:
+		default:
 			return s.c.err
 		}
 	}
