@@ -132,14 +132,14 @@ func (s *stream) follow(e *recording.Event) (recording.FunctionID, error) {
 }
 
 // matching returns the recorded functions that a pattern names. Errors: CodeNotFound when it names none.
-func (r *Run) matching(ctx context.Context, pattern *Pattern) (map[recording.FunctionID]bool, error) {
+func (r *Run) matching(ctx context.Context, pattern *recording.Pattern) (map[recording.FunctionID]bool, error) {
 	functions, err := r.Functions(ctx)
 	if err != nil {
 		return nil, err
 	}
 	found := map[recording.FunctionID]bool{}
 	for i := range functions {
-		if pattern.Match(&functions[i]) {
+		if names(*pattern, &functions[i]) {
 			found[functions[i].ID] = true
 		}
 	}

@@ -10,9 +10,9 @@ import (
 
 // Filter chooses events of a run. The zero value chooses all.
 type Filter struct {
-	Goroutine int64    // only of this goroutine; 0: of all
-	Function  *Pattern // only of these functions; nil: of all
-	From, To  Moment   // both included
+	Goroutine int64              // only of this goroutine; 0: of all
+	Function  *recording.Pattern // only of these functions; nil: of all
+	From, To  Moment             // both included
 }
 
 // Moment is a place in a run: an event, or a time.
@@ -29,12 +29,14 @@ func ParseFilter(goroutine int64, function, from, to string) (Filter, error) {
 	if goroutine < 0 {
 		return f, recording.Errorf(recording.CodeInvalid, "bad goroutine %d", goroutine).WithHint("smiley goroutines RUN lists them")
 	}
-	var err error
 	if function != "" {
-		if f.Function, err = ParsePattern(function); err != nil {
+		pattern, err := recording.ParsePattern(function)
+		if err != nil {
 			return f, err
 		}
+		f.Function = &pattern
 	}
+	var err error
 	if f.From, err = parseMoment(from); err != nil {
 		return f, err
 	}

@@ -1,9 +1,6 @@
 package recording
 
-import (
-	"encoding/binary"
-	"strings"
-)
+import "encoding/binary"
 
 // BlockEvents is how many events a block holds at most, BlockNanoseconds how much time it spans before it is cut.
 const (
@@ -383,8 +380,7 @@ func (b *Builder) Cut(now int64) error {
 	return b.seal(now)
 }
 
-// Finish emits the final block with the run's end. Calls that are open then stay open, but for those of the goroutine whose
-// panic ended the program: its end is written down first.
+// Finish emits the final block with the run's end. Calls that are open then stay open.
 func (b *Builder) Finish(end RunEnd) error {
 	if b.err != nil {
 		return b.err
@@ -392,37 +388,10 @@ func (b *Builder) Finish(end RunEnd) error {
 	if b.finished {
 		return Errorf(CodeInvalid, "a run that ends twice")
 	}
-	if g := b.crashed(&end); g != nil {
-		if err := b.Append(&Raw{Kind: KindGoroutineEnd, Goroutine: g.id, Time: max(g.last, end.Duration)}); err != nil {
-			return err
-		}
-	}
 	b.finished = true
 	b.d.end = &end
 	b.d.header.Final = true
 	return b.seal(max(end.Duration, b.latest))
-}
-
-// Captured returns how many events were seen so far, the dropped ones included.
-func (b *Builder) Captured() uint64 { return b.captured }
-
-// crashed returns the goroutine whose panic ended the program: its calls did not stay open, the panic ended them. It is nil
-// when no panic did, or when several goroutines were panicking and nothing tells which of them it was.
-func (b *Builder) crashed(end *RunEnd) *goroutineState {
-	if !strings.HasPrefix(end.Error, "panic: ") {
-		return nil
-	}
-	var only *goroutineState
-	for _, g := range b.live {
-		if len(g.panics) == 0 {
-			continue
-		}
-		if only != nil {
-			return nil
-		}
-		only = g
-	}
-	return only
 }
 
 // seal completes the block, hands it out and begins the next.

@@ -15,7 +15,7 @@ import (
 
 // build compiles the program that opt.Target means into a private directory, which the target's cleanup removes.
 // Inlining is off in the packages that will be traced, so that every call is one; all else is as go build does it.
-func build(ctx context.Context, opt *Options, include []pattern) (*target, error) {
+func build(ctx context.Context, opt *Options, include []recording.Pattern) (*target, error) {
 	m, err := locate(ctx, opt)
 	if err != nil {
 		return nil, err
@@ -49,7 +49,7 @@ func build(ctx context.Context, opt *Options, include []pattern) (*target, error
 }
 
 // compilerFlags turn inlining off. Of several -gcflags that match a package the go command takes the last.
-func compilerFlags(opt *Options, m *module, include []pattern) []string {
+func compilerFlags(opt *Options, m *module, include []recording.Pattern) []string {
 	const off = "-l"
 	var flags []string
 	if opt.IncludeDeps || opt.IncludeStdlib {
@@ -63,7 +63,7 @@ func compilerFlags(opt *Options, m *module, include []pattern) []string {
 		flags = append(flags, "-gcflags="+own+"="+off)
 	}
 	for _, p := range include {
-		if pkg := p.packagePattern(); pkg != "" {
+		if pkg := packagePattern(p); pkg != "" {
 			flags = append(flags, "-gcflags="+pkg+"="+off)
 		}
 	}

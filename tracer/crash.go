@@ -5,13 +5,16 @@ package tracer
 import (
 	"bytes"
 	"strings"
+
+	"smiley/recording"
 )
 
 // crash gathers the report that the runtime prints when it ends a program.
 type crash struct {
-	begun bool
-	text  []byte
-	cut   bool
+	begun     bool
+	text      []byte
+	cut       bool
+	goroutine int64 // whose panic ended the program; 0: no panic did
 }
 
 // maxCrash bounds the report: every piece of it is a stop of the program.
@@ -36,6 +39,27 @@ func (e *engine) onCrash(*hit) error {
 	}
 	e.crash.begun = true
 	return nil
+}
+
+// onFatalPanic runs at the entry of runtime.fatalpanic, on the goroutine whose panic nobody recovered.
+func (e *engine) onFatalPanic(h *hit) error {
+	g, err := e.goroutineOf(h.regs.G, h.now)
+	if err != nil {
+		return err
+	}
+	if g != nil && !e.crash.begun {
+		e.crash.goroutine = g.id
+	}
+	return e.onCrash(h)
+}
+
+// endCrashed writes down the end of the goroutine whose panic ended the program: its calls are not open, the panic ended them.
+// The caller holds the pipeline's lock.
+func (e *engine) endCrashed() error {
+	if e.crash.goroutine == 0 {
+		return nil
+	}
+	return e.append(&recording.Raw{Kind: recording.KindGoroutineEnd, Goroutine: e.crash.goroutine, Time: e.out.now()})
 }
 
 // report splits a crash report into what went wrong and the stacks, as Go prints them. Both are "" when the program did

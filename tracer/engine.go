@@ -113,7 +113,10 @@ func (e *engine) finish() error {
 	if err := e.flushPrinted(); err != nil {
 		return err
 	}
-	return e.abandonWrites()
+	if err := e.abandonWrites(); err != nil {
+		return err
+	}
+	return e.endCrashed()
 }
 
 // letGo detaches from a program that cannot be traced any longer and waits for its end.

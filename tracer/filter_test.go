@@ -119,25 +119,3 @@ func TestFilterSaysWhich(t *testing.T) {
 		t.Errorf("warnings %q", warnings)
 	}
 }
-
-// FuzzPattern parses any text: an error or a pattern that can be matched, never a panic. A name without special signs
-// matches itself.
-func FuzzPattern(f *testing.F) {
-	for _, seed := range []string{"main.leaf", "example.com/m/...", "main.(*T).M", "main....", "[...]", "..../...", "\x00"} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, text string) {
-		p, err := parsePattern(text)
-		if err != nil {
-			if recording.CodeOf(err) != recording.CodeInvalid {
-				t.Fatal(err)
-			}
-			return
-		}
-		p.packagePattern()
-		sym := Symbol{Name: text, Package: "x"}
-		if !p.match(&sym) && !strings.Contains(text, "[...]") && !strings.Contains(text, "\xff") && strings.ToValidUTF8(text, "") == text {
-			t.Fatalf("%q does not match itself", text)
-		}
-	})
-}

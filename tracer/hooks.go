@@ -27,7 +27,7 @@ var runtimeHooks = []runtimeHook{
 	{name: "runtime.goexit1", entry: func(e *engine) hook { return e.onGoroutineEnd }},
 	{name: "runtime.gopanic", entry: func(e *engine) hook { return e.onPanic }},
 	{name: "runtime.recovery", entry: func(e *engine) hook { return e.onRecovery }},
-	{name: "runtime.fatalpanic", entry: func(e *engine) hook { return e.onCrash }},
+	{name: "runtime.fatalpanic", entry: func(e *engine) hook { return e.onFatalPanic }},
 	{name: "runtime.throw", entry: func(e *engine) hook { return e.onCrash }},
 	{name: "runtime.fatal", entry: func(e *engine) hook { return e.onCrash }},
 	{name: "runtime.fatalsignal", entry: func(e *engine) hook { return e.onCrash }},

@@ -144,7 +144,6 @@ func (p *pipeline) finish(end recording.RunEnd) (recording.Ledger, uint64, error
 	err := p.failure()
 	if err == nil {
 		err = p.builder.Finish(end)
-		p.ledger.Captured = p.builder.Captured() // the end of a goroutine that crashed is the builder's to add
 	}
 	close(p.drafts)
 	ledger, calls := p.ledger, p.calls

@@ -32,13 +32,15 @@ func TestEndings(t *testing.T) {
 		error   string // first line of the run's error
 		stack   string // in the run's stack
 		last    string // function of the last call
+
+		panicked int // calls that the panic ended together with the program
 	}{
 		{fixture: "exit", args: []string{"0"}, last: "main.leave"},
 		{fixture: "exit", args: []string{"7"}, last: "main.leave"},
 		{fixture: "exitgoroutine"},
-		{fixture: "crash", args: []string{"panic"}, error: "panic: broken: no key", stack: "main.inner(", last: "main.inner"},
-		{fixture: "crash", args: []string{"nested"}, error: "panic: first\n\tpanic: second", stack: "main.nested.func1()", last: "main.nested.func1"},
-		{fixture: "crash", args: []string{"nil"}, error: "panic: runtime error: invalid memory address or nil pointer dereference", stack: "[signal SIGSEGV", last: "main.field"},
+		{fixture: "crash", args: []string{"panic"}, error: "panic: broken: no key", stack: "main.inner(", last: "main.inner", panicked: 3},
+		{fixture: "crash", args: []string{"nested"}, error: "panic: first\n\tpanic: second", stack: "main.nested.func1()", last: "main.nested.func1", panicked: 3},
+		{fixture: "crash", args: []string{"nil"}, error: "panic: runtime error: invalid memory address or nil pointer dereference", stack: "[signal SIGSEGV", last: "main.field", panicked: 2},
 		{fixture: "crash", args: []string{"deadlock"}, error: "fatal error: all goroutines are asleep - deadlock!", stack: "main.deadlock(", last: "main.deadlock"},
 		{fixture: "crash", args: []string{"kill"}, signal: "SIGKILL", last: "main.kill"},
 		{fixture: "crash", args: []string{"abort"}, error: "SIGABRT: abort", stack: "main.kill(", last: "main.kill"},
@@ -53,6 +55,15 @@ func TestEndings(t *testing.T) {
 				t.Fatal(err)
 			}
 			r := record(t, Options{Target: binary, Args: test.args})
+			panicked := 0
+			for _, e := range r.events {
+				if e.UnwoundBy == recording.OutcomePanicked {
+					panicked += e.Unwound - e.UnwoundLost
+				}
+			}
+			if panicked != test.panicked {
+				t.Errorf("the panic ended %d calls, want %d", panicked, test.panicked)
+			}
 			status := alone.ProcessState.Sys().(syscall.WaitStatus)
 			want := status.ExitStatus()
 			if status.Signaled() {

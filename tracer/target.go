@@ -21,7 +21,7 @@ type target struct {
 }
 
 // resolve finds or builds the program that opt.Target means. The caller calls cleanup when the program has ended.
-func resolve(ctx context.Context, opt *Options, include []pattern) (*target, error) {
+func resolve(ctx context.Context, opt *Options, include []recording.Pattern) (*target, error) {
 	name := opt.Target
 	if name == "" {
 		return nil, recording.Errorf(recording.CodeInvalid, "no program given").WithHint("smiley run PROGRAM [-- ARGUMENTS]")
