@@ -40,6 +40,7 @@ var onlyIn = map[string][]string{
 	"modernc.org/sqlite":        {"store", "bench"},
 	"database/sql":              {"store", "bench"},
 	"github.com/spf13/cobra":    {"cmd/smiley"},
+	"github.com/prometheus":     {"cmd/smiley"},
 	"github.com/google/pprof":   {"export"},
 	"golang.org/x/arch":         {"tracer", "recording"},
 }

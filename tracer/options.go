@@ -25,6 +25,7 @@ type Options struct {
 	IncludeStdlib bool             // record the functions of the standard library too
 	MaxDepth      int              // recorded calls of a goroutine open at a time; 0 is no limit
 	Bounds        recording.Bounds // taken as they are; see recording.DefaultBounds
+	Engine        Engine           // "" is EngineBreakpoint
 
 	// Stdin, Stdout and Stderr become the program's own descriptors; nil is this process's. There is never a pipe in
 	// between, and they are not closed.
@@ -68,3 +69,12 @@ func (r Result) Status() int {
 	}
 	return 128 + signalNumber(r.Signal)
 }
+
+// Engine says how calls are seen.
+type Engine string
+
+// The engines.
+const (
+	EngineBreakpoint Engine = "breakpoint" // stops the program at every event
+	EngineProbe      Engine = "probe"      // code in the program writes events into shared memory
+)

@@ -66,6 +66,7 @@ type session struct {
 	program  *Program
 	process  *process
 	engine   *engine
+	probes   *probes // nil: breakpoints
 	out      *pipeline
 	run      recording.Run
 	untraced []recording.Function
@@ -159,7 +160,7 @@ func (s *session) launch() error {
 		Module: info.Main.Path, Revision: revision(info), Start: time.Now(),
 		Settings: recording.Settings{
 			Include: s.opt.Include, Exclude: s.opt.Exclude, IncludeDeps: s.opt.IncludeDeps,
-			IncludeStdlib: s.opt.IncludeStdlib, MaxDepth: s.opt.MaxDepth, Bounds: s.opt.Bounds, Engine: "breakpoint",
+			IncludeStdlib: s.opt.IncludeStdlib, MaxDepth: s.opt.MaxDepth, Bounds: s.opt.Bounds, Engine: string(s.engineName()),
 		},
 	}
 	return nil
@@ -191,7 +192,7 @@ func (s *session) record(ctx context.Context) (Result, error) {
 		_ = s.process.clearBreakpoints()
 	}
 	stop := s.attend(ctx)
-	end, engineErr := s.engine.run()
+	end, engineErr := s.drive()
 	finished := time.Now()
 	stop()
 	flushErr := s.engine.finish()
@@ -232,6 +233,9 @@ func (s *session) arm() error {
 	traced, untraced, err := s.filter.choose(symbols, func(*recording.Error) {})
 	if err != nil {
 		return err
+	}
+	if s.opt.Engine == EngineProbe {
+		return s.armProbes(traced, untraced)
 	}
 	for i := range traced {
 		reason := ""

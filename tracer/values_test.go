@@ -20,7 +20,7 @@ type shownValues struct {
 }
 
 // recordValues runs a program and decodes every value of its calls.
-func recordValues(t *testing.T, target string) (calls []*shownValues, stdout string, unreadable uint64) {
+func recordValues(t *testing.T, target string, engine ...Engine) (calls []*shownValues, stdout string, unreadable uint64) {
 	t.Helper()
 	out, err := os.Create(filepath.Join(t.TempDir(), "stdout"))
 	if err != nil {
@@ -31,6 +31,9 @@ func recordValues(t *testing.T, target string) (calls []*shownValues, stdout str
 	opt := Options{
 		Target: target, Stdout: out, Bounds: recording.DefaultBounds(),
 		Exclude: []string{"main.work", "main.scatter"}, // they are only in the way
+	}
+	if len(engine) > 0 {
+		opt.Engine = engine[0]
 	}
 	result, err := Run(context.Background(), opt, sink)
 	if err != nil {

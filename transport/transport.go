@@ -47,3 +47,20 @@ func Record(ctx context.Context, r Receiver, commit func(encoded []byte) error) 
 		}
 	}
 }
+
+// Serve receives blocks of many runs and commits them, until ctx ends or the receiver is closed. A commit that fails is
+// the receiver's matter: it does not end Serve. It returns nil in these cases, and the receiver's error otherwise. In any
+// case it closes the receiver; what was committed before is acknowledged.
+func Serve(ctx context.Context, r Receiver, commit func(encoded []byte) error) error {
+	for {
+		delivery, err := r.Receive(ctx)
+		if err != nil {
+			r.Close(err)
+			if errors.Is(err, io.EOF) || ctx.Err() != nil {
+				return nil
+			}
+			return err
+		}
+		delivery.Acknowledge(commit(delivery.Encoded))
+	}
+}

@@ -27,6 +27,7 @@ func (a *app) runCommand() *cobra.Command {
 	options := tracer.Options{Bounds: recording.DefaultBounds()}
 	var buildFlags string
 	var quiet bool
+	var remote remoteFlags
 	command := &cobra.Command{
 		Use:   "run [flags] TARGET [-- ARGS]",
 		Short: "Run a program and record what it does",
@@ -55,6 +56,9 @@ By default the functions of the main module are recorded. A pattern names a pack
 			if err := checkBounds(&options); err != nil {
 				return err
 			}
+			if remote.recorder != "" {
+				return a.runRemote(cmd.Context(), options, quiet, &remote)
+			}
 			return a.run(cmd.Context(), options, quiet)
 		},
 	}
@@ -69,6 +73,9 @@ By default the functions of the main module are recorded. A pattern names a pack
 	flags.IntVar(&options.Bounds.StringBytes, "string-bytes", options.Bounds.StringBytes, "bytes to keep of a string")
 	flags.IntVar(&options.Bounds.Elements, "elements", options.Bounds.Elements, "elements to keep of a slice or array")
 	flags.IntVar(&options.Bounds.Follow, "follow", options.Bounds.Follow, "pointers to follow, one behind the other")
+	flags.StringVar(&remote.recorder, "remote", "", "send the recording to the recorder at this address (tcp://HOST:PORT or ipc://PATH)")
+	flags.Int64Var(&remote.spoolBytes, "spool-bytes", 4<<30, "with --remote: bytes to keep on disk while the recorder cannot be reached")
+	remote.register(command)
 	flags.BoolVarP(&quiet, "quiet", "q", false, "say nothing unless something is wrong")
 	return command
 }
@@ -112,6 +119,23 @@ func (a *app) run(ctx context.Context, options tracer.Options, quiet bool) error
 
 // record runs the program and keeps its blocks until the last one is committed.
 func (a *app) record(ctx context.Context, recordings *store.Store, options tracer.Options, quiet bool) (tracer.Result, error) {
+	sink, receiver := transport.Local(blocksInFlight)
+	kept := make(chan error, 1)
+	go func() {
+		kept <- transport.Record(ctx, receiver, func(encoded []byte) error {
+			_, err := recordings.Append(ctx, encoded)
+			return err
+		})
+	}()
+	result, err := a.trace(ctx, options, quiet, sink)
+	if failed := <-kept; err == nil {
+		err = failed
+	}
+	return result, err
+}
+
+// trace runs the program and sends its blocks to sink.
+func (a *app) trace(ctx context.Context, options tracer.Options, quiet bool, sink recording.Sink) (tracer.Result, error) {
 	signals := make(chan os.Signal, signalsInFlight)
 	signal.Notify(signals, forwarded...)
 	defer signal.Stop(signals)
@@ -122,20 +146,7 @@ func (a *app) record(ctx context.Context, recordings *store.Store, options trace
 		options.Progress = counter.show
 		defer counter.clear()
 	}
-
-	sink, receiver := transport.Local(blocksInFlight)
-	kept := make(chan error, 1)
-	go func() {
-		kept <- transport.Record(ctx, receiver, func(encoded []byte) error {
-			_, err := recordings.Append(ctx, encoded)
-			return err
-		})
-	}()
-	result, err := tracer.Run(ctx, options, sink)
-	if failed := <-kept; err == nil {
-		err = failed
-	}
-	return result, err
+	return tracer.Run(ctx, options, sink)
 }
 
 // sayResult is the one line at the end: which run, how much of it there is, and how to look at it.

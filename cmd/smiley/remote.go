@@ -1,0 +1,154 @@
+package main
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/spf13/cobra"
+
+	"smiley/export"
+	"smiley/recording"
+	"smiley/tracer"
+	"smiley/transport"
+	"smiley/transport/keyring"
+)
+
+// remoteFlags are the flags of commands that send to a recorder.
+type remoteFlags struct {
+	recorder   string
+	insecure   bool
+	spoolBytes int64
+}
+
+func (f *remoteFlags) register(command *cobra.Command) {
+	command.Flags().BoolVar(&f.insecure, "insecure", false, "talk to a recorder on another machine without keys, for all to read and forge")
+}
+
+// spoolDir returns the directory where blocks wait that could not be delivered.
+func spoolDir() (string, error) {
+	// The specification of these directories says that a relative path is to be ignored.
+	dir := os.Getenv("XDG_STATE_HOME")
+	if !filepath.IsAbs(dir) {
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return "", recording.Errorf(recording.CodeNotFound, "no place for blocks that cannot be delivered: %w", err).
+				WithHint("set XDG_STATE_HOME")
+		}
+		dir = filepath.Join(home, ".local", "state")
+	}
+	return filepath.Join(dir, "smiley", "spool"), nil
+}
+
+// remoteOptions says how to reach a recorder, with the keys that this takes.
+func (a *app) remoteOptions(f *remoteFlags, address string) (transport.RemoteOptions, error) {
+	o := transport.RemoteOptions{
+		Software: currentVersions().Smiley, SpoolBytes: f.spoolBytes, Insecure: f.insecure,
+		Warn: func(text string) { _ = a.say("warning: %s", text) },
+	}
+	var err error
+	if o.Recorder, err = transport.ParseEndpoint(address); err != nil {
+		return o, err
+	}
+	if o.SpoolDir, err = spoolDir(); err != nil {
+		return o, err
+	}
+	if o.Recorder.Local() || f.insecure {
+		return o, nil
+	}
+	ring, err := keyring.Default()
+	if err != nil {
+		return o, err
+	}
+	var keys transport.ClientKeys
+	if keys.Own, err = ring.Own(); err != nil {
+		return o, err
+	}
+	if keys.Recorder, err = ring.Recorder(o.Recorder); err != nil {
+		return o, err
+	}
+	o.Keys = &keys
+	return o, nil
+}
+
+// remoteSink is a connection to a recorder that is made when the first block says which run it is for. Its methods are
+// called by one goroutine.
+type remoteSink struct {
+	ctx     context.Context
+	options transport.RemoteOptions
+	remote  *transport.Remote // nil before the first block
+}
+
+// Send implements recording.Sink.
+func (s *remoteSink) Send(encoded []byte) error {
+	if s.remote == nil {
+		head, err := recording.ParseHeader(encoded)
+		if err != nil {
+			return err
+		}
+		s.options.Run = head.Run
+		if s.remote, err = transport.Dial(s.ctx, s.options); err != nil {
+			return err
+		}
+	}
+	return s.remote.Send(encoded)
+}
+
+// Close implements recording.Sink.
+func (s *remoteSink) Close() error {
+	if s.remote == nil {
+		return nil
+	}
+	return s.remote.Close()
+}
+
+// runRemote records a program, and sends the recording to a recorder.
+func (a *app) runRemote(ctx context.Context, options tracer.Options, quiet bool, f *remoteFlags) error {
+	o, err := a.remoteOptions(f, f.recorder)
+	if err != nil {
+		return err
+	}
+	o.Program = options.Target
+	sink := &remoteSink{ctx: ctx, options: o}
+
+	// Blocks of earlier runs that are still here have the time of this run to be delivered.
+	earlier, cancel := context.WithCancel(ctx)
+	var delivery sync.WaitGroup
+	delivery.Go(func() { pushEarlier(earlier, o) })
+	result, err := a.trace(ctx, options, quiet, sink)
+	cancel()
+	delivery.Wait()
+
+	a.status = result.Status()
+	if err != nil {
+		return err
+	}
+	return a.sayRemoteResult(result, sink, quiet)
+}
+
+// sayRemoteResult is the one line at the end: which run, where it is, and what still waits to be delivered.
+func (a *app) sayRemoteResult(result tracer.Result, sink *remoteSink, quiet bool) error {
+	if sink.remote == nil {
+		return nil
+	}
+	stats := sink.remote.Stats()
+	waiting := stats.Unacknowledged
+	if quiet && waiting == 0 && result.Ledger.Dropped == 0 {
+		return nil
+	}
+	lost := "nothing lost"
+	if result.Ledger.Dropped > 0 {
+		lost = export.Plural(result.Ledger.Dropped, "event") + " lost"
+	}
+	if waiting == 0 {
+		return a.say("run %s: %s, %s; it is at %s", result.Run, export.Plural(result.Calls, "call"), lost, sink.options.Recorder)
+	}
+	reason := stats.LastError
+	if failure := sink.remote.Failure(); failure != nil {
+		reason = failure.Error()
+	}
+	return a.say("run %s: %s, %s, but %s could not be delivered to %s (%s) and wait in %s; deliver them with: smiley push",
+		result.Run, export.Plural(result.Calls, "call"), lost, export.Plural(uint64(waiting), "block"), sink.options.Recorder,
+		export.Escape(reason), sink.remote.SpoolDir())
+}

@@ -1,0 +1,382 @@
+//go:build linux && amd64
+
+package install
+
+import (
+	"cmp"
+	"debug/elf"
+	"encoding/binary"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-delve/delve/pkg/proc"
+	"golang.org/x/sys/unix"
+
+	"smiley/recording"
+	"smiley/tracer/probe/ring"
+	"smiley/tracer/probe/routine"
+	"smiley/tracer/probe/site"
+)
+
+// Attach puts probes into a running program. img must have been loaded from the program's file. Everything that takes long
+// happens before the program is stopped; Report.Stopped says for how long it was.
+func Attach(pid int, img *site.Image, probes []Probe, o Options) (*Process, error) {
+	a, err := newAttachment(pid, img, probes, o)
+	if err != nil {
+		return nil, err
+	}
+	var begin time.Time
+	err = whileStopped(pid, func(s *stopped) error {
+		begin = time.Now()
+		return a.install(s)
+	})
+	if err != nil {
+		return nil, err
+	}
+	a.process.Report.Stopped = time.Since(begin)
+	// A preemption request that a thread lost to being stopped would be waited for.
+	if ids, err := threadsOf(pid); err == nil {
+		for _, id := range ids {
+			_ = unix.Tgkill(pid, id, unix.SIGURG)
+		}
+	}
+	return a.process, nil
+}
+
+// attachment is an attach in the making.
+type attachment struct {
+	process *Process
+	img     *site.Image
+	plan    plan
+	options Options
+	layout  ring.Layout
+	code    uint64
+	size    uint64
+	bias    uint64
+	allgs   uint64 // address of runtime.allgs
+	allm    uint64 // address of runtime.allm
+	offsets routine.Offsets
+	schedSP int64
+	allLink int64         // runtime.m.alllink
+	host    routine.Patch // the stub
+}
+
+func newAttachment(pid int, img *site.Image, probes []Probe, o Options) (*attachment, error) {
+	begin := time.Now()
+	path := fmt.Sprintf("/proc/%d/exe", pid)
+	a := &attachment{img: img, plan: planned(img, probes), options: o}
+	a.process = &Process{Pid: pid, Sites: a.plan.sites, Probes: a.plan.probes, Skipped: a.plan.skipped}
+	a.process.Report.Planned = time.Since(begin)
+	var err error
+	if a.bias, err = Bias(pid, img); err != nil {
+		return nil, err
+	}
+	if err := a.symbols(path); err != nil {
+		return nil, err
+	}
+	a.layout = o.layout()
+	a.size = codeSize(a.plan)
+	if a.code, err = placed(pid, img, a.bias, a.size, &a.layout); err != nil {
+		return nil, err
+	}
+	return a, a.process.generate(img, a.plan, routine.Config{
+		Image: img, Bias: a.bias, Code: a.code, Size: a.size, Rings: a.layout, Offsets: a.offsets,
+	})
+}
+
+// symbols reads what the program's file says about the runtime.
+func (a *attachment) symbols(path string) error {
+	f, err := elf.Open(path)
+	if err != nil {
+		return recording.Errorf(recording.CodePermission, "reading %s: %w", path, err)
+	}
+	defer func() { _ = f.Close() }()
+	bi := proc.NewBinaryInfo("linux", "amd64", true)
+	if err := bi.LoadBinaryInfo(path, f.Entry+a.bias, nil); err != nil {
+		return recording.Errorf(recording.CodeUnsupported, "reading %s: %w", path, err)
+	}
+	defer func() { _ = bi.Close() }()
+	if a.offsets, err = runtimeOffsets(bi); err != nil {
+		return err
+	}
+	if a.schedSP, err = fieldOffset(bi, "runtime.g", []string{"sched", "sp"}); err != nil {
+		return err
+	}
+	if a.allLink, err = fieldOffset(bi, "runtime.m", []string{"alllink"}); err != nil {
+		return err
+	}
+	symbols, _ := f.Symbols()
+	for _, s := range symbols {
+		switch s.Name {
+		case "runtime.allgs":
+			a.allgs = s.Value + a.bias
+		case "runtime.allm":
+			a.allm = s.Value + a.bias
+		}
+	}
+	if a.allgs != 0 && a.allm != 0 {
+		return nil
+	}
+	return recording.Errorf(recording.CodeUnsupported, "the program has no symbols").
+		WithHint("attaching needs a program that was built without -ldflags=-s")
+}
+
+// Bias returns the distance between where the program runs and where its file says (rule R13).
+func Bias(pid int, img *site.Image) (uint64, error) {
+	exe, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid))
+	if err != nil {
+		return 0, recording.Errorf(recording.CodeNotFound, "there is no process %d: %w", pid, err)
+	}
+	maps, err := os.ReadFile(fmt.Sprintf("/proc/%d/maps", pid))
+	if err != nil {
+		return 0, recording.Errorf(recording.CodePermission, "reading the mappings of process %d: %w", pid, err)
+	}
+	for line := range strings.Lines(string(maps)) {
+		var lo, hi, offset uint64
+		var mode string
+		if _, err := fmt.Sscanf(line, "%x-%x %s %x", &lo, &hi, &mode, &offset); err != nil {
+			continue
+		}
+		if strings.HasSuffix(strings.TrimSpace(line), exe) && offset == 0 {
+			return lo - img.Base, nil
+		}
+	}
+	return 0, recording.Errorf(recording.CodeUnsupported, "%s is not mapped in process %d", exe, pid)
+}
+
+// install does what needs the program stopped.
+func (a *attachment) install(s *stopped) error {
+	begin := time.Now()
+	p := a.process
+	if err := p.open(); err != nil {
+		return err
+	}
+	region, err := a.mapRegion(s)
+	if err != nil {
+		return err
+	}
+	p.place(region, a.size)
+	p.Report.Mapped = time.Since(begin)
+	if err := a.avoid(s); err != nil {
+		return err
+	}
+	if err := a.forgetRings(); err != nil {
+		return err
+	}
+	// Threads move before the bytes under them change: whenever we die, each of them is somewhere it can go on from.
+	if err := a.moveThreads(s); err != nil {
+		return err
+	}
+	if err := p.start(a.plan, a.layout, a.options); err != nil {
+		return err
+	}
+	return a.restoreHost()
+}
+
+// avoid leaves out functions in whose patched bytes a goroutine will go on some day (rule R12): a preempted goroutine's
+// place lies somewhere on its stack, and so does that of a thread in a signal handler. Any word that could be such an
+// address counts.
+func (a *attachment) avoid(s *stopped) error {
+	covered := map[uint64]int{} // addresses that are no instructions any more, to owners
+	for _, p := range a.process.program.Patches {
+		for _, m := range p.Moves {
+			covered[m.From] = p.Owner
+		}
+	}
+	from, to := a.img.Bounds()
+	from, to = from+a.bias, to+a.bias
+	blocked := map[int]bool{}
+	look := func(stack []byte) {
+		for i := 0; i+8 <= len(stack); i += 8 {
+			word := binary.LittleEndian.Uint64(stack[i:])
+			if word < from || word >= to {
+				continue
+			}
+			if owner, ok := covered[word]; ok {
+				blocked[owner] = true
+			}
+		}
+	}
+	if err := a.stacks(s, look); err != nil {
+		return err
+	}
+	if len(blocked) == 0 {
+		return nil
+	}
+	program := a.process.program
+	program.Patches = slices.DeleteFunc(program.Patches, func(p routine.Patch) bool { return blocked[p.Owner] })
+	for owner := range blocked {
+		a.process.Skipped = append(a.process.Skipped, Skipped{
+			a.plan.sites[owner].Function, "a goroutine was stopped in the bytes of a jump",
+		})
+	}
+	slices.SortFunc(a.process.Skipped, func(x, y Skipped) int { return cmp.Compare(x.Function.Addr, y.Function.Addr) })
+	return nil
+}
+
+// wholeStack is the size up to which a stack is searched from end to end; of larger ones only the part in use is.
+const wholeStack = 256 << 10
+
+// stacks shows the stacks of all goroutines and of all threads.
+func (a *attachment) stacks(s *stopped, look func([]byte)) error {
+	read := func(addr, n uint64) []byte {
+		b := make([]byte, n)
+		k, _ := a.process.memory.ReadAt(b, int64(addr))
+		return b[:k]
+	}
+	for _, t := range s.threads {
+		look(read(t.regs.Rsp&^7, 64<<10))
+	}
+	header := read(a.allgs, 16)
+	if len(header) < 16 {
+		return recording.Errorf(recording.CodeInternal, "the program's goroutines cannot be read")
+	}
+	list := read(binary.LittleEndian.Uint64(header), 8*binary.LittleEndian.Uint64(header[8:]))
+	size := uint64(a.schedSP) + 8
+	for ; len(list) >= 8; list = list[8:] {
+		g := read(binary.LittleEndian.Uint64(list), size)
+		if uint64(len(g)) < size {
+			continue
+		}
+		lo, hi := binary.LittleEndian.Uint64(g), binary.LittleEndian.Uint64(g[a.offsets.StackHi:])
+		if hi <= lo {
+			continue
+		}
+		if sp := binary.LittleEndian.Uint64(g[a.schedSP:]); hi-lo > wholeStack && sp > lo && sp < hi {
+			lo = sp &^ 7
+		}
+		look(read(lo, min(hi-lo, 64<<20)))
+	}
+	return nil
+}
+
+// forgetRings makes threads forget the rings of a tracer before us.
+func (a *attachment) forgetRings() error {
+	var word [8]byte
+	at := a.allm
+	for {
+		if _, err := a.process.memory.ReadAt(word[:], int64(at)); err != nil {
+			return recording.Errorf(recording.CodeInternal, "the program's threads cannot be read: %w", err)
+		}
+		m := binary.LittleEndian.Uint64(word[:])
+		if m == 0 {
+			return nil
+		}
+		if _, err := a.process.memory.WriteAt(make([]byte, 8), int64(m)+int64(a.offsets.ThreadSlot)); err != nil {
+			return recording.Errorf(recording.CodeInternal, "the program's threads cannot be prepared: %w", err)
+		}
+		at = m + uint64(a.allLink)
+	}
+}
+
+// moveThreads takes threads out of bytes that are about to become jumps: they go on in the routine's copies.
+func (a *attachment) moveThreads(s *stopped) error {
+	moves := map[uint64]uint64{}
+	for _, p := range a.process.program.Patches {
+		for _, m := range p.Moves {
+			moves[m.From] = m.To
+		}
+	}
+	for _, t := range s.threads {
+		to, ok := moves[t.regs.Rip]
+		if !ok {
+			continue
+		}
+		t.regs.Rip = to
+		if err := unix.PtraceSetRegs(t.id, &t.regs); err != nil {
+			return recording.Errorf(recording.CodeInternal, "setting registers of thread %d: %w", t.id, err)
+		}
+		a.process.Report.Moved++
+	}
+	return nil
+}
+
+// Remove takes the probes out of the running program: every byte of its text but the signal handler's is what it was. Threads
+// that are inside of routines run out of them by themselves, so routines and rings stay mapped.
+func (p *Process) Remove() error {
+	return whileStopped(p.Pid, func(*stopped) error {
+		p.Reader.Abandon() // nobody waits for us from here on
+		undo := make([]routine.Patch, len(p.program.Patches))
+		for i, patch := range p.program.Patches {
+			undo[i] = routine.Patch{Addr: patch.Addr, Old: patch.New, New: patch.Old}
+		}
+		return write(p.memory, undo)
+	})
+}
+
+// Clean takes out what a tracer that died left in a program: every byte of the functions' code that differs from the file,
+// but the head of the signal handler, is written back. It returns how many bytes that were.
+func Clean(pid int, img *site.Image) (int, error) {
+	bias, err := Bias(pid, img)
+	if err != nil {
+		return 0, err
+	}
+	p := &Process{Pid: pid}
+	if err := p.open(); err != nil {
+		return 0, err
+	}
+	defer func() { _ = p.memory.Close() }()
+	n := 0
+	for range cleanTries {
+		busy := false
+		err = whileStopped(pid, func(s *stopped) error {
+			if busy = inside(s, img.Lookup(stubHost), bias); busy {
+				return nil
+			}
+			patches, err := differences(p.memory, img, bias)
+			n = len(patches)
+			if err != nil {
+				return err
+			}
+			return write(p.memory, patches)
+		})
+		if err != nil || !busy {
+			return n, err
+		}
+	}
+	return 0, recording.Errorf(recording.CodeLocked, "process %d is still busy with what an earlier tracer left", pid).WithHint("try again")
+}
+
+// cleanTries bounds the waiting for a thread to leave a stub, which takes it microseconds.
+const cleanTries = 20
+
+// inside reports whether a thread runs in a function that holds a stub.
+func inside(s *stopped, host *site.Function, bias uint64) bool {
+	for _, t := range s.threads {
+		if host != nil && t.regs.Rip >= host.Addr+bias && t.regs.Rip < host.End+bias {
+			return true
+		}
+	}
+	return false
+}
+
+// differences lists the bytes of the program's text that are not those of its file.
+func differences(memory *os.File, img *site.Image, bias uint64) ([]routine.Patch, error) {
+	from, to := img.Bounds()
+	now := make([]byte, to-from)
+	if _, err := memory.ReadAt(now, int64(from+bias)); err != nil {
+		return nil, recording.Errorf(recording.CodePermission, "reading the program's code: %w", err)
+	}
+	handler := img.Lookup(handlerName)
+	file := img.Text(from, to)
+	// The head of the signal handler stays as it is when it leads to a shim. One that leads into the text leads to the
+	// hook of a tracer that died while it was attaching.
+	keep := false
+	if handler != nil {
+		head := now[handler.Addr-from:]
+		to := int64(handler.Addr) + site.JumpLen + int64(int32(binary.LittleEndian.Uint32(head[1:])))
+		keep = head[0] == 0xE9 && img.Text(uint64(to), uint64(to)+1) == nil
+	}
+	var patches []routine.Patch
+	for i := range now {
+		addr := from + uint64(i)
+		if now[i] == file[i] || keep && addr >= handler.Addr && addr < handler.Addr+site.JumpLen {
+			continue
+		}
+		patches = append(patches, routine.Patch{Addr: addr + bias, Old: now[i : i+1], New: file[i : i+1], Owner: -1})
+	}
+	return patches, nil
+}

@@ -1,0 +1,324 @@
+//go:build linux && amd64
+
+package install
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/go-delve/delve/pkg/proc"
+	"github.com/go-delve/delve/pkg/proc/native"
+	"golang.org/x/sys/unix"
+
+	"smiley/recording"
+	"smiley/tracer/probe/ring"
+	"smiley/tracer/probe/routine"
+	"smiley/tracer/probe/site"
+)
+
+// Probe is a function to be probed and what its records hold.
+type Probe struct {
+	Function      *site.Function
+	Args, Results routine.Capture
+}
+
+// Options say what to launch and how.
+type Options struct {
+	Command       []string // the program's path first
+	Dir           string
+	Env           []string // nil: the tracer's own
+	Stdin         string   // path; "" is the tracer's own
+	Stdout        *os.File // nil: the tracer's own; else taken over and closed
+	Stderr        *os.File // nil: the tracer's own; else taken over and closed
+	Rings         int      // 0: DefaultRings
+	RingBytes     uint64   // bytes for records in each ring, rounded up to a page; 0: DefaultRingBytes
+	Patience      time.Duration
+	DropWhenFull  bool
+	KeepHandler   bool // leave the signal handler as it is: for measuring what the shim does
+	DebugInfoDirs []string
+}
+
+// The defaults of Options.
+const (
+	DefaultRings     = 128
+	DefaultRingBytes = 4 << 20
+	DefaultPatience  = 2 * time.Second
+)
+
+// Process is a program with probes in it.
+type Process struct {
+	Pid     int
+	Reader  *ring.Reader
+	Clock   *ring.Clock
+	Start   time.Time
+	Sites   []site.Sites // of the functions that have probes
+	Probes  []Probe      // the same functions, in the same order
+	Skipped []Skipped
+	Report  Report
+
+	program *routine.Program
+	layout  ring.Layout
+	region  []byte // all that is shared
+	shared  []byte // of it, the shared page and the rings
+	memory  *os.File
+}
+
+// Skipped is a function that got no probe.
+type Skipped struct {
+	Function *site.Function
+	Reason   string
+}
+
+// Report says what installing cost.
+type Report struct {
+	Functions, Patches int
+	CodeBytes          int
+	Launched           time.Duration // Delve's launch and its reading of symbols
+	Planned            time.Duration // sites
+	Generated          time.Duration
+	Mapped             time.Duration
+	Patched            time.Duration
+	Detached           time.Duration
+	Stopped            time.Duration // attaching: how long the program stood still
+	Moved              int           // attaching: threads that stood in bytes to be patched
+}
+
+// Launch starts a program with probes in the given functions. img must have been loaded from Command[0].
+func Launch(img *site.Image, probes []Probe, o Options) (*Process, error) {
+	begin := time.Now()
+	plan := planned(img, probes)
+	p := &Process{Sites: plan.sites, Probes: plan.probes, Skipped: plan.skipped}
+	p.Report.Planned = time.Since(begin)
+
+	begin = time.Now()
+	stdin := o.Stdin
+	if stdin == "" {
+		stdin = "/proc/self/fd/0"
+	}
+	group, err := native.Launch(o.Command, o.Dir, 0, o.DebugInfoDirs, "", stdin,
+		proc.OutputRedirect{File: o.Stdout}, proc.OutputRedirect{File: o.Stderr})
+	if err != nil {
+		return nil, recording.Errorf(recording.CodeInvalid, "starting %s: %w", o.Command[0], err)
+	}
+	p.Report.Launched = time.Since(begin)
+	if err := p.install(img, plan, group, o); err != nil {
+		_ = group.Detach(true)
+		return nil, err
+	}
+	begin = time.Now()
+	if err := group.Detach(false); err != nil {
+		return nil, recording.Errorf(recording.CodeInternal, "letting %s go: %w", o.Command[0], err)
+	}
+	p.Report.Detached = time.Since(begin)
+	return p, nil
+}
+
+// Into puts probes into a program that Delve has stopped. The caller detaches, and then owns the waiting; of the options,
+// those about launching mean nothing here.
+func Into(group *proc.TargetGroup, img *site.Image, probes []Probe, o Options) (*Process, error) {
+	begin := time.Now()
+	plan := planned(img, probes)
+	p := &Process{Sites: plan.sites, Probes: plan.probes, Skipped: plan.skipped}
+	p.Report.Planned = time.Since(begin)
+	return p, p.install(img, plan, group, o)
+}
+
+type plan struct {
+	probes  []Probe
+	sites   []site.Sites
+	skipped []Skipped
+}
+
+// planned finds the sites of all probes and leaves out functions that lack one.
+func planned(img *site.Image, probes []Probe) plan {
+	var p plan
+	functions := make([]*site.Function, len(probes))
+	for i := range probes {
+		functions[i] = probes[i].Function
+	}
+	for i, s := range img.Plan(functions) {
+		if why, ok := s.Complete(); !ok {
+			p.skipped = append(p.skipped, Skipped{s.Function, why})
+			continue
+		}
+		p.probes = append(p.probes, probes[i])
+		p.sites = append(p.sites, s)
+	}
+	return p
+}
+
+// install does everything between launch and detach.
+func (p *Process) install(img *site.Image, plan plan, group *proc.TargetGroup, o Options) error {
+	target := group.Selected
+	p.Pid = target.Pid()
+	for addr := range target.Breakpoints().M {
+		if err := target.ClearBreakpoint(addr); err != nil {
+			return recording.Errorf(recording.CodeInternal, "clearing a breakpoint: %w", err)
+		}
+	}
+	offsets, err := runtimeOffsets(target.BinInfo())
+	if err != nil {
+		return err
+	}
+	begin := time.Now()
+	layout := o.layout()
+	bias := target.BinInfo().Images[0].StaticBase
+	size := codeSize(plan)
+	code, err := placed(p.Pid, img, bias, size, &layout)
+	if err != nil {
+		return err
+	}
+	region, err := mapRegion(target, group, p.Pid, mappings(code, size, layout), zeroByte(img)+bias)
+	if err != nil {
+		return err
+	}
+	p.Report.Mapped = time.Since(begin)
+	err = p.generate(img, plan, routine.Config{
+		Image: img, Bias: bias, Code: code, Size: size, Rings: layout, Offsets: offsets,
+	})
+	if err != nil {
+		return err
+	}
+	p.place(region, size)
+	if err := p.open(); err != nil {
+		return err
+	}
+	return p.start(plan, layout, o)
+}
+
+func (o *Options) layout() ring.Layout {
+	l := ring.Layout{Count: o.Rings, DataSize: (o.RingBytes + 4095) &^ 4095}
+	if l.Count == 0 {
+		l.Count = DefaultRings
+	}
+	l.Count = min(l.Count, ring.OfferedMax)
+	if l.DataSize == 0 {
+		l.DataSize = DefaultRingBytes
+	}
+	return l
+}
+
+// generate makes the code for all sites.
+func (p *Process) generate(img *site.Image, plan plan, cfg routine.Config) error {
+	begin := time.Now()
+	gen := routine.NewGenerator(cfg)
+	for i := range plan.sites {
+		if err := gen.Add(&plan.sites[i], EntryNumber(i), ReturnNumber(i), plan.probes[i].Args, plan.probes[i].Results); err != nil {
+			return err
+		}
+	}
+	handler := img.Lookup("runtime.sigtramp")
+	if handler == nil {
+		return recording.Errorf(recording.CodeUnsupported, "the program has no runtime.sigtramp")
+	}
+	var err error
+	p.program, err = gen.Finish(handler)
+	p.Report.Generated = time.Since(begin)
+	return err
+}
+
+// place copies the code into the mapped region, whose first size bytes are for code.
+func (p *Process) place(region []byte, size uint64) {
+	p.region, p.shared = region, region[size:]
+	for _, part := range p.program.Parts {
+		copy(region[part.Offset:size], part.Bytes)
+		p.Report.CodeBytes += len(part.Bytes)
+	}
+}
+
+// open opens the program's memory.
+func (p *Process) open() error {
+	memory, err := os.OpenFile(fmt.Sprintf("/proc/%d/mem", p.Pid), os.O_RDWR, 0)
+	if err != nil {
+		return recording.Errorf(recording.CodePermission, "opening the program's memory: %w", err)
+	}
+	p.memory = memory
+	return nil
+}
+
+// start prepares the rings and writes the patches.
+func (p *Process) start(plan plan, layout ring.Layout, o Options) error {
+	patience := o.Patience
+	if patience == 0 {
+		patience = DefaultPatience
+	}
+	p.Start = time.Now()
+	p.Clock = ring.NewClock(p.Start, ring.Ticks())
+	p.layout = layout
+	ring.Init(p.shared, layout, p.Clock.Ticks(patience))
+	shapes := make([]ring.Shape, 0, 2*len(plan.probes))
+	for i := range plan.probes {
+		shapes = append(shapes, shape(plan.probes[i].Args), shape(plan.probes[i].Results))
+	}
+	p.Reader = ring.NewReader(p.shared, layout, func(n uint32) (ring.Shape, bool) {
+		if int(n) >= len(shapes) {
+			return ring.Shape{}, false
+		}
+		return shapes[n], true
+	})
+	if o.DropWhenFull {
+		p.Reader.Abandon()
+	}
+	begin := time.Now()
+	if !o.KeepHandler {
+		// Before any jump to a routine, what makes routines safe.
+		if err := write(p.memory, []routine.Patch{p.program.Shim}); err != nil {
+			return err
+		}
+	}
+	if err := write(p.memory, p.program.Patches); err != nil {
+		return err
+	}
+	p.Report.Patched = time.Since(begin)
+	p.Report.Functions, p.Report.Patches = len(plan.sites), len(p.program.Patches)
+	return nil
+}
+
+// EntryNumber and ReturnNumber are the numbers that the records of the i-th of Process.Sites carry.
+func EntryNumber(i int) uint32  { return uint32(2 * i) }
+func ReturnNumber(i int) uint32 { return uint32(2*i + 1) }
+
+func shape(c routine.Capture) ring.Shape {
+	s := ring.Shape{Words: len(c.Words)}
+	for _, k := range c.Copies {
+		s.Copies = append(s.Copies, k.Nested)
+	}
+	return s
+}
+
+// Wait waits for a program that was launched to end.
+func (p *Process) Wait() (syscall.WaitStatus, error) {
+	var status syscall.WaitStatus
+	for {
+		_, err := syscall.Wait4(p.Pid, &status, 0, nil)
+		if err == syscall.EINTR {
+			continue
+		}
+		if err != nil {
+			return 0, recording.Errorf(recording.CodeInternal, "waiting for the program: %w", err)
+		}
+		return status, nil
+	}
+}
+
+// TakeBack offers the rings of threads that have ended to new ones, and returns how many. Call it now and then on the
+// goroutine that drains.
+func (p *Process) TakeBack() int {
+	return p.Reader.TakeBack(func(thread int) bool {
+		return unix.Tgkill(p.Pid, thread, 0) == nil
+	})
+}
+
+// Close releases the tracer's side and the memory of the rings. The control pages stay: a thread may still be about to
+// write a record that nobody will read.
+func (p *Process) Close() error {
+	for i := range p.layout.Count {
+		at := p.layout.Offset(p.layout.Ring(i)) + ring.ControlLen
+		_ = unix.Madvise(p.shared[at:at+p.layout.DataSize], unix.MADV_REMOVE) // only memory is lost without it
+	}
+	p.Reader, p.shared = nil, nil
+	return errors.Join(unix.Munmap(p.region), p.memory.Close())
+}

@@ -1,0 +1,77 @@
+// Command busy calls functions in many goroutines until its input ends, and checks its own arithmetic.
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+var stop atomic.Bool
+
+//go:noinline
+func leaf(a, b int) int { return a + b }
+
+//go:noinline
+func spin(n int) (sum int) {
+	for i := range n {
+		sum += leaf(i, 1)
+	}
+	return sum
+}
+
+//go:noinline
+func deep(n int) int {
+	if n == 0 {
+		return 0
+	}
+	return deep(n-1) + 1
+}
+
+//go:noinline
+func nap(d time.Duration) error {
+	time.Sleep(d)
+	return nil
+}
+
+//go:noinline
+func guarded(i int) (n int) {
+	defer func() {
+		if r := recover(); r != nil {
+			n = r.(int)
+		}
+	}()
+	panic(i)
+}
+
+//go:noinline
+func allocate(n int) []byte { return make([]byte, n) }
+
+func worker(id int, bad *atomic.Int64) {
+	for i := 0; !stop.Load(); i++ {
+		if spin(100) != 100*99/2+100 || deep(50) != 50 || guarded(i) != i || len(allocate(i%5000)) != i%5000 {
+			bad.Add(1)
+		}
+		if i%100 == id {
+			if nap(time.Millisecond) != nil {
+				bad.Add(1)
+			}
+		}
+	}
+}
+
+func main() {
+	var bad atomic.Int64
+	var all sync.WaitGroup
+	for id := range 8 {
+		all.Go(func() { worker(id, &bad) })
+	}
+	fmt.Println("ready")
+	io.Copy(io.Discard, os.Stdin)
+	stop.Store(true)
+	all.Wait()
+	fmt.Println("wrong results:", bad.Load())
+}

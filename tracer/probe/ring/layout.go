@@ -1,0 +1,109 @@
+// Package ring holds the memory that a probed program shares with its tracer, and reads it.
+//
+// The program's threads write records, one ring a thread, through generated code; see [Layout] for where everything lies.
+// [Reader] takes the records out in the order of their time. The package touches memory only: it knows nothing of
+// processes, of instructions, or of what a record means beyond its head.
+package ring
+
+// The shared page at the start of the region. Offsets in bytes; words of eight.
+const (
+	SharedHeartbeat = 0   // the tracer writes its time stamp counter here
+	SharedPatience  = 8   // ticks after which a heartbeat that does not move means a dead tracer
+	SharedAbandoned = 16  // not zero: never wait again. Set by the program when the tracer is dead, by the tracer to drop
+	SharedUnplaced  = 64  // records lost because there was no ring for their thread
+	SharedNext      = 128 // how many rings were taken so far
+	SharedLimit     = 136 // how many were offered so far
+	SharedSleep     = 192 // a timespec: how long a thread with a full ring sleeps
+
+	// What the signal shim did.
+	SharedRolledBack = 256 // a record was undone to show its site
+	SharedShown      = 264 // displaced instructions were shown as the original ones for the time of a handler
+	SharedRefused    = 272 // preemption found displaced instructions
+	SharedFaults     = 280 // a displaced instruction faulted
+	SharedRecovered  = 288 // a copy behind a pointer faulted
+
+	// Numbers of the rings that are offered, four bytes each, by the count of the offer modulo OfferedMax.
+	SharedOffers = 4096
+
+	SharedLen = SharedOffers + 4*OfferedMax
+)
+
+// OfferedMax bounds the number of rings.
+const OfferedMax = 1024
+
+// The control page of a ring. The first line belongs to the program, the second to the thread's own use, the third to the
+// tracer, the fourth never changes.
+const (
+	Head    = 0  // address where the next record goes; storing it publishes the record before
+	Limit   = 8  // a record may begin below this address
+	Drops   = 16 // records given up because the ring was full
+	WrapEnd = 24 // where the records of the last lap ended
+	Owner   = 32 // thread id; 0 while no thread has the ring
+	Shares  = 40 // not zero: the thread's m may go on in other threads, as those of C do, so that the ring is never free again
+
+	SavedRAX = 64
+	SavedRDX = 72
+	SavedRCX = 80
+	SavedR11 = 88
+	SavedRDI = 96
+	SavedRSI = 104
+	Recovery = 112 // where a failed copy goes on
+
+	Tail = 128 // address up to which the tracer has read
+
+	Data    = 192 // address of the first byte for records
+	DataEnd = 200 // a record begins below this address
+
+	Items      = 256 // addresses of the copies in the record being written, one word each
+	ItemsMax   = 64
+	ControlLen = 4096
+)
+
+// RecordMax bounds a record in bytes. It is also the room behind a ring's data into which the last record may reach.
+const RecordMax = 80 << 10
+
+// The head of a record. Words in the order of the site's plan follow, then copies: each one word with its length, −1 when
+// the memory could not be read, and the bytes, up to a multiple of eight.
+const (
+	RecordTime  = 0  // time stamp counter
+	RecordGo    = 8  // goroutine id
+	RecordFrame = 16 // four bytes: g.stack.hi − SP
+	RecordSite  = 20 // four bytes
+	RecordWords = 24
+)
+
+// Layout says where the parts of the shared region lie in the program's memory. The shared page must be near the code that
+// uses it; the rings can be anywhere. In the tracer's memory the rings follow the shared page.
+type Layout struct {
+	Base     uint64 // address of the shared page
+	Rings    uint64 // address of the first ring; 0: behind the shared page
+	Count    int    // rings
+	DataSize uint64 // bytes for records in each ring, a multiple of 4096
+}
+
+// Stride is the distance between two control pages.
+func (l Layout) Stride() uint64 { return ControlLen + l.DataSize + RecordMax }
+
+// Ring returns the address of a ring's control page.
+func (l Layout) Ring(i int) uint64 {
+	first := l.Rings
+	if first == 0 {
+		first = l.Base + SharedLen
+	}
+	return first + uint64(i)*l.Stride()
+}
+
+// RingsSize returns the bytes of all rings, Size those of the shared page with them.
+func (l Layout) RingsSize() uint64 { return uint64(l.Count) * l.Stride() }
+func (l Layout) Size() uint64      { return SharedLen + l.RingsSize() }
+
+// Offset returns where an address lies in the tracer's memory. It is outside of it for an address of neither part.
+func (l Layout) Offset(addr uint64) uint64 {
+	if in := addr - l.Ring(0); in < l.RingsSize() {
+		return SharedLen + in
+	}
+	if in := addr - l.Base; in < SharedLen {
+		return in
+	}
+	return ^uint64(0)
+}

@@ -1,0 +1,307 @@
+//go:build linux && amd64
+
+package ring
+
+import (
+	"encoding/binary"
+	"sync/atomic"
+	"unsafe"
+)
+
+// Record is one record as it lies in a ring. Its bytes are valid until the end of the call that hands it out.
+type Record struct {
+	Time      uint64 // ticks
+	Goroutine int64
+	Frame     uint32
+	Site      uint32
+	Words     []byte // the words of the site's plan
+	Copies    []byte // the copies behind them
+}
+
+// Shape says how long the parts of a record are, by its site.
+type Shape struct {
+	Words  int   // number of words
+	Copies []int // for each copy, how many of those behind it are missing when it has no bytes
+}
+
+// Reader takes records out of rings that somebody else fills. It is not safe for concurrent use, but for Beat.
+type Reader struct {
+	layout Layout
+	memory []byte // the whole region as this process sees it
+	shapes func(site uint32) (Shape, bool)
+	rings  []cursor
+	heap   []int // rings with a record waiting, the earliest first
+	last   uint64
+}
+
+// cursor is where the reader stands in a ring.
+type cursor struct {
+	at   uint64 // address
+	stop uint64 // address up to which this batch may read
+	lap  uint64 // address where the records of this lap end; 0: the ring has not wrapped in this batch
+	time uint64 // of the record at at
+	// unfreed counts the bytes read since the program was last told that it can have them back.
+	unfreed uint64
+}
+
+// Init writes the shared page and the control pages of all rings. memory is the region as this process sees it.
+func Init(memory []byte, l Layout, patience uint64) {
+	put := func(off, v uint64) { binary.LittleEndian.PutUint64(memory[off:], v) }
+	put(SharedHeartbeat, Ticks())
+	put(SharedPatience, patience)
+	put(SharedLimit, uint64(l.Count))
+	put(SharedSleep+8, 20_000)
+	for i := range l.Count {
+		binary.LittleEndian.PutUint32(memory[SharedOffers+4*i:], uint32(i))
+		off := l.Offset(l.Ring(i))
+		data := l.Ring(i) + ControlLen
+		put(off+Head, data)
+		put(off+Limit, data+l.DataSize)
+		put(off+Tail, data)
+		put(off+Data, data)
+		put(off+DataEnd, data+l.DataSize)
+	}
+}
+
+// NewReader reads the rings of a region that Init has prepared. shapes tells how long the records of a site are.
+func NewReader(memory []byte, l Layout, shapes func(site uint32) (Shape, bool)) *Reader {
+	r := &Reader{layout: l, memory: memory, shapes: shapes, rings: make([]cursor, l.Count)}
+	for i := range r.rings {
+		r.rings[i].at = l.Ring(i) + ControlLen
+	}
+	return r
+}
+
+func (r *Reader) word(addr uint64) *atomic.Uint64 {
+	return (*atomic.Uint64)(unsafe.Pointer(&r.memory[r.layout.Offset(addr)]))
+}
+
+// Beat tells the program that its tracer is alive.
+func (r *Reader) Beat() { r.word(r.layout.Base + SharedHeartbeat).Store(Ticks()) }
+
+// Abandon makes the program drop, from now on, what finds no room, instead of waiting.
+func (r *Reader) Abandon() { r.word(r.layout.Base + SharedAbandoned).Store(1) }
+
+// Dropped returns how many records the program gave up so far.
+func (r *Reader) Dropped() uint64 {
+	n := r.word(r.layout.Base + SharedUnplaced).Load()
+	for i := range r.rings {
+		n += r.word(r.layout.Ring(i) + Drops).Load()
+	}
+	return n
+}
+
+// Signals says how often signals found threads in routines, and what was done.
+type Signals struct{ RolledBack, Shown, Refused, Faults, Recovered uint64 }
+
+// Signals returns the counts so far.
+func (r *Reader) Signals() Signals {
+	at := func(off uint64) uint64 { return r.word(r.layout.Base + off).Load() }
+	return Signals{at(SharedRolledBack), at(SharedShown), at(SharedRefused), at(SharedFaults), at(SharedRecovered)}
+}
+
+// Taken returns how often threads have taken rings.
+func (r *Reader) Taken() int {
+	return int(r.word(r.layout.Base + SharedNext).Load())
+}
+
+// ringsUsed returns how many rings may hold something: all that were ever taken.
+func (r *Reader) ringsUsed() int { return min(r.Taken(), r.layout.Count) }
+
+// TakeBack offers the rings of threads that have ended to others. alive reports whether a thread of the program lives. Call it
+// on the goroutine that drains.
+func (r *Reader) TakeBack(alive func(thread int) bool) int {
+	n := 0
+	for i := range r.ringsUsed() {
+		base := r.layout.Ring(i)
+		owner := r.word(base + Owner).Load()
+		if owner == 0 || r.word(base+Shares).Load() != 0 || alive(int(owner)) {
+			continue
+		}
+		c := &r.rings[i]
+		if r.word(base+Head).Load() != c.at || r.word(base+Tail).Load() != c.at {
+			continue // there is something left to read
+		}
+		r.word(base + Owner).Store(0)
+		offers := r.word(r.layout.Base + SharedLimit).Load()
+		at := r.layout.Base + SharedOffers + 4*(offers%OfferedMax)
+		atomic.StoreUint32((*uint32)(unsafe.Pointer(&r.memory[r.layout.Offset(at)])), uint32(i))
+		r.word(r.layout.Base + SharedLimit).Store(offers + 1)
+		n++
+	}
+	return n
+}
+
+// Drain hands out what the rings hold, in the order of its time, and frees its room. It returns the number of records.
+//
+// A record is handed out only if its time lies before the call's start. That makes causes come before effects: what a
+// goroutine recorded earlier, on whatever thread, was published before the later record read its time, so this call sees
+// it. A record that took its time before the call and was published after it comes with the next call; it is given the
+// last time handed out, so that time never runs backwards.
+func (r *Reader) Drain(emit func(*Record) error) (int, error) {
+	cutoff := Ticks()
+	r.heap = r.heap[:0]
+	for i := range r.ringsUsed() {
+		waiting, err := r.open(i, cutoff)
+		if err != nil {
+			return 0, err
+		}
+		if waiting {
+			r.push(i)
+		}
+	}
+	n := 0
+	var rec Record
+	for len(r.heap) > 0 {
+		i := r.heap[0]
+		if err := r.take(i, &rec, emit); err != nil {
+			return n, err
+		}
+		n++
+		if r.advance(i, cutoff) {
+			r.down()
+		} else {
+			r.pop()
+		}
+	}
+	return n, nil
+}
+
+// open looks at how far a ring has been written. What the program put there is not trusted: every address is checked.
+func (r *Reader) open(i int, cutoff uint64) (bool, error) {
+	c := &r.rings[i]
+	base := r.layout.Ring(i)
+	data := base + ControlLen
+	end := data + r.layout.DataSize + RecordMax
+	head := r.word(base + Head).Load()
+	c.lap = 0
+	if head < c.at {
+		c.lap = r.word(base + WrapEnd).Load()
+		if c.lap < c.at || c.lap > end {
+			return false, astray(i, c.lap)
+		}
+	}
+	if head < data || head > end || head%8 != 0 || c.lap%8 != 0 {
+		return false, astray(i, head)
+	}
+	c.stop = head
+	return r.advance(i, cutoff), nil
+}
+
+// advance reports whether a record of this batch waits at the cursor; if not, it frees what was read.
+func (r *Reader) advance(i int, cutoff uint64) bool {
+	c := &r.rings[i]
+	base := r.layout.Ring(i)
+	if c.lap != 0 && c.at == c.lap {
+		c.at, c.lap = base+ControlLen, 0
+	}
+	if c.at != c.stop {
+		c.time = r.word(c.at + RecordTime).Load()
+		if c.time < cutoff {
+			return true
+		}
+	}
+	r.word(base + Tail).Store(c.at)
+	return false
+}
+
+// take reads the record at a ring's cursor and steps over it.
+func (r *Reader) take(i int, rec *Record, emit func(*Record) error) error {
+	c := &r.rings[i]
+	limit := c.stop
+	if c.lap != 0 {
+		limit = c.lap
+	}
+	start := r.layout.Offset(c.at)
+	b := r.memory[start : start+limit-c.at]
+	if len(b) < RecordWords {
+		return damaged(i, 0)
+	}
+	rec.Time = max(c.time, r.last)
+	r.last = rec.Time
+	rec.Goroutine = int64(binary.LittleEndian.Uint64(b[RecordGo:]))
+	rec.Frame = binary.LittleEndian.Uint32(b[RecordFrame:])
+	rec.Site = binary.LittleEndian.Uint32(b[RecordSite:])
+	shape, ok := r.shapes(rec.Site)
+	if !ok {
+		return damaged(i, rec.Site)
+	}
+	end := RecordWords + 8*shape.Words
+	if end > len(b) {
+		return damaged(i, rec.Site)
+	}
+	rec.Words = b[RecordWords:end]
+	at := end
+	for k := 0; k < len(shape.Copies); k++ {
+		if at+8 > len(b) {
+			return damaged(i, rec.Site)
+		}
+		n := int64(binary.LittleEndian.Uint64(b[at:]))
+		at += 8
+		if n > 0 {
+			at += int(min(n, RecordMax)+7) &^ 7
+		} else {
+			k += shape.Copies[k]
+		}
+	}
+	if at > len(b) {
+		return damaged(i, rec.Site)
+	}
+	rec.Copies = b[end:at]
+	if emit != nil {
+		if err := emit(rec); err != nil {
+			return err
+		}
+	}
+	c.at += uint64(at)
+	if c.unfreed += uint64(at); c.unfreed > r.layout.DataSize/16 {
+		c.unfreed = 0
+		r.word(r.layout.Ring(i) + Tail).Store(c.at)
+	}
+	return nil
+}
+
+// The heap is ordered by the time of the waiting records, then by ring.
+
+func (r *Reader) less(a, b int) bool {
+	x, y := r.heap[a], r.heap[b]
+	if r.rings[x].time != r.rings[y].time {
+		return r.rings[x].time < r.rings[y].time
+	}
+	return x < y
+}
+
+func (r *Reader) push(i int) {
+	r.heap = append(r.heap, i)
+	for k := len(r.heap) - 1; k > 0; {
+		up := (k - 1) / 2
+		if !r.less(k, up) {
+			return
+		}
+		r.heap[k], r.heap[up] = r.heap[up], r.heap[k]
+		k = up
+	}
+}
+
+func (r *Reader) pop() {
+	last := len(r.heap) - 1
+	r.heap[0] = r.heap[last]
+	r.heap = r.heap[:last]
+	r.down()
+}
+
+func (r *Reader) down() {
+	for k := 0; ; {
+		least := k
+		for child := 2*k + 1; child <= 2*k+2 && child < len(r.heap); child++ {
+			if r.less(child, least) {
+				least = child
+			}
+		}
+		if least == k {
+			return
+		}
+		r.heap[k], r.heap[least] = r.heap[least], r.heap[k]
+		k = least
+	}
+}

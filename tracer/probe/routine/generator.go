@@ -1,0 +1,234 @@
+package routine
+
+import (
+	"encoding/binary"
+
+	"smiley/recording"
+	"smiley/tracer/probe/asm"
+	"smiley/tracer/probe/ring"
+	"smiley/tracer/probe/site"
+)
+
+// Offsets are places in the Go runtime's structures, taken from the program's debug information.
+type Offsets struct {
+	GoroutineM  int32 // runtime.g.m
+	GoroutineID int32 // runtime.g.goid
+	StackHi     int32 // runtime.g.stack.hi
+	ThreadSlot  int32 // runtime.m.tls[2]: the Go runtime does not use it on linux/amd64
+	ThreadID    int32 // runtime.m.procid
+	ThreadExtra int32 // runtime.m.isextra
+}
+
+// Config is where the generated code will run.
+type Config struct {
+	Image   *site.Image
+	Bias    uint64 // address of the running program's text minus that of its file
+	Code    uint64 // address of the code region, within 2 GiB of the text
+	Size    uint64 // bytes reserved for code and tables together
+	Rings   ring.Layout
+	Offsets Offsets
+}
+
+// Patch is one change of the program's text.
+type Patch struct {
+	Addr     uint64 // in the running program
+	Old, New []byte
+	Owner    int    // position of the function among those added; −1: none
+	Replaces bool   // another jump may stand there: that of a tracer before us
+	Moves    []Move // of the instructions that the patch covers, but the first
+}
+
+// Move says where a displaced instruction lies now.
+type Move struct{ From, To uint64 }
+
+// Program is the generated code.
+type Program struct {
+	Parts   []Part // of the code region; what lies between is not used
+	Patches []Patch
+	Shim    Patch // to be written before all others, and to be left in place
+}
+
+// Part is a piece of the code region.
+type Part struct {
+	Offset int
+	Bytes  []byte
+}
+
+// Generator collects routines.
+type Generator struct {
+	cfg   Config
+	code  *asm.Code
+	meta  []byte   // the shim's table of routines; offset 0 stays empty
+	index []uint32 // for each 16 bytes of code, what the shim has to know
+	out   Program
+	slow  asm.Label
+	now   *routine
+	added int
+	exits []exit
+}
+
+// granule is the alignment of routines, and the resolution of the shim's index.
+const granule = 16
+
+// NewGenerator begins a program of routines.
+func NewGenerator(cfg Config) *Generator {
+	g := &Generator{cfg: cfg, code: asm.New(cfg.Code), meta: make([]byte, 16)}
+	g.slowPath()
+	return g
+}
+
+// class says what the shim does when a signal finds the program counter in a range of a routine.
+type class uint8
+
+const (
+	restart     class = iota // no register differs from what it was at the site: go back there
+	saved                    // RAX and RDX lie in the control page at R13: restore them and go back
+	pinned                   // displaced instructions: show the original place, go on here
+	savedCopy                // as saved; a fault goes on at the recovery label
+	pinnedSaved              // a record behind displaced instructions: as pinned
+	pinnedCopy               // as pinned; a fault goes on at the recovery label
+)
+
+// What the index holds in place of the offset of a routine's table, for the parts of the slow path.
+const (
+	indexNone   = 0 // the shim itself, or nothing
+	indexIntact = 1 // slow path: registers as at the site
+	indexRAX    = 3 // slow path: RAX lies in R12
+	indexSaved  = 5 // slow path: registers lie in the control page
+)
+
+// routine is one routine in the making.
+type routine struct {
+	site   uint64 // in the running program
+	start  int
+	ranges []span
+	moves  []Move
+}
+
+type span struct {
+	off    int
+	class  class
+	origin int // distance of the original place from site
+}
+
+// mark begins a range at the next instruction.
+func (g *Generator) mark(c class, origin uint64) {
+	g.now.ranges = append(g.now.ranges, span{g.code.Len() - g.now.start, c, int(origin - g.now.site)})
+}
+
+// Add generates what the sites of a function need and notes the patches. entry and ret are the numbers of the two kinds of
+// records; sites without room are left out.
+func (g *Generator) Add(s *site.Sites, entry, ret uint32, args, results Capture) error {
+	if err := check(args, results); err != nil {
+		return err
+	}
+	p := parts{entry: entry, ret: ret, args: args, results: results}
+	if s.Entry.Form != site.FormNone {
+		if err := g.routine(&s.Entry, p); err != nil {
+			return err
+		}
+	}
+	for i := range s.Returns {
+		r := &s.Returns[i]
+		if r.Form == site.FormNone || r.Form == site.FormInside {
+			continue
+		}
+		if err := g.routine(r, p); err != nil {
+			return err
+		}
+	}
+	g.added++
+	return nil
+}
+
+type parts struct {
+	entry, ret    uint32
+	args, results Capture
+}
+
+// check refuses records that could reach beyond the room behind a ring.
+func check(captures ...Capture) error {
+	for _, c := range captures {
+		n := ring.RecordWords + 8*len(c.Words)
+		for i, k := range c.Copies {
+			if i+1+k.Nested > len(c.Copies) {
+				return recording.Errorf(recording.CodeInternal, "copy %d depends on one that is not there", i)
+			}
+			if k.Max > CopyMax {
+				return recording.Errorf(recording.CodeInternal, "a copy of %d bytes is too long", k.Max)
+			}
+			n += 8 + int(k.Max+15)&^15
+		}
+		if n > ring.RecordMax || len(c.Copies) > ring.ItemsMax {
+			return recording.Errorf(recording.CodeInternal, "a record of %d bytes with %d copies is too long", n, len(c.Copies))
+		}
+	}
+	return nil
+}
+
+// Finish returns the generated program. handler is the function runtime.sigtramp, at which every Go signal handler begins.
+func (g *Generator) Finish(handler *site.Function) (*Program, error) {
+	if err := g.shim(handler); err != nil {
+		return nil, err
+	}
+	code, err := g.code.Bytes()
+	if err != nil {
+		return nil, recording.Errorf(recording.CodeInternal, "generating probes: %w", err)
+	}
+	if uint64(g.tables()+len(g.meta)) > g.cfg.Size {
+		return nil, recording.Errorf(recording.CodeInternal, "the routines need %d bytes and have %d", g.tables()+len(g.meta), g.cfg.Size)
+	}
+	// The index has one word for each granule of the reserved size, so that the shim can be generated before the end
+	// of the code is known.
+	index := make([]byte, 0, 4*len(g.index))
+	for _, v := range g.index {
+		index = binary.LittleEndian.AppendUint32(index, v)
+	}
+	g.out.Parts = []Part{{0, code}, {g.indexAt(), index}, {g.tables(), g.meta}}
+	return &g.out, nil
+}
+
+// The reserved region holds code in its first half, the index in the next eighth, and routines' tables behind it.
+func (g *Generator) codeMax() int { return int(g.cfg.Size / 2) }
+func (g *Generator) indexAt() int { return g.codeMax() }
+func (g *Generator) tables() int  { return g.codeMax() + g.codeMax()/granule*4 }
+
+// begin aligns the code for a routine of a site.
+func (g *Generator) begin(at uint64) {
+	g.code.Align(granule)
+	g.now = &routine{site: at + g.cfg.Bias, start: g.code.Len()}
+}
+
+// end writes the routine's table and its part of the index.
+func (g *Generator) end() error {
+	r := g.now
+	off := uint32(len(g.meta))
+	g.meta = binary.LittleEndian.AppendUint64(g.meta, r.site)
+	g.meta = binary.LittleEndian.AppendUint32(g.meta, uint32(r.start))
+	g.meta = binary.LittleEndian.AppendUint32(g.meta, uint32(len(r.ranges)))
+	for _, s := range r.ranges {
+		if s.off > 0xFFFF || s.origin > 0xFF || s.origin < 0 {
+			return recording.Errorf(recording.CodeInternal, "the routine for %#x is too long", r.site)
+		}
+		g.meta = append(g.meta, byte(s.off), byte(s.off>>8), byte(s.class), byte(s.origin))
+	}
+	for len(g.meta)%8 != 0 {
+		g.meta = append(g.meta, 0)
+	}
+	g.code.Align(granule)
+	if g.code.Len() > g.codeMax() {
+		return recording.Errorf(recording.CodeInternal, "the routines do not fit into %d bytes", g.codeMax())
+	}
+	g.fill(r.start, off)
+	return nil
+}
+
+// fill sets the index from code offset start to the end of the code.
+func (g *Generator) fill(start int, v uint32) {
+	for len(g.index) < start/granule {
+		g.index = append(g.index, indexNone)
+	}
+	for len(g.index) < (g.code.Len()+granule-1)/granule {
+		g.index = append(g.index, v)
+	}
+}

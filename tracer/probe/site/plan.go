@@ -1,0 +1,349 @@
+package site
+
+import (
+	"bytes"
+	"slices"
+)
+
+// Plan looks for the sites of functions. All functions that are to be probed together must be planned together, because
+// they share the padding between them.
+func (img *Image) Plan(functions []*Function) []Sites {
+	p := planner{img: img, used: map[uint64]bool{}}
+	out := make([]Sites, len(functions))
+	for i, f := range functions {
+		out[i] = p.function(f)
+	}
+	for i := range out {
+		for j := range out[i].Returns {
+			p.island(&out[i].Returns[j])
+		}
+	}
+	return out
+}
+
+type planner struct {
+	img  *Image
+	used map[uint64]bool // bytes of padding that are taken
+}
+
+// body is a function taken apart.
+type body struct {
+	f    *Function
+	code []Inst
+	back map[uint64]bool // where branches within the function lead
+}
+
+func (p *planner) function(f *Function) Sites {
+	b := body{f: f, back: map[uint64]bool{}}
+	for in := range p.img.Instructions(f.Addr, f.End) {
+		b.code = append(b.code, in)
+		switch in.Flow {
+		case FlowJump, FlowCond, FlowLoop:
+			b.back[in.Target()] = true
+		}
+	}
+	s := Sites{Function: f}
+	s.Entry = p.entry(&b)
+	for i := range s.Entry.Code {
+		if in := &s.Entry.Code[i]; in.Flow == FlowTrap && in.Len == 1 {
+			p.used[in.Addr] = true // padding behind a function shorter than a jump
+		}
+	}
+	for i := range b.code {
+		if b.code[i].Flow == FlowRet {
+			s.Returns = append(s.Returns, p.ret(&b, i, &s.Entry))
+		}
+	}
+	if s.Entry.Form != FormNone && len(b.code) > 0 && b.code[len(b.code)-1].End() != f.End {
+		s.Entry = Site{Kind: Entry, Reason: "its code holds bytes that are no instructions"}
+	}
+	return s
+}
+
+// entry is rule R2: behind the stack check, so that growing the stack and cooperative preemption stay what they were and
+// no entry is seen twice. Where the bytes behind the check are taken, the check itself gives way.
+func (p *planner) entry(b *body) Site {
+	check := checkEnd(b.code)
+	s := p.displace(b, check)
+	s.Kind = Entry
+	switch {
+	case s.Form != FormNone && b.back[s.Addr] && check == 0:
+		return Site{Kind: Entry, Reason: "a loop leads back to its first instruction"}
+	case s.Form != FormNone && check > 0 && p.isTarget(s.Addr):
+		s = Site{Kind: Entry, Reason: "a branch leads back to the instruction behind the stack check"}
+	}
+	if s.Form != FormNone || check == 0 {
+		return s
+	}
+	over := p.displace(b, 0)
+	if over.Form == FormNone || over.Resume() != b.code[check-1].End() {
+		return s
+	}
+	over.Kind, over.Form = Entry, FormOverCheck
+	return over
+}
+
+// checkEnd returns the position in code behind the stack check, 0 when there is none: a comparison of RSP or R12 with
+// g.stackguard0 among the first instructions, and a conditional jump.
+func checkEnd(code []Inst) int {
+	for i := 0; i+1 < len(code) && i < 7; i++ {
+		in := &code[i]
+		if in.Opcode == 0x3B && in.Map == 0 && in.ModRM == 0x66 && (in.Rex == 0x49 || in.Rex == 0x4D) && in.Len == 4 &&
+			code[i+1].Flow == FlowCond {
+			return i + 2
+		}
+	}
+	return 0
+}
+
+// displace is rule R3: whole instructions from position i on that together have room for a jump.
+func (p *planner) displace(b *body, i int) Site {
+	if i >= len(b.code) {
+		return Site{Reason: "it has no instructions"}
+	}
+	s := Site{Addr: b.code[i].Addr, Patch: JumpLen}
+	for n := 0; n < JumpLen; i++ {
+		if i >= len(b.code) {
+			return Site{Reason: "it is shorter than a jump"}
+		}
+		in := b.code[i]
+		if n > 0 && p.isTarget(in.Addr) {
+			return Site{Reason: "a branch leads into the bytes of the jump"}
+		}
+		if why := immovable(&in); why != "" {
+			return Site{Reason: why}
+		}
+		s.Code = append(s.Code, in)
+		n += in.Len
+	}
+	s.Form = FormJump
+	return s
+}
+
+func immovable(in *Inst) string {
+	switch in.Flow {
+	case FlowCall, FlowIndirectCall:
+		return "a call lies in the bytes of the jump"
+	case FlowLoop, FlowOther:
+		return "an instruction that cannot be moved lies in the bytes of the jump"
+	}
+	return ""
+}
+
+func (p *planner) isTarget(addr uint64) bool {
+	from, to := p.img.Bounds()
+	if addr < from || addr >= to {
+		return true
+	}
+	at := int(addr - from)
+	return p.img.targets.get(at) || p.img.landing.get(at)
+}
+
+// ret looks for room at the RET at position i, from the best form to the worst.
+func (p *planner) ret(b *body, i int, entry *Site) Site {
+	s := Site{Kind: Return, Ret: b.code[i].Addr}
+	floor := b.f.Addr
+	if entry.Form != FormNone {
+		floor = entry.Resume()
+		if s.Ret < floor {
+			s.Form = FormInside
+			return s
+		}
+	} else {
+		s.Reason = "its entry has none"
+	}
+	first := p.blockStart(b, i, floor)
+	room := func(j int) int { return int(s.Ret + 1 - b.code[j].Addr) }
+	for j := i; j >= first; j-- {
+		if room(j) >= JumpLen {
+			p.take(&s, b, j, i, FormJump)
+			return s
+		}
+	}
+	pad := p.padding(b, i)
+	for j := i; j >= first; j-- {
+		if n := JumpLen - room(j); n <= pad {
+			for k := range n {
+				p.used[s.Ret+1+uint64(k)] = true
+			}
+			p.take(&s, b, j, i, FormPadding)
+			return s
+		}
+	}
+	if p.extendEntry(b, i, first, floor, entry) {
+		s.Form = FormInside
+		return s
+	}
+	s.Reason = "no room for a jump at one of its returns"
+	for j := i; j >= first; j-- {
+		if room(j) >= ShortLen || room(j)+pad >= ShortLen {
+			s.Addr, s.Code = b.code[j].Addr, slices.Clone(b.code[j:i+1])
+			break
+		}
+	}
+	return s
+}
+
+// blockStart returns the lowest position from which execution always runs on into the RET at position i through
+// instructions that can be moved.
+func (p *planner) blockStart(b *body, i int, floor uint64) int {
+	first := i
+	for first > 0 && !p.isTarget(b.code[first].Addr) {
+		before := &b.code[first-1]
+		if before.Addr < floor || immovable(before) != "" || before.Flow == FlowRet || before.Flow == FlowJump ||
+			before.Flow == FlowIndirectJump || before.Flow == FlowTrap {
+			break
+		}
+		first--
+	}
+	return first
+}
+
+func (p *planner) take(s *Site, b *body, from, ret int, form Form) {
+	s.Form, s.Reason = form, ""
+	s.Addr, s.Patch = b.code[from].Addr, JumpLen
+	s.Code = slices.Clone(b.code[from : ret+1])
+	s.Early, s.Adjust = frameOnly(s.Code[:len(s.Code)-1], p.img)
+}
+
+// padding returns how many int3 follow the RET at position i up to the next code.
+func (p *planner) padding(b *body, i int) int {
+	n := 0
+	for j := i + 1; j < len(b.code) && b.code[j].Opcode == 0xCC && b.code[j].Map == 0 && b.code[j].Len == 1; j++ {
+		if p.isTarget(b.code[j].Addr) && b.code[j].Addr != b.f.End {
+			break
+		}
+		n++
+	}
+	return n
+}
+
+// extendEntry lets the bytes displaced at the entry grow up to the RET, when nothing leads in between.
+func (p *planner) extendEntry(b *body, i, first int, floor uint64, entry *Site) bool {
+	if entry.Form != FormJump || b.code[first].Addr != floor || p.isTarget(floor) {
+		return false
+	}
+	last := entry.Code[len(entry.Code)-1]
+	if last.Flow == FlowJump || last.Flow == FlowRet || last.Flow == FlowIndirectJump || last.Flow == FlowTrap {
+		return false
+	}
+	entry.Code = append(entry.Code, b.code[first:i+1]...)
+	return true
+}
+
+// island gives a return without room two bytes of its own and five of padding nearby.
+func (p *planner) island(s *Site) {
+	if s.Form != FormNone || len(s.Code) == 0 {
+		return
+	}
+	size := int(s.Ret + 1 - s.Addr)
+	from, to := p.img.Bounds()
+	lo, hi := s.Addr+ShortLen-120, s.Addr+ShortLen+120
+	for at := max(lo, from); at+JumpLen <= min(hi, to); at++ {
+		if at+JumpLen > s.Addr && at < s.Addr+uint64(max(size, ShortLen)) || !p.free(at, JumpLen) {
+			continue
+		}
+		if size < ShortLen && !p.free(s.Ret+1, ShortLen-size) {
+			return
+		}
+		for k := range uint64(JumpLen) {
+			p.used[at+k] = true
+		}
+		for k := size; k < ShortLen; k++ {
+			p.used[s.Addr+uint64(k)] = true
+		}
+		s.Form, s.Reason, s.Island, s.Patch = FormIsland, "", at, ShortLen
+		s.Early, s.Adjust = frameOnly(s.Code[:len(s.Code)-1], p.img)
+		return
+	}
+}
+
+// free reports whether n bytes are padding between functions that nothing uses.
+func (p *planner) free(at uint64, n int) bool {
+	f := p.img.FunctionAt(at)
+	if f == nil {
+		return false
+	}
+	tail := p.img.Text(at, f.End)
+	if len(tail) < n || len(bytes.TrimLeft(tail, "\xcc")) > 0 || at < p.img.codeEnd(f) {
+		return false
+	}
+	for k := range uint64(n) {
+		if p.used[at+k] || p.isTarget(at+k) && at+k != f.End {
+			return false
+		}
+	}
+	return true
+}
+
+// functionAt returns the function whose range holds addr.
+func (img *Image) FunctionAt(addr uint64) *Function {
+	i, found := slices.BinarySearchFunc(img.Functions, addr, func(f Function, a uint64) int {
+		switch {
+		case f.Addr > a:
+			return 1
+		case f.Addr < a:
+			return -1
+		}
+		return 0
+	})
+	if !found {
+		i--
+	}
+	if i < 0 || addr >= img.Functions[i].End {
+		return nil
+	}
+	return &img.Functions[i]
+}
+
+// codeEnd returns the address behind the last instruction of f that is no padding. A trailing int3 may be the last
+// instruction of a function that must not go on; leaving one byte of it is enough, for an int3 ends what runs into it.
+func (img *Image) codeEnd(f *Function) uint64 {
+	end := f.Addr
+	last := end
+	for in := range img.Instructions(f.Addr, f.End) {
+		if in.Flow != FlowTrap || in.Opcode != 0xCC {
+			end = in.End()
+			last = end
+			if in.Flow == FlowCall || in.Flow == FlowIndirectCall {
+				last = end + 1 // what a call returns to is not padding
+			}
+		}
+	}
+	return last
+}
+
+// frameOnly reports whether instructions do nothing but take down a frame, and how far they move the stack pointer.
+func frameOnly(code []Inst, img *Image) (early bool, adjust int64) {
+	for i := range code {
+		in := &code[i]
+		b := img.Text(in.Addr, in.End())
+		switch {
+		case in.Opcode == 0x5D && in.Len == 1: // pop rbp
+			adjust += 8
+		case in.Rex == 0x48 && in.Opcode == 0x83 && in.ModRM == 0xC4 && in.Map == 0: // add rsp, imm8
+			adjust += int64(int8(b[in.Len-1]))
+		case in.Rex == 0x48 && in.Opcode == 0x81 && in.ModRM == 0xC4 && in.Map == 0: // add rsp, imm32
+			adjust += int64(little32(b[in.Len-4:]))
+		case in.Rex == 0x48 && in.Opcode == 0x83 && in.ModRM == 0xEC && in.Map == 0: // sub rsp, imm8
+			adjust -= int64(int8(b[in.Len-1]))
+		default:
+			return false, 0
+		}
+	}
+	return true, adjust
+}
+
+// Displace returns the site of a jump at exactly addr; its Kind is not set.
+func (img *Image) Displace(addr uint64) Site {
+	f := img.FunctionAt(addr)
+	if f == nil {
+		return Site{Reason: "no function holds it"}
+	}
+	p := planner{img: img, used: map[uint64]bool{}}
+	b := body{f: f}
+	for in := range img.Instructions(addr, f.End) {
+		b.code = append(b.code, in)
+	}
+	return p.displace(&b, 0)
+}

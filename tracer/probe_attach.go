@@ -1,0 +1,161 @@
+//go:build linux && amd64
+
+package tracer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+	"time"
+
+	"smiley/recording"
+	"smiley/tracer/probe/install"
+	places "smiley/tracer/probe/site"
+)
+
+// Attach records a running program from now on until ctx ends or the program does, and leaves it as it was. Of the options,
+// those about building and starting mean nothing. The sink is closed. The program stands still for some milliseconds at
+// the beginning and at the end.
+func Attach(ctx context.Context, pid int, opt Options, sink recording.Sink) (Result, error) {
+	opt.Engine = EngineProbe
+	s := &session{opt: &opt, sink: sink, process: &process{pid: pid, terminal: -1}}
+	defer s.close()
+	img, bias, err := s.find(pid)
+	if err != nil {
+		_ = sink.Close()
+		return Result{}, err
+	}
+	s.out = newPipeline(s.run, sink)
+	failure := s.armAttached(pid, img, bias)
+	if failure == nil {
+		over := make(chan struct{})
+		go func() {
+			defer close(over)
+			awaitEnd(ctx, pid)
+		}()
+		ticks := make(chan struct{})
+		ticked := make(chan struct{})
+		go func() {
+			defer close(ticked)
+			s.tick(ticks)
+		}()
+		s.probes.pump(over)
+		close(ticks)
+		<-ticked
+		failure = s.leave(pid)
+	}
+	finished := time.Now()
+	flushErr := s.engine.finish()
+	ledger, calls, sinkErr := s.out.finish(recording.RunEnd{End: finished, Duration: int64(finished.Sub(s.run.Start))})
+	ledger.Untraced = uint64(len(s.untraced))
+	result := Result{
+		Run: s.run.ID, Calls: calls, Ledger: ledger, Untraced: s.untraced, unmatched: s.engine.unmatched,
+	}
+	return result, errors.Join(failure, s.engine.failure, flushErr, sinkErr)
+}
+
+// find reads everything about the program that can be read while it runs.
+func (s *session) find(pid int) (*places.Image, uint64, error) {
+	path, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid))
+	if err != nil {
+		return nil, 0, recording.Errorf(recording.CodeNotFound, "there is no process %d to attach to: %w", pid, err)
+	}
+	file := fmt.Sprintf("/proc/%d/exe", pid) // also when the file was replaced meanwhile
+	s.target = &target{path: file, argv0: path, name: path, cleanup: func() {}}
+	if s.filter, err = newFilter(s.opt); err != nil {
+		return nil, 0, err
+	}
+	if s.program, err = OpenProgram(file); err != nil {
+		return nil, 0, err
+	}
+	img, err := places.Load(file)
+	if err != nil {
+		return nil, 0, err
+	}
+	bias, err := install.Bias(pid, img)
+	if err != nil {
+		return nil, 0, err
+	}
+	s.program.SetBias(bias)
+	id, err := recording.NewRunID()
+	if err != nil {
+		return nil, 0, recording.Errorf(recording.CodeInternal, "cannot make a run id: %w", err)
+	}
+	host, _ := os.Hostname()
+	cwd, _ := os.Readlink(fmt.Sprintf("/proc/%d/cwd", pid))
+	var args []string
+	if line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid)); err == nil {
+		args = strings.Split(strings.TrimSuffix(string(line), "\x00"), "\x00")[1:]
+	}
+	info := s.program.BuildInfo()
+	s.run = recording.Run{
+		ID: id, Program: path, Args: args, Cwd: cwd, Host: host, PID: pid,
+		GoVersion: info.GoVersion, GoOS: runtime.GOOS, GoArch: runtime.GOARCH,
+		Module: info.Main.Path, Revision: revision(info), Start: time.Now(),
+		Settings: recording.Settings{
+			Include: s.opt.Include, Exclude: s.opt.Exclude, IncludeDeps: s.opt.IncludeDeps,
+			IncludeStdlib: s.opt.IncludeStdlib, MaxDepth: s.opt.MaxDepth, Bounds: s.opt.Bounds, Engine: string(EngineProbe),
+		},
+	}
+	return img, bias, nil
+}
+
+// armAttached puts probes into the running program.
+func (s *session) armAttached(pid int, img *places.Image, bias uint64) error {
+	s.engine = &engine{
+		opt: s.opt, program: s.program, process: s.process, memory: newStopMemory(pid), out: s.out,
+		sites: map[uint64]*site{}, goroutines: map[int64]*goroutine{},
+		panicLayout: layoutOfPanic(goMinor(s.run.GoVersion)),
+		capturer:    recording.Capturer{Types: s.program.Types(), Bounds: s.opt.Bounds},
+	}
+	var err error
+	if s.engine.offsets, err = s.program.Offsets(); err != nil {
+		return err
+	}
+	traced, untraced, err := s.filter.choose(s.program.Functions(), func(*recording.Error) {})
+	if err != nil {
+		return err
+	}
+	return s.putProbes(img, bias, traced, untraced, func(wanted []install.Probe) (*install.Process, error) {
+		return install.Attach(pid, img, wanted, install.Options{})
+	})
+}
+
+// leave takes the probes out and reads what was still written.
+func (s *session) leave(pid int) error {
+	defer func() { _ = s.probes.installed.Close() }()
+	if !lives(pid) {
+		s.probes.drain()
+		return nil
+	}
+	err := s.probes.installed.Remove()
+	s.probes.drain()
+	return err
+}
+
+// awaitEnd returns when ctx ends or the program does.
+func awaitEnd(ctx context.Context, pid int) {
+	const often = 50 * time.Millisecond
+	ticker := time.NewTicker(often)
+	defer ticker.Stop()
+	for lives(pid) {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+// lives reports whether a process has not ended, collected or not.
+func lives(pid int) bool {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return false
+	}
+	_, after, ok := strings.Cut(string(stat), ") ")
+	return ok && after[0] != 'Z' && after[0] != 'X'
+}

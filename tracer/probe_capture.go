@@ -1,0 +1,333 @@
+//go:build linux && amd64
+
+package tracer
+
+import (
+	"encoding/binary"
+
+	"smiley/recording"
+	"smiley/tracer/probe/asm"
+	"smiley/tracer/probe/ring"
+	"smiley/tracer/probe/routine"
+)
+
+// The probe engine has the values of a function copied by generated code, and walks the copies when it reads the
+// record: a plan is compiled once to what could be needed, and the same Capturer that reads a stopped program's memory
+// reads the record's copies as if they were that memory.
+
+// intRegister and floatRegister give the numbers of pieces their registers.
+var intRegister = [intRegisters]asm.Reg{asm.RAX, asm.RBX, asm.RCX, asm.RDI, asm.RSI, asm.R8, asm.R9, asm.R10, asm.R11}
+
+const (
+	maxStackWords  = 64      // of a value that is passed on the stack
+	maxCopies      = 32      // of one record
+	maxCopied      = 6 << 10 // bytes of one record
+	interfaceBytes = 128     // of what an interface holds: its type is not known when the code is generated
+	errorBytes     = 256     // of a string in an error
+	recordedStack  = 0x7ff0_0000_0000_0000
+)
+
+// probeCapture is the compiled form of a plan's arguments or results.
+type probeCapture struct {
+	routine.Capture
+	types  *recording.Types
+	bounds recording.Bounds
+	size   int // bytes that the copies can take
+}
+
+// compileCapture lists the words and copies that values at locations need.
+func compileCapture(types *recording.Types, bounds recording.Bounds, params []recording.Param, locations []location) *probeCapture {
+	c := &probeCapture{types: types, bounds: bounds}
+	for i := range locations {
+		if i >= len(params) || params[i].Unreadable != "" || locations[i].reason != "" {
+			continue
+		}
+		l := &locations[i]
+		at := c.place(l)
+		if t, ok := types.Get(params[i].Type); ok {
+			c.value(t, at, copyBudget{pointers: bounds.Follow, nesting: max(3, bounds.Follow+2), errors: 2})
+		}
+	}
+	return c
+}
+
+// source finds the word at an offset of a value.
+type source func(offset uint32) (routine.Source, bool)
+
+// place adds the words of a value.
+func (c *probeCapture) place(l *location) source {
+	if len(l.pieces) == 0 {
+		return c.placeStack(l)
+	}
+	words := map[uint32]int{}
+	for _, p := range l.pieces {
+		w := routine.Word{Kind: routine.Integer}
+		if p.float {
+			w = routine.Word{Kind: routine.Float, Reg: asm.Reg(p.register)}
+		} else {
+			w.Reg = intRegister[p.register]
+		}
+		words[uint32(p.offset)] = c.word(w)
+	}
+	return func(offset uint32) (routine.Source, bool) {
+		i, ok := words[offset]
+		return routine.Source{Index: i}, ok
+	}
+}
+
+func (c *probeCapture) placeStack(l *location) source {
+	if l.stack < 0 {
+		return func(uint32) (routine.Source, bool) { return routine.Source{}, false }
+	}
+	words := map[int]int{}
+	for at := l.stack &^ 7; at < l.stack+l.size && len(words) < maxStackWords; at += 8 {
+		words[at] = c.word(routine.Word{Kind: routine.Stack, Offset: int32(at)})
+	}
+	return func(offset uint32) (routine.Source, bool) {
+		i, ok := words[l.stack+int(offset)]
+		return routine.Source{Index: i}, ok
+	}
+}
+
+// word returns the position of a word, added when it is new.
+func (c *probeCapture) word(w routine.Word) int {
+	for i := range c.Words {
+		if c.Words[i] == w {
+			return i
+		}
+	}
+	c.Words = append(c.Words, w)
+	return len(c.Words) - 1
+}
+
+// copyBudget bounds how far copies go behind a value, as the Capturer's own budget does.
+type copyBudget struct {
+	pointers, nesting, errors int
+}
+
+func (b copyBudget) deeper() copyBudget { b.nesting--; return b }
+
+// value adds the copies that the Capturer may ask for when it meets a value of type t.
+func (c *probeCapture) value(t *recording.Type, at source, b copyBudget) {
+	switch t.Kind {
+	case recording.KindString:
+		c.copy(at, 0, 8, 1, c.bounds.StringBytes)
+	case recording.KindSlice:
+		c.slice(t, at, b)
+	case recording.KindInterface:
+		if b.nesting > 0 {
+			c.dynamic(t, at, b)
+		}
+	case recording.KindPointer:
+		elem, ok := c.types.Get(t.Elem)
+		if !ok || b.pointers <= 0 || b.nesting <= 0 || elem.Name == "time.Location" {
+			return
+		}
+		if in, ok := c.copy(at, 0, constant, int(min(elem.Size, 1024)), 1024); ok {
+			i := len(c.Copies) - 1
+			b = b.deeper()
+			b.pointers--
+			c.value(elem, in, b)
+			c.nest(i)
+		}
+	case recording.KindMap, recording.KindFunc:
+		c.copy(at, 0, constant, 8, 8)
+	case recording.KindChan:
+		c.copy(at, 0, constant, 16, 16)
+	case recording.KindStruct:
+		for _, f := range t.Fields {
+			if part, ok := c.types.Get(f.Type); ok && part.Size > 0 {
+				c.value(part, shifted(at, f.Offset), b)
+			}
+		}
+	case recording.KindArray:
+		elem, ok := c.types.Get(t.Elem)
+		for i := range min(t.Len, uint64(c.bounds.Elements)) {
+			if ok && refers(elem) {
+				c.value(elem, shifted(at, uint32(i)*elem.Size), b)
+			}
+		}
+	}
+}
+
+func (c *probeCapture) slice(t *recording.Type, at source, b copyBudget) {
+	elem, ok := c.types.Get(t.Elem)
+	if !ok || elem.Size == 0 {
+		return
+	}
+	if elem.Kind == recording.KindUint8 {
+		c.copy(at, 0, 8, 1, c.bounds.StringBytes)
+		return
+	}
+	n := c.bounds.Elements
+	if b.nesting <= 0 || n == 0 {
+		return
+	}
+	in, ok := c.copy(at, 0, 8, int(elem.Size), n*int(elem.Size))
+	if !ok || !refers(elem) {
+		return
+	}
+	defer c.nest(len(c.Copies) - 1)
+	for i := range n {
+		c.value(elem, shifted(in, uint32(i)*elem.Size), b.deeper())
+	}
+}
+
+// dynamic copies what an interface may hold: its first bytes, what these point to if they are a pointer, and strings and
+// errors where errors have theirs.
+func (c *probeCapture) dynamic(t *recording.Type, at source, b copyBudget) {
+	if t.Methods { // the itab says which type it is; the program may be gone when the record is read
+		if _, ok := c.copy(at, 0, constant, itabType+8, itabType+8); !ok {
+			return
+		}
+		defer c.nest(len(c.Copies) - 1)
+	}
+	in, ok := c.copy(at, 8, constant, interfaceBytes, interfaceBytes)
+	if !ok {
+		return
+	}
+	defer c.nest(len(c.Copies) - 1)
+	c.copy(in, 0, constant, interfaceBytes, interfaceBytes)
+	if t.Name != "error" {
+		c.copy(in, 0, 8, 1, c.bounds.StringBytes)
+		return
+	}
+	c.copy(in, 0, 8, 1, errorBytes)
+	if b.errors > 0 {
+		b.errors--
+		c.copy(in, 16, 24, 1, errorBytes) // *fs.PathError and its like: two strings, an error
+		c.dynamic(t, shifted(in, 16), b)
+		c.dynamic(t, shifted(in, 32), b)
+	}
+}
+
+// nest says that all copies added since depend on copy i.
+func (c *probeCapture) nest(i int) { c.Copies[i].Nested = len(c.Copies) - 1 - i }
+
+// constant says that a copy's length does not depend on the value.
+const constant = ^uint32(0)
+
+// copy adds one copy from the pointer at an offset of a value, count being the offset of the number of elements.
+func (c *probeCapture) copy(at source, pointer, count uint32, scale, limit int) (source, bool) {
+	if limit <= 0 || scale <= 0 || len(c.Copies) >= maxCopies || c.size+limit > maxCopied {
+		return nil, false
+	}
+	p, ok := at(pointer)
+	if !ok {
+		return nil, false
+	}
+	k := routine.Copy{Pointer: p, Count: routine.Source{Constant: true}, Scale: uint32(scale), Max: uint32(limit)}
+	if count != constant {
+		if k.Count, ok = at(count); !ok {
+			return nil, false
+		}
+	}
+	item := len(c.Copies)
+	c.Copies = append(c.Copies, k)
+	c.size += limit + 16
+	return func(offset uint32) (routine.Source, bool) {
+		return routine.Source{InCopy: true, Index: item, Offset: int32(offset)}, int(offset)+8 <= limit
+	}, true
+}
+
+func shifted(at source, by uint32) source {
+	return func(offset uint32) (routine.Source, bool) { return at(offset + by) }
+}
+
+// refers reports whether values of a type can lead to memory elsewhere.
+func refers(t *recording.Type) bool {
+	return t.Kind >= recording.KindString && t.Kind != recording.KindUnsafePointer && t.Kind != recording.KindOpaque || t.Kind == recording.KindFunc
+}
+
+// recordMemory is the program's memory as far as a record holds it.
+type recordMemory struct {
+	pieces []memoryPiece
+	items  [][]byte // scratch of loadCopies
+}
+
+type memoryPiece struct {
+	addr  uint64
+	bytes []byte
+}
+
+// ReadMemory fills dst from the copies of the record.
+func (m *recordMemory) ReadMemory(dst []byte, addr uint64) error {
+	for i := range m.pieces {
+		p := &m.pieces[i]
+		if addr >= p.addr && addr-p.addr <= uint64(len(p.bytes)) && uint64(len(dst)) <= uint64(len(p.bytes))-(addr-p.addr) {
+			copy(dst, p.bytes[addr-p.addr:])
+			return nil
+		}
+	}
+	return errNotCopied
+}
+
+var errNotCopied = recording.Errorf(recording.CodeNotFound, "the record holds no copy of this memory")
+
+// load makes registers and memory of a record.
+func (c *probeCapture) load(rec *ring.Record, regs *Registers, m *recordMemory) {
+	m.pieces = m.pieces[:0]
+	regs.SP = recordedStack
+	for i, w := range c.Words {
+		word := rec.Words[8*i : 8*i+8]
+		switch w.Kind {
+		case routine.Float:
+			copy(regs.X[w.Reg][:8], word)
+		case routine.Stack:
+			m.add(recordedStack+uint64(w.Offset), word)
+		default:
+			for n, r := range intRegister {
+				if r == w.Reg {
+					regs.Int[n] = binary.LittleEndian.Uint64(word)
+				}
+			}
+		}
+	}
+	c.loadCopies(rec, m)
+}
+
+// add appends a piece of memory; neighbours grow together.
+func (m *recordMemory) add(addr uint64, b []byte) {
+	if n := len(m.pieces); n > 0 {
+		last := &m.pieces[n-1]
+		if last.addr+uint64(len(last.bytes)) == addr && cap(last.bytes)-len(last.bytes) >= len(b) &&
+			&last.bytes[:len(last.bytes)+1][len(last.bytes)] == &b[0] {
+			last.bytes = last.bytes[:len(last.bytes)+len(b)]
+			return
+		}
+	}
+	m.pieces = append(m.pieces, memoryPiece{addr, b})
+}
+
+func (c *probeCapture) loadCopies(rec *ring.Record, m *recordMemory) {
+	items := m.items[:0]
+	rest := rec.Copies
+	word := func(s routine.Source) uint64 {
+		if !s.InCopy {
+			return binary.LittleEndian.Uint64(rec.Words[8*s.Index:])
+		}
+		if in := items[s.Index]; int(s.Offset)+8 <= len(in) {
+			return binary.LittleEndian.Uint64(in[s.Offset:])
+		}
+		return 0
+	}
+	for i := 0; i < len(c.Copies); i++ {
+		k := &c.Copies[i]
+		n := int64(binary.LittleEndian.Uint64(rest))
+		rest = rest[8:]
+		var bytes []byte
+		if n > 0 {
+			bytes = rest[:n]
+			rest = rest[(n+7)&^7:]
+			m.pieces = append(m.pieces, memoryPiece{word(k.Pointer), bytes})
+		}
+		items = append(items, bytes)
+		if n <= 0 {
+			for range k.Nested {
+				items = append(items, nil)
+			}
+			i += k.Nested
+		}
+	}
+	m.items = items
+}

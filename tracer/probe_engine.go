@@ -1,0 +1,339 @@
+//go:build linux && amd64
+
+package tracer
+
+import (
+	"encoding/binary"
+	"sync"
+	"time"
+
+	"smiley/recording"
+	"smiley/tracer/probe/install"
+	"smiley/tracer/probe/ring"
+	places "smiley/tracer/probe/site"
+)
+
+// probes is the probe engine: the program writes records into rings by itself, and the engine turns them into events. It
+// keeps the state that the breakpoint engine keeps, and appends to the same pipeline.
+type probes struct {
+	*engine
+	installed *install.Process
+	bias      uint64
+	handlers  []recordHandler // by the number that records carry
+	memory    recordMemory
+	regs      Registers
+	current   seen
+	shift     int64 // from the clock of the rings to that of the run
+	dropped   uint64
+}
+
+// recordHandler turns records of one kind into events.
+type recordHandler struct {
+	capture *probeCapture
+	see     func(*seen) error // nil: of no interest
+}
+
+// seen is a record with its registers loaded.
+type seen struct {
+	*ring.Record
+	now int64
+}
+
+// watched is a function that gets probes.
+type watched struct {
+	function    *places.Function
+	entry, exit recordHandler
+	id          recording.FunctionID // 0 for hooks
+}
+
+func (s *session) engineName() Engine {
+	if s.opt.Engine == "" {
+		return EngineBreakpoint
+	}
+	return s.opt.Engine
+}
+
+// drive runs the program to its end with the engine that was armed.
+func (s *session) drive() (ending, error) {
+	if s.probes != nil {
+		return s.probes.run()
+	}
+	return s.engine.run()
+}
+
+// armProbes puts probes into the stopped program.
+func (s *session) armProbes(traced, untraced []Symbol) error {
+	img, err := places.Load(s.target.path)
+	if err != nil {
+		return err
+	}
+	put := func(wanted []install.Probe) (*install.Process, error) {
+		return install.Into(s.process.group, img, wanted, install.Options{})
+	}
+	return s.putProbes(img, s.process.bias(), traced, untraced, put)
+}
+
+// putProbes makes the handlers and has put install the probes.
+func (s *session) putProbes(
+	img *places.Image, bias uint64, traced, untraced []Symbol, put func([]install.Probe) (*install.Process, error),
+) error {
+	p := &probes{engine: s.engine, bias: bias}
+	p.capturer.Memory = &p.memory
+	p.capturer.Resolver = s.program.Resolver(&p.memory)
+	list, refused := p.watch(img, traced)
+	untraced = append(untraced, refused...)
+	list = append(list, p.hooks(img, list)...)
+	bySite := map[*places.Function]*watched{}
+	wanted := make([]install.Probe, len(list))
+	for i := range list {
+		w := &list[i]
+		bySite[w.function] = w
+		wanted[i] = install.Probe{Function: w.function, Args: w.entry.capture.Capture, Results: w.exit.capture.Capture}
+	}
+	var err error
+	if p.installed, err = put(wanted); err != nil {
+		return err
+	}
+	for _, probe := range p.installed.Probes {
+		w := bySite[probe.Function]
+		p.handlers = append(p.handlers, w.entry, w.exit)
+	}
+	for _, skipped := range p.installed.Skipped {
+		if w := bySite[skipped.Function]; w.id != 0 {
+			sym, _ := s.program.FunctionContaining(skipped.Function.Addr + bias)
+			sym.Reason = skipped.Reason
+			untraced = append(untraced, sym)
+		}
+	}
+	p.shift = int64(p.installed.Start.Sub(s.out.start))
+	s.probes = p
+	s.noteUntraced(untraced)
+	s.out.mu.Lock()
+	defer s.out.mu.Unlock()
+	return p.define()
+}
+
+// noteUntraced defines functions that could not be traced, with their reasons.
+func (s *session) noteUntraced(symbols []Symbol) {
+	for i := range symbols {
+		sym := &symbols[i]
+		f := recording.Function{Name: sym.Name, Package: sym.Package, Line: sym.Line, Trace: recording.TraceNot, Reason: sym.Reason}
+		f.ID = s.program.AddFunction(sym.Entry, f)
+		s.untraced = append(s.untraced, f)
+	}
+}
+
+// watch makes the handlers of the functions that are recorded.
+func (p *probes) watch(img *places.Image, symbols []Symbol) (list []watched, refused []Symbol) {
+	for _, sym := range symbols {
+		plan, err := p.program.Plan(sym)
+		f := img.FunctionAt(sym.Entry - p.bias)
+		switch {
+		case err != nil:
+			sym.Reason = err.Error()
+		case f == nil || f.Addr != sym.Entry-p.bias:
+			sym.Reason = "the function table does not have it"
+		default:
+			sym.Reason = f.Skip
+		}
+		if sym.Reason != "" {
+			refused = append(refused, sym)
+			continue
+		}
+		described := plan.Function
+		described.Trace = recording.TraceProbe
+		t := &traced{id: p.program.AddFunction(sym.Entry, described), plan: plan}
+		types, bounds := p.capturer.Types, p.opt.Bounds
+		w := watched{function: f, id: t.id}
+		w.entry.capture = compileCapture(types, bounds, plan.Function.Params, plan.args)
+		w.exit.capture = compileCapture(types, bounds, plan.Function.Results, plan.results)
+		w.entry.see = func(r *seen) error { return p.entered(r, t) }
+		w.exit.see = func(r *seen) error { return p.left(r, t) }
+		list = append(list, w)
+	}
+	return list, refused
+}
+
+// heartbeat is how often the program is told that somebody reads; idle is the pause when there was nothing to read.
+const (
+	heartbeat = 50 * time.Millisecond
+	idle      = 500 * time.Microsecond
+)
+
+// run lets the program go and reads until it has ended and nothing is left.
+func (p *probes) run() (ending, error) {
+	if err := p.process.group.Detach(false); err != nil {
+		return p.letGo(err)
+	}
+	type outcome struct {
+		ending
+		error
+	}
+	ended := make(chan outcome, 1)
+	over := make(chan struct{})
+	go func() {
+		end, err := p.process.wait()
+		ended <- outcome{end, err}
+		close(over)
+	}()
+	p.pump(over)
+	o := <-ended
+	return o.ending, o.error
+}
+
+// pump reads until over is closed and nothing is left.
+func (p *probes) pump(over <-chan struct{}) {
+	stop := make(chan struct{})
+	var beat sync.WaitGroup
+	beat.Add(1)
+	go func() {
+		defer beat.Done()
+		p.beat(stop)
+	}()
+	defer func() {
+		close(stop)
+		beat.Wait()
+	}()
+	pause := time.NewTimer(0)
+	defer pause.Stop()
+	calibrated, tidied := time.Now(), time.Now()
+	for {
+		now := time.Now()
+		if now.Sub(calibrated) > time.Second {
+			calibrated = now
+			p.installed.Clock.Calibrate()
+		}
+		if now.Sub(tidied) > 100*time.Millisecond {
+			tidied = now
+			p.installed.TakeBack()
+		}
+		select {
+		case <-over:
+			p.drain()
+			return
+		case <-pause.C:
+		}
+		if n := p.drain(); n > 0 {
+			pause.Reset(0)
+		} else {
+			pause.Reset(idle)
+		}
+	}
+}
+
+// beat tells the program that somebody reads, until stop is closed.
+func (p *probes) beat(stop <-chan struct{}) {
+	ticker := time.NewTicker(heartbeat)
+	defer ticker.Stop()
+	for {
+		p.installed.Reader.Beat()
+		select {
+		case <-stop:
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+// drain turns what the rings hold into events. After a failure it only empties them, so that the program does not wait.
+func (p *probes) drain() int {
+	p.out.mu.Lock()
+	defer p.out.mu.Unlock()
+	failed := p.engine.failure != nil || p.out.failure() != nil
+	see := p.record1
+	if failed {
+		see = func(*ring.Record) error { return nil }
+	}
+	n, err := p.installed.Reader.Drain(see)
+	if err == nil && !failed {
+		err = p.countDropped()
+	}
+	if err != nil && p.engine.failure == nil && p.out.failure() == nil {
+		p.engine.failure = err
+		p.installed.Reader.Abandon()
+	}
+	return n
+}
+
+func (p *probes) countDropped() error {
+	n := p.installed.Reader.Dropped()
+	if n == p.dropped {
+		return nil
+	}
+	lost := n - p.dropped
+	p.dropped = n
+	return p.out.drop(lost, 0, "there was no room for them")
+}
+
+// record1 handles one record.
+func (p *probes) record1(r *ring.Record) error {
+	if int(r.Site) >= len(p.handlers) {
+		return nil
+	}
+	h := &p.handlers[r.Site]
+	if h.see == nil {
+		return nil
+	}
+	h.capture.load(r, &p.regs, &p.memory)
+	p.current = seen{r, max(p.installed.Clock.Nanoseconds(r.Time)+p.shift, 0)}
+	return h.see(&p.current)
+}
+
+// goroutine returns the state of the goroutine that wrote a record; one that nobody saw begin is defined without its
+// past. It is nil on a system stack.
+func (p *probes) goroutine(r *seen) (*goroutine, error) {
+	if r.Goroutine == 0 {
+		return nil, nil
+	}
+	if g, ok := p.goroutines[r.Goroutine]; ok {
+		return g, nil
+	}
+	return p.introduce(gState{id: r.Goroutine}, r.now)
+}
+
+// entered records a call.
+func (p *probes) entered(r *seen, f *traced) error {
+	g, err := p.goroutine(r)
+	if g == nil || err != nil {
+		return err
+	}
+	frame := uint64(r.Frame)
+	g.unwind(frame)
+	if p.opt.MaxDepth > 0 && len(g.calls) >= p.opt.MaxDepth {
+		return nil
+	}
+	p.roots = f.plan.ArgRoots(p.roots[:0], &p.regs)
+	raw := recording.Raw{Kind: recording.KindCall, Function: f.id, Goroutine: g.id, Time: r.now, Frame: frame}
+	if err := p.appendValues(&raw, f.plan.Function.Params); err != nil {
+		return err
+	}
+	g.calls = append(g.calls, openCall{f.id, frame})
+	return nil
+}
+
+// left records a return. One whose call was not recorded is none.
+func (p *probes) left(r *seen, f *traced) error {
+	g, err := p.goroutine(r)
+	if g == nil || err != nil {
+		return err
+	}
+	frame := uint64(r.Frame)
+	if !g.close(frame, f.id) {
+		if p.opt.MaxDepth == 0 {
+			p.unmatched++
+		}
+		return nil
+	}
+	p.roots = f.plan.ResultRoots(p.roots[:0], &p.regs)
+	raw := recording.Raw{Kind: recording.KindReturn, Function: f.id, Goroutine: g.id, Time: r.now, Frame: frame}
+	return p.appendValues(&raw, f.plan.Function.Results)
+}
+
+// word reads eight bytes of what the record holds.
+func (m *recordMemory) word(addr uint64) (uint64, error) {
+	var b [8]byte
+	if err := m.ReadMemory(b[:], addr); err != nil {
+		return 0, err
+	}
+	return binary.LittleEndian.Uint64(b[:]), nil
+}

@@ -1,0 +1,218 @@
+//go:build linux && amd64
+
+package tracer
+
+import (
+	"bufio"
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"smiley/recording"
+)
+
+// guesses are what tracebacks show of arguments that may not be there any more.
+var guesses = regexp.MustCompile(`0x[0-9a-f]+\?`)
+
+// stories renders what each goroutine did, sorted: goroutines are numbered differently in every run.
+func (r *recorded) stories() []string {
+	seen := map[int64]bool{}
+	var all []string
+	for _, e := range r.events {
+		if !seen[e.Goroutine] {
+			seen[e.Goroutine] = true
+			all = append(all, guesses.ReplaceAllString(r.story(e.Goroutine), "0x?"))
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
+// sameStories allows that one run ended a little earlier in a goroutine that main does not wait for.
+func sameStories(a, b []string) bool {
+	return slices.EqualFunc(a, b, func(x, y string) bool {
+		return x == y || !strings.Contains(x+y, "call main.main\n") && (strings.HasPrefix(x, y) || strings.HasPrefix(y, x))
+	})
+}
+
+// TestEnginesAgree records programs with both engines: the same events in the same order in every goroutine, the same
+// output, the same end.
+func TestEnginesAgree(t *testing.T) {
+	for _, c := range []struct {
+		fixture string
+		args    []string
+	}{
+		{"concurrent", nil}, {"recover", nil}, {"goexit", nil}, {"goroutines", nil}, {"output", nil}, {"crash", []string{"panic"}},
+		{"exit", []string{"7"}}, {"morestack", nil},
+	} {
+		t.Run(c.fixture, func(t *testing.T) {
+			path := fixture(t, c.fixture)
+			b := record(t, Options{Target: path, Args: c.args})
+			p := record(t, Options{Target: path, Args: c.args, Engine: EngineProbe})
+			want, got := b.stories(), p.stories()
+			if !sameStories(got, want) {
+				for i := range max(len(got), len(want)) {
+					var g, w string
+					if i < len(got) {
+						g = got[i]
+					}
+					if i < len(want) {
+						w = want[i]
+					}
+					if g != w {
+						t.Errorf("probes:\n%.3000s\nbreakpoints:\n%.3000s", g, w)
+						break
+					}
+				}
+			}
+			if p.stdout != b.stdout || p.result.ExitCode != b.result.ExitCode || p.result.Signal != b.result.Signal || p.result.Error != b.result.Error {
+				t.Errorf("probes %+v %q, breakpoints %+v %q", p.result, p.stdout, b.result, b.stdout)
+			}
+			t.Logf("%d events", len(p.events))
+		})
+	}
+}
+
+// TestProbeValues compares what probes record of values of every kind with what the program prints.
+func TestProbeValues(t *testing.T) {
+	for name, flags := range map[string][]string{"optimized": nil, "unoptimized": {"-gcflags=all=-N -l"}, "pie": {"-buildmode=pie"}} {
+		t.Run(name, func(t *testing.T) {
+			calls, stdout, unreadable := recordValues(t, fixture(t, "values", flags...), EngineProbe)
+			byFunction := map[string][]*shownValues{}
+			for _, c := range calls {
+				byFunction[c.function] = append(byFunction[c.function], c)
+			}
+			lines := strings.Split(strings.TrimSuffix(stdout, "\n"), "\n")
+			if len(lines) < 120 {
+				t.Fatalf("the program printed %d lines", len(lines))
+			}
+			// What an interface holds is copied without knowing its type, so that some of it is missing: never wrong.
+			missing := 0
+			for _, line := range lines {
+				if !compareProbed(t, byFunction, line) {
+					missing++
+				}
+			}
+			if missing > 3 || missing == 0 && unreadable > 0 {
+				t.Errorf("%d calls with unreadable values, %d values in all", missing, unreadable)
+			}
+		})
+	}
+}
+
+// compareProbed compares like compareCall, but takes unreadable parts for what they are.
+func compareProbed(t *testing.T, calls map[string][]*shownValues, line string) bool {
+	t.Helper()
+	function := strings.SplitN(line, "\t", 2)[0]
+	if c := calls[function]; len(c) > 0 && strings.Contains(strings.Join(append(c[0].args, c[0].results...), " "), "<unreadable: memory fault>") {
+		calls[function] = c[1:]
+		t.Log("missing:", c[0].args)
+		return false
+	}
+	compareCall(t, calls, line)
+	return true
+}
+
+// BenchmarkProbesToBlocks records twelve million events from probes to encoded blocks: how many calls a second arrive when
+// nothing is lost.
+func BenchmarkProbesToBlocks(b *testing.B) {
+	path := filepath.Join(b.TempDir(), "cost")
+	if out, err := exec.Command("go", "build", "-o", path, "./probe/install/testdata/cost").CombinedOutput(); err != nil {
+		b.Fatalf("%v\n%s", err, out)
+	}
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer null.Close()
+	for b.Loop() {
+		sink := &discard{}
+		opt := Options{
+			Target: path, Args: []string{"2000000", "1"}, Engine: EngineProbe, Bounds: recording.DefaultBounds(),
+			Include: []string{"main.pair", "main.text", "main.nothing"}, Stdin: null, Stdout: null, Stderr: null,
+		}
+		result, err := Run(context.Background(), opt, sink)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if result.Ledger.Dropped > 0 || result.Calls < 6_000_000 {
+			b.Fatalf("%+v", result)
+		}
+		b.ReportMetric(float64(result.Calls), "calls/op")
+		b.ReportMetric(float64(sink.bytes)/float64(result.Calls), "B/call")
+	}
+}
+
+// discard counts what it is sent.
+type discard struct{ bytes int }
+
+func (d *discard) Send(encoded []byte) error { d.bytes += len(encoded); return nil }
+func (d *discard) Close() error              { return nil }
+
+// TestAttach records a running program for a while: what arrives is a valid recording of it, and the program goes on.
+func TestAttach(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "busy")
+	if out, err := exec.Command("go", "build", "-o", path, "./probe/install/testdata/busy").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	cmd := exec.Command(path)
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewReader(out)
+	if line, err := lines.ReadString('\n'); line != "ready\n" {
+		t.Fatalf("%q %v", line, err)
+	}
+	for range 2 {
+		ctx, cancel := context.WithCancel(context.Background())
+		sink := &enough{blocks: &blocks{}, want: 3, reached: cancel}
+		result, err := Attach(ctx, cmd.Process.Pid, Options{Bounds: recording.DefaultBounds()}, sink)
+		cancel()
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := readBack(t, sink.all)
+		names := r.calls()
+		// A goroutine that stands in the wrong place keeps a function out.
+		if !result.Ledger.Balances() || len(names)+len(result.Untraced) < 7 || len(names) < 4 || r.end == nil {
+			t.Errorf("%+v, calls %v", result, names)
+		}
+		if result.Calls == 0 || result.Ledger.Stored != uint64(len(r.events)) {
+			t.Errorf("%d events in the blocks, %+v", len(r.events), result)
+		}
+		t.Logf("%d events, %+v", len(r.events), result.Ledger)
+	}
+	in.Close()
+	rest, _ := lines.ReadString('\n')
+	if err := cmd.Wait(); err != nil || rest != "wrong results: 0\n" {
+		t.Errorf("the program ended with %v and %q", err, rest)
+	}
+}
+
+// enough calls reached when it has got some blocks.
+type enough struct {
+	*blocks
+	want    int
+	reached func()
+}
+
+func (e *enough) Send(encoded []byte) error {
+	err := e.blocks.Send(encoded)
+	if len(e.all) >= e.want {
+		e.reached()
+	}
+	return err
+}

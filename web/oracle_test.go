@@ -1,0 +1,294 @@
+package web
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"reflect"
+	"slices"
+	"testing"
+
+	"smiley/analysis"
+	"smiley/store"
+	"smiley/web/webtest"
+)
+
+// plain is a value as its JSON says it, so that values of different types can be compared.
+func plain(t *testing.T, value any) any {
+	t.Helper()
+	body, err := json.Marshal(value)
+	check(t, err)
+	var out any
+	check(t, json.Unmarshal(body, &out))
+	return out
+}
+
+// truth is what analysis, which the commands print, says about a run.
+type truth struct {
+	run    *analysis.Run
+	events []any
+	calls  []analysis.Event
+}
+
+func newTruth(t *testing.T, file string, run webtest.Recorded) *truth {
+	t.Helper()
+	r, err := store.OpenReader(t.Context(), file)
+	check(t, err)
+	t.Cleanup(func() { check(t, r.Close()) })
+	truth := &truth{}
+	truth.run, err = analysis.Open(t.Context(), r, run.ID.String())
+	check(t, err)
+	for e, err := range truth.run.Events(t.Context(), analysis.Filter{}) {
+		check(t, err)
+		truth.events = append(truth.events, plain(t, e))
+	}
+	for e, err := range truth.run.Calls(t.Context(), analysis.Filter{}) {
+		check(t, err)
+		truth.calls = append(truth.calls, *e)
+	}
+	return truth
+}
+
+// TestEventsEqualReplay checks that the pages of the details, put together, are what `smiley replay --json` prints, whatever
+// the size of a page, and that filters choose from that.
+func TestEventsEqualReplay(t *testing.T) {
+	file, runs := webtest.NewDatabase(t)
+	s := newSite(t, file, Options{})
+	for _, run := range runs {
+		want := newTruth(t, file, run)
+		for _, size := range []int{7, 200, 1000} {
+			var got []any
+			for from := uint64(1); from != 0; {
+				var page eventsJSON
+				s.ask(fmt.Sprintf("/runs/%s/events.json?n=%d&from=%d", run.ID, size, from), &page)
+				for i := range page.Events {
+					got = append(got, plain(t, page.Events[i]))
+				}
+				from = page.Next
+			}
+			if len(got) != len(want.events) {
+				t.Fatalf("pages of %d: %d events, want %d", size, len(got), len(want.events))
+			}
+			for i := range got {
+				if !reflect.DeepEqual(got[i], want.events[i]) {
+					t.Fatalf("pages of %d: event %d:\n got %v\nwant %v", size, i+1, got[i], want.events[i])
+				}
+			}
+		}
+	}
+}
+
+// TestPagesGoBack checks that the page before a page ends where that begins, with and without a filter.
+func TestPagesGoBack(t *testing.T) {
+	file, runs := webtest.NewDatabase(t)
+	s := newSite(t, file, Options{})
+	base := "/runs/" + runs[0].ID.String() + "/events.json?n=10"
+	for _, rest := range []string{"", "&g=7", "&f=errors", "&f=main.leaf+depth:1"} {
+		var first, second, back eventsJSON
+		s.ask(base+rest, &first)
+		s.ask(fmt.Sprintf("%s%s&from=%d", base, rest, first.Next), &second)
+		if len(second.Events) == 0 {
+			t.Fatalf("%q: no second page", rest)
+		}
+		s.ask(fmt.Sprintf("%s%s&before=%d", base, rest, second.Events[0].Seq), &back)
+		if !reflect.DeepEqual(plain(t, back.Events), plain(t, first.Events)) {
+			t.Errorf("%q: the page before the second is not the first", rest)
+		}
+	}
+}
+
+// TestFilters checks what each word of a filter chooses against the events themselves.
+func TestFilters(t *testing.T) {
+	file, runs := webtest.NewDatabase(t)
+	s := newSite(t, file, Options{})
+	truth := newTruth(t, file, runs[0])
+	for filter, match := range map[string]func(e map[string]any) bool{
+		"errors":            func(e map[string]any) bool { return e["failed"] == true },
+		"output":            func(e map[string]any) bool { return e["event"] == "output" },
+		"panics":            func(e map[string]any) bool { return e["event"] == "panic" || e["event"] == "recovered" },
+		"depth:0":           func(e map[string]any) bool { return e["depth"] == 0.0 },
+		"main.leaf errors":  func(e map[string]any) bool { return e["function"] == "main.leaf" && e["failed"] == true },
+		"function:2 errors": func(e map[string]any) bool { return e["function"] == "main.leaf" && e["failed"] == true },
+		"over:3us": func(e map[string]any) bool {
+			d, known := e["duration_ns"].(float64)
+			return e["event"] == "return" && known && d >= 3000
+		},
+		"main.leaf output": func(map[string]any) bool { return false },
+	} {
+		var want []uint64
+		for _, e := range truth.events {
+			if e := e.(map[string]any); match(e) {
+				want = append(want, uint64(e["seq"].(float64)))
+			}
+		}
+		var page eventsJSON
+		s.ask("/runs/"+runs[0].ID.String()+"/events.json?n=1000&f="+url.QueryEscape(filter), &page)
+		var got []uint64
+		for i := range page.Events {
+			got = append(got, page.Events[i].Seq)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: %d events %v, want %d %v", filter, len(got), got, len(want), want)
+		}
+	}
+}
+
+// TestCallsEqualTree checks the call tree and every call's own page against what `smiley replay --tree --json` prints.
+func TestCallsEqualTree(t *testing.T) {
+	file, runs := webtest.NewDatabase(t)
+	s := newSite(t, file, Options{})
+	for _, run := range runs {
+		truth := newTruth(t, file, run)
+		children := map[uint64][]any{}
+		for i := range truth.calls {
+			c := &truth.calls[i]
+			if c.Parent != 0 {
+				children[c.Parent] = append(children[c.Parent], plain(t, c))
+			}
+		}
+		for i := range truth.calls {
+			c := &truth.calls[i]
+			if i > 40 && children[c.Seq] == nil {
+				continue // leaves are alike
+			}
+			var one struct{ Call analysis.Event }
+			s.ask(fmt.Sprintf("/runs/%s/call/%d.json", run.ID, c.Seq), &one)
+			if got := plain(t, one.Call); !reflect.DeepEqual(got, plain(t, c)) {
+				t.Fatalf("call %d:\n got %v\nwant %v", c.Seq, got, plain(t, c))
+			}
+			var got []any
+			for after := uint64(0); ; {
+				var tree treeJSON
+				s.ask(fmt.Sprintf("/runs/%s/tree.json?at=%d&n=37&after=%d", run.ID, c.Seq, after), &tree)
+				for j := range tree.Calls {
+					got = append(got, plain(t, tree.Calls[j]))
+				}
+				if after = tree.After; after == 0 {
+					break
+				}
+			}
+			if !reflect.DeepEqual(got, children[c.Seq]) {
+				t.Fatalf("children of %d: %d, want %d\n got %v\nwant %v", c.Seq, len(got), len(children[c.Seq]), got, children[c.Seq])
+			}
+		}
+	}
+}
+
+// TestNumbersEqualCommands checks runs, statistics, goroutines, files and graph.
+func TestNumbersEqualCommands(t *testing.T) {
+	file, runs := webtest.NewDatabase(t)
+	s := newSite(t, file, Options{})
+	for _, run := range runs {
+		base := "/runs/" + run.ID.String()
+		truth := newTruth(t, file, run)
+		var summary analysis.Summary
+		if s.ask(base+".json", &summary); !reflect.DeepEqual(plain(t, summary), plain(t, truth.run.Summary())) {
+			t.Errorf("summary: %v", summary)
+		}
+		for _, order := range analysis.StatisticsOrders() {
+			var page struct{ Functions []analysis.Statistics }
+			s.ask(base+"/statistics.json?sort="+order, &page)
+			want, err := truth.run.Statistics(t.Context(), order)
+			check(t, err)
+			if !reflect.DeepEqual(plain(t, page.Functions), plain(t, want)) {
+				t.Errorf("statistics by %s: %v, want %v", order, page.Functions, want)
+			}
+		}
+		var goroutines struct{ Goroutines []analysis.Goroutine }
+		s.ask(base+"/goroutines.json", &goroutines)
+		want := []analysis.Goroutine{}
+		for g, err := range truth.run.Goroutines(t.Context()) {
+			check(t, err)
+			want = append(want, g)
+		}
+		if !reflect.DeepEqual(plain(t, goroutines.Goroutines), plain(t, want)) {
+			t.Errorf("goroutines: %v, want %v", goroutines.Goroutines, want)
+		}
+		checkFiles(t, s, base, truth)
+		checkGraph(t, s, base, truth)
+	}
+}
+
+func checkFiles(t *testing.T, s *site, base string, truth *truth) {
+	t.Helper()
+	var page struct{ Files []fileJSON }
+	s.ask(base+"/files.json", &page)
+	want, err := truth.run.Files(t.Context())
+	check(t, err)
+	for i := range page.Files {
+		if got := page.Files[i].File; !reflect.DeepEqual(plain(t, got), plain(t, want[i])) {
+			t.Errorf("file %d: %v, want %v", i, got, want[i])
+		}
+	}
+	if f := page.Files[0]; f.Functions != 5 || f.Reached != 4 || f.Calls != uint64(len(truth.calls)) {
+		t.Errorf("file: %d of %d functions, %d calls; want 4 of 5, %d", f.Reached, f.Functions, f.Calls, len(truth.calls))
+	}
+}
+
+// checkGraph compares the edges of the call graph and the counts of the flame graph with the calls themselves.
+func checkGraph(t *testing.T, s *site, base string, truth *truth) {
+	t.Helper()
+	type edge struct{ from, to string }
+	names, edges := map[uint64]string{}, map[edge]uint64{}
+	for i := range truth.calls {
+		c := &truth.calls[i]
+		// JSON holds no bytes that are not UTF-8.
+		if names[c.Seq] = string([]rune(c.Function)); c.Parent != 0 {
+			edges[edge{names[c.Parent], names[c.Seq]}]++
+		}
+	}
+	var page graphJSON
+	s.ask(base+"/graph.json", &page)
+	for _, e := range page.Edges {
+		if edges[edge{e.Caller, e.Callee}] != e.Calls {
+			t.Errorf("edge %s → %s: %d calls, want %d", e.Caller, e.Callee, e.Calls, edges[edge{e.Caller, e.Callee}])
+		}
+		delete(edges, edge{e.Caller, e.Callee})
+	}
+	if len(edges) > 0 {
+		t.Errorf("edges are missing: %v", edges)
+	}
+	var flame flameJSON
+	s.ask(base+"/flame.json", &flame)
+	var sum func(n *flameNode) uint64
+	sum = func(n *flameNode) uint64 {
+		total := n.Calls
+		for _, c := range n.Children {
+			total += sum(c)
+		}
+		return total
+	}
+	if got := sum(flame.Stack) - flame.Stack.Calls; got != uint64(len(truth.calls)) || flame.Partial {
+		t.Errorf("flame graph: %d calls, want %d; partial %v", got, len(truth.calls), flame.Partial)
+	}
+}
+
+// TestStepsReachTheirCalls checks every step from every call of a run.
+func TestStepsReachTheirCalls(t *testing.T) {
+	file, runs := webtest.NewDatabase(t)
+	s := newSite(t, file, Options{})
+	truth := newTruth(t, file, runs[1])
+	last, next := map[string]uint64{}, map[uint64]uint64{}
+	previous, into, parent := map[uint64]uint64{}, map[uint64]uint64{}, map[uint64]uint64{}
+	for i := range truth.calls {
+		c := &truth.calls[i]
+		if p := last[c.Function]; p != 0 {
+			previous[c.Seq], next[p] = p, c.Seq
+		}
+		last[c.Function] = c.Seq
+		if parent[c.Seq] = c.Parent; into[c.Parent] == 0 {
+			into[c.Parent] = c.Seq
+		}
+	}
+	for i := range truth.calls {
+		at := truth.calls[i].Seq
+		for step, want := range map[string]uint64{"next": next[at], "previous": previous[at], "into": into[at], "out": parent[at]} {
+			w := s.get(fmt.Sprintf("/runs/%s/go.json?to=%s&at=%d", runs[1].ID, step, at))
+			var got struct{ Call uint64 }
+			check(t, json.Unmarshal(w.Body.Bytes(), &got))
+			if got.Call != want || (want == 0) != (w.Code == 404) {
+				t.Errorf("%s of %d: %d (%d), want %d", step, at, got.Call, w.Code, want)
+			}
+		}
+	}
+}

@@ -1,0 +1,130 @@
+package web
+
+import (
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"html/template"
+	"io/fs"
+	"mime"
+	"net/http"
+	"path"
+	"strings"
+)
+
+//go:embed templates static
+var embedded embed.FS
+
+// routes are the addresses of all pages. Each also answers with ".json" behind its path.
+func (s *Server) routes() {
+	s.mux.HandleFunc("GET /{$}", s.global(runsView))
+	s.mux.HandleFunc("GET /help", s.global(helpView))
+	for address, make := range map[string]view{
+		"":                     runView,
+		"/events":              eventsView,
+		"/tree":                treeView,
+		"/call/{call}":         callView,
+		"/statistics":          statisticsView,
+		"/function/{function}": functionView,
+		"/graph":               graphView,
+		"/flame":               flameView,
+		"/goroutines":          goroutinesView,
+		"/files":               filesView,
+		"/files/{file}":        fileView,
+		"/losses":              lossesView,
+		"/go":                  goView,
+	} {
+		s.mux.HandleFunc("GET /runs/{run}"+address, s.ofRun(make))
+	}
+	s.mux.HandleFunc("POST /runs/{run}/delete", s.deleteRun)
+	s.mux.HandleFunc("POST /runs/{run}/restore", s.restoreRun)
+	s.mux.HandleFunc("GET /static/{name}", s.static)
+}
+
+// asset is a file that pages refer to. Its address changes with its content, so that browsers may keep it.
+type asset struct {
+	body    []byte
+	kind    string
+	address string
+}
+
+func readAssets() map[string]asset {
+	assets := map[string]asset{}
+	entries, err := fs.ReadDir(embedded, "static")
+	if err != nil {
+		panic(err) // embedded at build time
+	}
+	for _, entry := range entries {
+		body, err := embedded.ReadFile("static/" + entry.Name())
+		if err != nil {
+			panic(err) // embedded at build time
+		}
+		sum := sha256.Sum256(body)
+		kind := mime.TypeByExtension(path.Ext(entry.Name()))
+		switch path.Ext(entry.Name()) { // some systems' tables of types are wrong
+		case ".js":
+			kind = "text/javascript; charset=utf-8"
+		case ".css":
+			kind = "text/css; charset=utf-8"
+		case ".svg":
+			kind = "image/svg+xml"
+		}
+		assets[entry.Name()] = asset{body, kind, "/static/" + entry.Name() + "?v=" + hex.EncodeToString(sum[:6])}
+	}
+	return assets
+}
+
+func (s *Server) static(w http.ResponseWriter, r *http.Request) {
+	a, ok := s.assets[r.PathValue("name")]
+	if !ok {
+		s.nowhere(w, r, nil)
+		return
+	}
+	w.Header().Set("Content-Type", a.kind)
+	if r.URL.Query().Has("v") {
+		w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
+	}
+	_, _ = w.Write(a.body) // a reader that has gone misses nothing
+}
+
+// parseTemplates reads the pages. Each is the layout with its own content, and may use all of parts.html.
+func parseTemplates() map[string]*template.Template {
+	assets := readAssets()
+	functions := template.FuncMap{
+		"asset":   func(name string) string { return assets[name].address },
+		"indents": func(n int) []struct{} { return make([]struct{}, max(0, n)) },
+	}
+	shared := template.Must(template.New("layout.html").Funcs(functions).
+		ParseFS(embedded, "templates/layout.html", "templates/parts.html"))
+	names, err := fs.Glob(embedded, "templates/*.html")
+	if err != nil {
+		panic(err) // the pattern is a constant
+	}
+	pages := map[string]*template.Template{}
+	for _, name := range names {
+		base := strings.TrimSuffix(path.Base(name), ".html")
+		if base == "layout" || base == "parts" {
+			continue
+		}
+		pages[base] = template.Must(template.Must(shared.Clone()).ParseFS(embedded, name))
+	}
+	return pages
+}
+
+type helpContent struct {
+	File     string
+	Versions [][2]string
+	ReadOnly bool
+}
+
+// helpView says how to use the pages, and where the recordings are.
+func helpView(q *request) (*page, error) {
+	c := &helpContent{File: shown(q.server.database.file, 400), Versions: q.server.Versions, ReadOnly: q.server.ReadOnly}
+	versions := map[string]string{}
+	for _, v := range c.Versions {
+		versions[v[0]] = v[1]
+	}
+	return &page{
+		Template: "help", Title: "Help", Content: c, JSON: map[string]any{"database": q.server.database.file, "versions": versions},
+	}, nil
+}

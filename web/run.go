@@ -1,0 +1,172 @@
+package web
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"smiley/analysis"
+	"smiley/export"
+	"smiley/recording"
+)
+
+type fact struct{ Name, Text, Href string }
+
+type figure struct {
+	Text, Name, Href string
+	Alarm            bool
+}
+
+type runContent struct {
+	Command  string
+	Figures  []figure
+	Facts    []fact
+	Settings []fact
+	Error    string
+	Stack    string
+	Hot      []statRow
+	Failing  []statRow
+	Delete   string
+	Live     bool
+	Losses   []string
+	Ledger   recording.Ledger
+	LossHref string
+	Activity []activityBar
+	Recorded string // how it was captured
+}
+
+// runView sums a run up.
+func runView(q *request) (*page, error) {
+	s := analysis.Summarize(q.info)
+	p := &page{Template: "run", Title: programName(q.info), JSON: &s}
+	if q.wantsJSON() {
+		return p, nil
+	}
+	l := q.links
+	c := &runContent{
+		Command: shown(strings.Join(append([]string{programName(q.info)}, q.info.Args...), " "), 400),
+		Error:   shown(s.Error, 2000), Stack: shownLines(s.Stack, 20_000), Delete: l.to("delete", "at", 0, "g", 0, "f", ""),
+		Live: q.info.Status == recording.StatusRecording, Losses: export.Losses(&s), Ledger: s.Loss, LossHref: l.to("losses"),
+	}
+	c.Figures = []figure{
+		{Text: durationText(s.Duration), Name: "duration"},
+		{Text: count(s.Calls), Name: "calls", Href: l.to("tree")},
+		{Text: count(s.Events), Name: "events", Href: l.to("events")},
+		{Text: count(s.Goroutines), Name: "goroutines", Href: l.to("goroutines")},
+		{Text: count(s.Errors), Name: "errors returned", Href: l.to("events", "f", "errors"), Alarm: s.Errors > 0},
+		{Text: count(s.Panics), Name: "panics", Href: l.to("events", "f", "panics"), Alarm: s.Panics > 0},
+	}
+	c.Facts = q.facts(&s)
+	c.Settings = settingsFacts(&s)
+	if err := q.hot(c); err != nil {
+		return nil, err
+	}
+	var err error
+	c.Activity, err = q.activity()
+	p.Content = c
+	return p, err
+}
+
+func (q *request) facts(s *analysis.Summary) []fact {
+	_, how := state(q.info)
+	facts := []fact{
+		{Name: "Status", Text: how}, {Name: "Started", Text: clock(s.Start)}, {Name: "Program", Text: shown(s.Program, 400)},
+		{Name: "Arguments", Text: shown(strings.Join(s.Args, " "), 1000)}, {Name: "Directory", Text: shown(s.Cwd, 400)},
+		{Name: "Host", Text: shown(s.Host, 100)}, {Name: "Process", Text: itoa(s.PID)},
+		{Name: "Go", Text: shown(s.GoVersion+" "+s.GoOS+"/"+s.GoArch, 100)}, {Name: "Module", Text: shown(s.Module, 200)},
+		{Name: "Revision", Text: shown(s.Revision, 100)}, {Name: "Run", Text: s.ID},
+	}
+	return slices.DeleteFunc(facts, func(f fact) bool { return strings.TrimSpace(f.Text) == "" })
+}
+
+func settingsFacts(s *analysis.Summary) []fact {
+	set := &s.Settings
+	scope := "main module"
+	if set.IncludeStdlib {
+		scope = "everything"
+	} else if set.IncludeDeps {
+		scope = "main module and dependencies"
+	}
+	depth := "any depth"
+	if set.MaxDepth > 0 {
+		depth = "depth up to " + itoa(set.MaxDepth)
+	}
+	facts := []fact{
+		{Name: "Functions", Text: scope + ", " + depth}, {Name: "Only", Text: shown(strings.Join(set.Include, " "), 400)},
+		{Name: "Without", Text: shown(strings.Join(set.Exclude, " "), 400)},
+		{Name: "Strings", Text: "up to " + itoa(set.StringBytes) + " bytes"}, {Name: "Slices", Text: "up to " + itoa(set.Elements) + " elements"},
+		{Name: "Pointers", Text: "followed " + itoa(set.Follow) + " deep"}, {Name: "Engine", Text: shown(set.Engine, 40)},
+	}
+	return slices.DeleteFunc(facts, func(f fact) bool { return f.Text == "" })
+}
+
+// hot finds the functions that took most time, and those that failed most.
+func (q *request) hot(c *runContent) error {
+	const most = 6
+	run, err := analysis.Open(q.Context(), q.reader, q.links.run)
+	if err != nil {
+		return webHints(err)
+	}
+	list, err := run.Statistics(q.Context(), "self")
+	if err != nil {
+		return err
+	}
+	failing := slices.Clone(list)
+	failing = slices.DeleteFunc(failing, func(s analysis.Statistics) bool { return s.Errors+s.Panics == 0 })
+	slices.SortStableFunc(failing, func(a, b analysis.Statistics) int { return cmp.Compare(b.Errors+b.Panics, a.Errors+a.Panics) })
+	if c.Hot, err = q.statRows(list[:min(most, len(list))]); err != nil {
+		return err
+	}
+	c.Failing, err = q.statRows(failing[:min(most, len(failing))])
+	return err
+}
+
+// activityBar is a stretch of the run on the strip of its summary.
+type activityBar struct {
+	X, Width, Y, Height int
+	Failed              bool
+	Title, Href         string
+}
+
+const (
+	activityWidth  = 1000
+	activityHeight = 40
+	activityBars   = 100
+	activityBlocks = 5000
+)
+
+// activity draws how many calls the run made over its time, from what is known of its blocks.
+func (q *request) activity() ([]activityBar, error) {
+	blocks, err := q.reader.BlockTimeline(q.Context(), q.info.ID, 0, activityBlocks)
+	if err != nil || len(blocks) < 2 {
+		return nil, err
+	}
+	whole := max(q.info.Last, 1)
+	var calls [activityBars]float64
+	var failed [activityBars]bool
+	for i := range blocks {
+		b := &blocks[i]
+		first := int(float64(max(b.First, 0)) / float64(whole) * activityBars)
+		last := int(float64(max(b.Last, 0)) / float64(whole) * activityBars)
+		first, last = min(first, activityBars-1), min(max(last, first), activityBars-1)
+		for at := first; at <= last; at++ {
+			calls[at] += float64(b.Calls) / float64(last-first+1)
+			failed[at] = failed[at] || b.Panics > 0
+		}
+	}
+	most := slices.Max(calls[:])
+	var bars []activityBar
+	for i, n := range calls {
+		if n == 0 {
+			continue
+		}
+		height := max(1, int(n/most*activityHeight))
+		at := whole * int64(i) / activityBars
+		bars = append(bars, activityBar{
+			X: i * activityWidth / activityBars, Width: activityWidth/activityBars - 1, Y: activityHeight - height, Height: height,
+			Failed: failed[i], Title: since(at) + ": about " + count(uint64(n)) + " calls",
+			Href: q.links.to("events", "t", itoa(int(at))+"ns"),
+		})
+	}
+	return bars, nil
+}

@@ -1,0 +1,100 @@
+package web
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"html/template"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+)
+
+// Options change how a Server behaves. The zero value serves people on this machine.
+type Options struct {
+	// Hosts are names and addresses, without ports, that the server is known by besides those of this machine's
+	// loopback. Requests for any other are refused: they come from a page that gave its own name our address.
+	Hosts []string
+	// Token, when it is not "", is asked of everybody: once as ?token=, afterwards in a cookie.
+	Token string
+	// ReadOnly takes the buttons away that delete runs.
+	ReadOnly bool
+	// Undo is how long a deleted run can be restored before it is gone; 0: one minute.
+	Undo time.Duration
+	// Versions are shown on the help page: smiley's own and those of what it is made of, as name and version.
+	Versions [][2]string
+	// Log gets the causes of failures, which pages do not show; nil: nobody does.
+	Log *slog.Logger
+}
+
+// Bounds of a request.
+const (
+	requestTime    = 10 * time.Second // to compute an answer
+	headerTime     = 5 * time.Second  // to send the head of a request
+	readTime       = 10 * time.Second // to send all of it
+	writeTime      = 60 * time.Second // to compute and take the answer
+	idleTime       = 2 * time.Minute
+	requestBytes   = 64 << 10
+	headerBytes    = 32 << 10
+	defaultUndo    = time.Minute
+	shutdownPeriod = 2 * time.Second
+)
+
+// Server answers requests about the recordings in one file. It is an http.Handler, safe for concurrent use.
+type Server struct {
+	Options
+	database  database
+	trash     trash
+	tables    tableCache
+	templates map[string]*template.Template
+	assets    map[string]asset
+	mux       *http.ServeMux
+	origins   *http.CrossOriginProtection
+	formToken string // every form that changes something carries it
+}
+
+// New returns a Server over a file of recordings, which need not exist yet. The caller closes it.
+func New(file string, options Options) *Server {
+	s := &Server{
+		Options: options, database: database{file: file}, templates: parseTemplates(), assets: readAssets(),
+		mux: http.NewServeMux(), origins: http.NewCrossOriginProtection(), formToken: rand.Text(),
+	}
+	if s.Undo == 0 {
+		s.Undo = defaultUndo
+	}
+	if s.Log == nil {
+		s.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
+	}
+	s.routes()
+	return s
+}
+
+// Serve answers requests that come in on the listener until ctx ends, and closes the listener.
+func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
+	server := &http.Server{
+		Handler: s, ReadHeaderTimeout: headerTime, ReadTimeout: readTime, WriteTimeout: writeTime, IdleTimeout: idleTime,
+		MaxHeaderBytes: headerBytes, ErrorLog: slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug),
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(listener) }()
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+	}
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownPeriod)
+	defer cancel()
+	err := server.Shutdown(last)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = server.Close() // whoever still reads has had time
+	}
+	<-ended
+	return err
+}
+
+// Close removes the runs that were deleted and not restored, and closes the file. Requests must have ended.
+func (s *Server) Close() error {
+	return errors.Join(s.trash.empty(), s.database.close())
+}

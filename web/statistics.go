@@ -1,0 +1,272 @@
+package web
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"smiley/analysis"
+	"smiley/export"
+	"smiley/recording"
+)
+
+type statRow struct {
+	Name, Full, Package, Href   string
+	Calls, Errors, Panics       string
+	HasErrors, HasPanics        bool
+	Total, Self                 string
+	Min, P50, P95, P99, Max     string
+	TotalShare, SelfShare       int
+	Spark                       *sparkline
+	Slowest, Failing, Typical   string
+	ErrorsHref, PanicsHref      string
+	TotalNS, SelfNS, DurationNS int64
+}
+
+type statColumn struct {
+	Name, Title, Href string
+	Current, Number   bool
+}
+
+type statisticsContent struct {
+	Columns []statColumn
+	Rows    []statRow
+	Filter  string
+	Action  string
+	Sort    string
+	Empty   bool
+	Total   string
+}
+
+// statColumns are the columns, by the names that analysis orders by.
+var statColumns = []statColumn{
+	{Name: "function", Title: "Function"}, {Name: "calls", Title: "Calls", Number: true},
+	{Name: "errors", Title: "Errors", Number: true}, {Name: "panics", Title: "Panics", Number: true},
+	{Name: "total", Title: "Total", Number: true}, {Name: "self", Title: "Self", Number: true},
+	{Name: "", Title: "Spread"}, {Name: "min", Title: "Min", Number: true}, {Name: "p50", Title: "p50", Number: true},
+	{Name: "p95", Title: "p95", Number: true}, {Name: "p99", Title: "p99", Number: true}, {Name: "max", Title: "Max", Number: true},
+}
+
+// statisticsView sums up every function.
+func statisticsView(q *request) (*page, error) {
+	order := cmp.Or(q.query.Get("sort"), "self")
+	run, err := analysis.Open(q.Context(), q.reader, q.links.run)
+	if err != nil {
+		return nil, webHints(err)
+	}
+	list, err := run.Statistics(q.Context(), order)
+	if err != nil {
+		return nil, err
+	}
+	if words := strings.Fields(strings.ToLower(q.focus.Filter)); len(words) > 0 {
+		list = slices.DeleteFunc(list, func(s analysis.Statistics) bool {
+			return slices.ContainsFunc(words, func(w string) bool {
+				return !strings.Contains(w, ":") && w != "errors" && w != "panics" && w != "output" &&
+					!strings.Contains(strings.ToLower(s.Function), w)
+			})
+		})
+	}
+	p := &page{
+		Template: "statistics", Title: "Statistics", View: "statistics",
+		JSON: map[string]any{"run": q.links.run, "sort": order, "functions": list},
+	}
+	if q.wantsJSON() {
+		return p, nil
+	}
+	c := &statisticsContent{
+		Filter: q.focus.Filter, Action: "/runs/" + q.links.run + "/statistics", Sort: order, Empty: len(list) == 0,
+		Total: export.Plural(uint64(len(list)), "function"),
+	}
+	for _, column := range statColumns {
+		column.Href, column.Current = q.links.to("statistics", "sort", column.Name), column.Name == strings.TrimSuffix(order, "_ns")
+		c.Columns = append(c.Columns, column)
+	}
+	c.Rows, err = q.statRows(list)
+	p.Content = c
+	return p, err
+}
+
+func (q *request) statRows(list []analysis.Statistics) ([]statRow, error) {
+	stats, err := q.statsByFunction()
+	if err != nil {
+		return nil, err
+	}
+	byName := map[[2]string]*recording.FunctionDelta{}
+	for id, d := range stats {
+		if f := q.names.function(id); f != nil {
+			byName[[2]string{f.Name, f.Package}] = d
+		}
+	}
+	var total, self int64
+	for i := range list {
+		total, self = max(total, list[i].Total), max(self, list[i].Self)
+	}
+	rows := make([]statRow, len(list))
+	for i := range list {
+		s := &list[i]
+		rows[i] = q.statRow(s, byName[[2]string{s.Function, s.Package}])
+		rows[i].TotalShare, rows[i].SelfShare = share(s.Total, total), share(s.Self, self)
+	}
+	return rows, nil
+}
+
+func (q *request) statRow(s *analysis.Statistics, d *recording.FunctionDelta) statRow {
+	row := statRow{
+		Name: shown(s.Function, 120), Full: shown(s.Function, 400), Package: shown(s.Package, 200),
+		Calls: count(s.Calls), Errors: count(s.Errors), Panics: count(s.Panics), HasErrors: s.Errors > 0, HasPanics: s.Panics > 0,
+		Total: export.Duration(s.Total), Self: export.Duration(s.Self), Min: durationText(s.Min), P50: durationText(s.P50),
+		P95: durationText(s.P95), P99: durationText(s.P99), Max: durationText(s.Max), TotalNS: s.Total, SelfNS: s.Self,
+	}
+	if d == nil {
+		return row
+	}
+	f := q.names.function(d.Function)
+	row.Name, row.Href = q.names.shortName(d.Function), q.links.function(d.Function)
+	row.Spark = newSparkline(&d.Duration)
+	word := q.names.functionWord(f)
+	row.Typical = q.links.to("events", "at", 0, "g", 0, "f", word)
+	if s.Max != nil {
+		// Histograms round up to one part in sixteen, and what is asked for must be found.
+		row.Slowest = q.links.to("events", "at", 0, "g", 0, "f", word+" over:"+itoa(int(max(*s.Max, 1)))+"ns")
+	}
+	if s.Errors > 0 {
+		row.Failing = q.links.to("events", "at", 0, "g", 0, "f", word+" errors")
+	}
+	return row
+}
+
+// functionContent is what is known of one function.
+type functionContent struct {
+	statRow
+	File, FileHref   string
+	Called           bool
+	Signature        []signaturePart
+	Callers, Callees []edgeRow
+	Code             []codeLine
+	Trace            string
+}
+
+type signaturePart struct{ Kind, Name, Type, Note string }
+
+type edgeRow struct {
+	Name, Href, Calls, Time string
+	Share                   int
+	calls                   uint64
+}
+
+type edgeJSON struct {
+	Caller string `json:"caller"` // "" when none was recorded
+	Callee string `json:"callee"`
+	Calls  uint64 `json:"calls"`
+	Total  int64  `json:"total_ns"`
+}
+
+// functionView is one function: its figures, who called it, and what it called.
+func functionView(q *request) (*page, error) {
+	id, err := parseSeq(map[string][]string{"function": {q.PathValue("function")}}, "function")
+	if err != nil {
+		return nil, err
+	}
+	var f *recording.Function
+	if id <= uint64(len(q.names.functions)) {
+		f = q.names.function(recording.FunctionID(id))
+	}
+	if f == nil {
+		return nil, recording.Errorf(recording.CodeNotFound, "the run has no function %d", id).WithHint("the statistics list them")
+	}
+	run, err := analysis.Open(q.Context(), q.reader, q.links.run)
+	if err != nil {
+		return nil, webHints(err)
+	}
+	all, err := run.Statistics(q.Context(), "calls")
+	if err != nil {
+		return nil, err
+	}
+	stats, err := q.statsByFunction()
+	if err != nil {
+		return nil, err
+	}
+	c := &functionContent{Signature: q.signature(f), Trace: traceText(f)}
+	var figures *analysis.Statistics
+	for i := range all {
+		if all[i].Function == f.Name && all[i].Package == f.Package {
+			figures = &all[i]
+			c.statRow, c.Called = q.statRow(figures, stats[f.ID]), true
+		}
+	}
+	c.Name, c.Full = q.names.shortName(f.ID), shown(f.Name, 2000)
+	c.File, c.FileHref = q.names.position(f, f.Line), q.links.source(f.File, f.Line)
+	edges, err := q.edges(f.ID, c)
+	if err != nil {
+		return nil, err
+	}
+	c.Code, err = q.excerpt(f.ID)
+	return &page{
+		Template: "function", Title: c.Name, View: "statistics", Content: c,
+		JSON: map[string]any{"run": q.links.run, "function": f.Name, "package": f.Package, "statistics": figures, "edges": edges},
+	}, err
+}
+
+// edges finds the callers and callees of a function.
+func (q *request) edges(id recording.FunctionID, c *functionContent) ([]edgeJSON, error) {
+	all, err := q.reader.EdgeStats(q.Context(), q.info.ID)
+	if err != nil {
+		return nil, err
+	}
+	edges := []edgeJSON{}
+	for _, e := range all {
+		if e.Caller != id && e.Callee != id {
+			continue
+		}
+		edges = append(edges, edgeJSON{q.names.functionName(e.Caller), q.names.functionName(e.Callee), e.Calls, e.Total})
+		if e.Callee == id {
+			c.Callers = append(c.Callers, q.edgeRow(e.Caller, &e))
+		}
+		if e.Caller == id {
+			c.Callees = append(c.Callees, q.edgeRow(e.Callee, &e))
+		}
+	}
+	for _, list := range [][]edgeRow{c.Callers, c.Callees} {
+		slices.SortStableFunc(list, func(a, b edgeRow) int { return cmp.Compare(b.calls, a.calls) })
+		for i := range list {
+			list[i].Share = share(int64(list[i].calls), int64(list[0].calls))
+		}
+	}
+	return edges, nil
+}
+
+func (q *request) edgeRow(id recording.FunctionID, e *recording.EdgeDelta) edgeRow {
+	row := edgeRow{Name: "nobody that was recorded", Calls: count(e.Calls), Time: export.Duration(e.Total), calls: e.Calls}
+	if id != 0 {
+		row.Name, row.Href = q.names.shortName(id), q.links.function(id)
+	}
+	return row
+}
+
+func (q *request) signature(f *recording.Function) []signaturePart {
+	var parts []signaturePart
+	add := func(kind string, params []recording.Param) {
+		for i := range params {
+			p := signaturePart{Kind: kind, Name: shown(shownName(params[i].Name), 60), Note: shown(params[i].Unreadable, 200)}
+			if t, ok := q.names.types.Get(params[i].Type); ok {
+				p.Type = shown(t.Name, 200)
+			}
+			parts = append(parts, p)
+		}
+	}
+	add("parameter", f.Params)
+	add("result", f.Results)
+	return parts
+}
+
+func traceText(f *recording.Function) string {
+	switch f.Trace {
+	case recording.TraceProbe:
+		return "traced by probes"
+	case recording.TraceBreakpoint:
+		return "traced by breakpoints"
+	case recording.TraceNot:
+		return "could not be traced: " + shown(f.Reason, 300)
+	}
+	return "not traced: only mentioned by a value or a goroutine"
+}
