@@ -39,7 +39,9 @@ func (p *probes) hooks(img *places.Image, recorded []watched) []watched {
 			w.entry = recordHandler{p.panicCapture(), p.panicked}
 		case "runtime.recovery":
 			w.entry = recordHandler{p.recoveryCapture(gSize), p.recovered}
-		case "runtime.fatalpanic", "runtime.throw", "runtime.fatal":
+		case "runtime.fatalpanic":
+			w.entry.see = p.panickedFatally
+		case "runtime.throw", "runtime.fatal", "runtime.fatalsignal":
 			w.entry.see = p.crashed
 		case "syscall.write", "golang.org/x/sys/unix.write":
 			w.entry = recordHandler{writeCapture(), p.writing}
@@ -245,6 +247,18 @@ func (p *probes) recovered(r *seen) error {
 }
 
 func (p *probes) crashed(*seen) error { return p.onCrash(nil) }
+
+// panickedFatally handles the entry of runtime.fatalpanic, on the goroutine whose panic nobody recovered.
+func (p *probes) panickedFatally(r *seen) error {
+	g, err := p.goroutine(r)
+	if err != nil {
+		return err
+	}
+	if g != nil && !p.crash.begun {
+		p.crash.goroutine = g.id
+	}
+	return p.onCrash(nil)
+}
 
 // writeCapture records func write(fd int, p []byte) for the descriptors of the program's output.
 func writeCapture() *probeCapture {
