@@ -47,8 +47,14 @@ func TestEnginesAgree(t *testing.T) {
 		fixture string
 		args    []string
 	}{
-		{"concurrent", nil}, {"recover", nil}, {"goexit", nil}, {"goroutines", nil}, {"output", nil}, {"crash", []string{"panic"}},
-		{"exit", []string{"7"}}, {"morestack", nil},
+		{"concurrent", nil},
+		{"recover", nil},
+		{"goexit", nil},
+		{"goroutines", nil},
+		{"output", nil},
+		{"crash", []string{"panic"}},
+		{"exit", []string{"7"}},
+		{"morestack", nil},
 	} {
 		t.Run(c.fixture, func(t *testing.T) {
 			path := fixture(t, c.fixture)

@@ -204,8 +204,14 @@ func (q *request) frame(p *page) error {
 	}
 	p.Run.State, p.Run.StateText = state(q.info)
 	for i, t := range [...]struct{ name, view string }{
-		{"Summary", ""}, {"Details", "events"}, {"Call tree", "tree"}, {"Statistics", "statistics"}, {"Call graph", "graph"},
-		{"Flame graph", "flame"}, {"Goroutines", "goroutines"}, {"Files", "files"},
+		{"Summary", ""},
+		{"Details", "events"},
+		{"Call tree", "tree"},
+		{"Statistics", "statistics"},
+		{"Call graph", "graph"},
+		{"Flame graph", "flame"},
+		{"Goroutines", "goroutines"},
+		{"Files", "files"},
 	} {
 		p.Tabs = append(p.Tabs, tab{t.name, q.links.to(t.view), string(rune('1' + i)), t.view == p.View})
 	}

@@ -70,11 +70,17 @@ func runView(q *request) (*page, error) {
 func (q *request) facts(s *analysis.Summary) []fact {
 	_, how := state(q.info)
 	facts := []fact{
-		{Name: "Status", Text: how}, {Name: "Started", Text: clock(s.Start)}, {Name: "Program", Text: shown(s.Program, 400)},
-		{Name: "Arguments", Text: shown(strings.Join(s.Args, " "), 1000)}, {Name: "Directory", Text: shown(s.Cwd, 400)},
-		{Name: "Host", Text: shown(s.Host, 100)}, {Name: "Process", Text: itoa(s.PID)},
-		{Name: "Go", Text: shown(s.GoVersion+" "+s.GoOS+"/"+s.GoArch, 100)}, {Name: "Module", Text: shown(s.Module, 200)},
-		{Name: "Revision", Text: shown(s.Revision, 100)}, {Name: "Run", Text: s.ID},
+		{Name: "Status", Text: how},
+		{Name: "Started", Text: clock(s.Start)},
+		{Name: "Program", Text: shown(s.Program, 400)},
+		{Name: "Arguments", Text: shown(strings.Join(s.Args, " "), 1000)},
+		{Name: "Directory", Text: shown(s.Cwd, 400)},
+		{Name: "Host", Text: shown(s.Host, 100)},
+		{Name: "Process", Text: itoa(s.PID)},
+		{Name: "Go", Text: shown(s.GoVersion+" "+s.GoOS+"/"+s.GoArch, 100)},
+		{Name: "Module", Text: shown(s.Module, 200)},
+		{Name: "Revision", Text: shown(s.Revision, 100)},
+		{Name: "Run", Text: s.ID},
 	}
 	return slices.DeleteFunc(facts, func(f fact) bool { return strings.TrimSpace(f.Text) == "" })
 }
@@ -92,10 +98,13 @@ func settingsFacts(s *analysis.Summary) []fact {
 		depth = "depth up to " + itoa(set.MaxDepth)
 	}
 	facts := []fact{
-		{Name: "Functions", Text: scope + ", " + depth}, {Name: "Only", Text: shown(strings.Join(set.Include, " "), 400)},
+		{Name: "Functions", Text: scope + ", " + depth},
+		{Name: "Only", Text: shown(strings.Join(set.Include, " "), 400)},
 		{Name: "Without", Text: shown(strings.Join(set.Exclude, " "), 400)},
-		{Name: "Strings", Text: "up to " + itoa(set.StringBytes) + " bytes"}, {Name: "Slices", Text: "up to " + itoa(set.Elements) + " elements"},
-		{Name: "Pointers", Text: "followed " + itoa(set.Follow) + " deep"}, {Name: "Engine", Text: shown(set.Engine, 40)},
+		{Name: "Strings", Text: "up to " + itoa(set.StringBytes) + " bytes"},
+		{Name: "Slices", Text: "up to " + itoa(set.Elements) + " elements"},
+		{Name: "Pointers", Text: "followed " + itoa(set.Follow) + " deep"},
+		{Name: "Engine", Text: shown(set.Engine, 40)},
 	}
 	return slices.DeleteFunc(facts, func(f fact) bool { return f.Text == "" })
 }

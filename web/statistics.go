@@ -40,11 +40,18 @@ type statisticsContent struct {
 
 // statColumns are the columns, by the names that analysis orders by.
 var statColumns = []statColumn{
-	{Name: "function", Title: "Function"}, {Name: "calls", Title: "Calls", Number: true},
-	{Name: "errors", Title: "Errors", Number: true}, {Name: "panics", Title: "Panics", Number: true},
-	{Name: "total", Title: "Total", Number: true}, {Name: "self", Title: "Self", Number: true},
-	{Name: "", Title: "Spread"}, {Name: "min", Title: "Min", Number: true}, {Name: "p50", Title: "p50", Number: true},
-	{Name: "p95", Title: "p95", Number: true}, {Name: "p99", Title: "p99", Number: true}, {Name: "max", Title: "Max", Number: true},
+	{Name: "function", Title: "Function"},
+	{Name: "calls", Title: "Calls", Number: true},
+	{Name: "errors", Title: "Errors", Number: true},
+	{Name: "panics", Title: "Panics", Number: true},
+	{Name: "total", Title: "Total", Number: true},
+	{Name: "self", Title: "Self", Number: true},
+	{Name: "", Title: "Spread"},
+	{Name: "min", Title: "Min", Number: true},
+	{Name: "p50", Title: "p50", Number: true},
+	{Name: "p95", Title: "p95", Number: true},
+	{Name: "p99", Title: "p99", Number: true},
+	{Name: "max", Title: "Max", Number: true},
 }
 
 // statisticsView sums up every function.

@@ -116,6 +116,7 @@ func (c *Code) CmpMem32Imm(m Mem, v int32) {
 
 // Inc adds one to eight bytes in memory; LockInc does it for all processors at once.
 func (c *Code) Inc(m Mem) { c.mem(w(0xFF), 0, m, 0) }
+
 func (c *Code) LockInc(m Mem) {
 	c.Raw(0xF0)
 	c.mem(w(0xFF), 0, m, 0)

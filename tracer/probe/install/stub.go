@@ -76,8 +76,15 @@ func newStub(addr uint64, regs *unix.PtraceRegs, parts []mapping, name uint64, h
 		reg asm.Reg
 		v   uint64
 	}{
-		{asm.RDI, regs.Rdi}, {asm.RSI, regs.Rsi}, {asm.RDX, regs.Rdx}, {asm.R10, regs.R10}, {asm.R8, regs.R8}, {asm.R9, regs.R9},
-		{asm.RCX, regs.Rcx}, {asm.R11, regs.R11}, {asm.RAX, s.rax},
+		{asm.RDI, regs.Rdi},
+		{asm.RSI, regs.Rsi},
+		{asm.RDX, regs.Rdx},
+		{asm.R10, regs.R10},
+		{asm.R8, regs.R8},
+		{asm.R9, regs.R9},
+		{asm.RCX, regs.Rcx},
+		{asm.R11, regs.R11},
+		{asm.RAX, s.rax},
 	} {
 		c.MovImm(r.reg, r.v)
 	}
