@@ -125,7 +125,7 @@ func (p *program) FunctionAt(uint64) recording.FunctionID     { return 0 }
 func (p *program) push(g int64, f recording.FunctionID)       { p.open[g] = append(p.open[g], f) }
 func (p *program) frame(g int64) uint64                       { return uint64(64 * len(p.open[g])) }
 func (p *program) innermost(g int64) (f recording.FunctionID) { return p.open[g][len(p.open[g])-1] }
-func (p *program) add(r recording.Raw) { p.now += 1000; r.Time = p.now; check(p.t, p.b.Append(&r)) }
+func (p *program) add(r recording.Raw)                        { p.now += 1000; r.Time = p.now; check(p.t, p.b.Append(&r)) }
 
 func (p *program) event(k recording.Kind, g int64, data []byte) {
 	p.add(recording.Raw{Kind: k, Goroutine: g, Frame: p.frame(g), Data: data})
