@@ -29,15 +29,19 @@ func (c *crash) add(text []byte) {
 	c.text = append(c.text, text...)
 }
 
-// onCrash runs at the entry of the functions that end a program: what is printed from here on is their report.
-func (e *engine) onCrash(*hit) error {
+// onCrash runs at the entry of the functions that end a program.
+func (e *engine) onCrash(*hit) error { return e.beginCrash(0) }
+
+// beginCrash says that what is printed from here on is the report. goroutine is the one whose panic ended the program, 0 when
+// no panic did.
+func (e *engine) beginCrash(goroutine int64) error {
 	if e.crash.begun {
 		return nil
 	}
 	if err := e.flushPrinted(); err != nil {
 		return err
 	}
-	e.crash.begun = true
+	e.crash.begun, e.crash.goroutine = true, goroutine
 	return nil
 }
 
@@ -47,10 +51,10 @@ func (e *engine) onFatalPanic(h *hit) error {
 	if err != nil {
 		return err
 	}
-	if g != nil && !e.crash.begun {
-		e.crash.goroutine = g.id
+	if g == nil {
+		return e.beginCrash(0)
 	}
-	return e.onCrash(h)
+	return e.beginCrash(g.id)
 }
 
 // endCrashed writes down the end of the goroutine whose panic ended the program: its calls are not open, the panic ended them.

@@ -4,6 +4,7 @@ package tracer
 
 import (
 	"encoding/binary"
+	"errors"
 	"strings"
 
 	"smiley/recording"
@@ -246,7 +247,16 @@ func (p *probes) recovered(r *seen) error {
 	return p.append(&raw)
 }
 
-func (p *probes) crashed(*seen) error { return p.onCrash(nil) }
+func (p *probes) crashed(*seen) error { return p.beginCrash(0) }
+
+// panickedFatally handles the entry of runtime.fatalpanic, on the goroutine whose panic nobody recovered.
+func (p *probes) panickedFatally(r *seen) error {
+	g, err := p.goroutine(r)
+	if g == nil || err != nil {
+		return errors.Join(err, p.beginCrash(0))
+	}
+	return p.beginCrash(g.id)
+}
 
 // panickedFatally handles the entry of runtime.fatalpanic, on the goroutine whose panic nobody recovered.
 func (p *probes) panickedFatally(r *seen) error {
