@@ -258,18 +258,6 @@ func (p *probes) panickedFatally(r *seen) error {
 	return p.beginCrash(g.id)
 }
 
-// panickedFatally handles the entry of runtime.fatalpanic, on the goroutine whose panic nobody recovered.
-func (p *probes) panickedFatally(r *seen) error {
-	g, err := p.goroutine(r)
-	if err != nil {
-		return err
-	}
-	if g != nil && !p.crash.begun {
-		p.crash.goroutine = g.id
-	}
-	return p.onCrash(nil)
-}
-
 // writeCapture records func write(fd int, p []byte) for the descriptors of the program's output.
 func writeCapture() *probeCapture {
 	return &probeCapture{Capture: routine.Capture{
