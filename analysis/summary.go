@@ -55,7 +55,7 @@ func Summarize(r *store.RunInfo) Summary {
 	if end := r.End; end != nil {
 		s.End, s.Duration = &end.End, &end.Duration
 		s.Signal, s.Error, s.Stack = end.Signal, end.Error, end.Stack
-		if end.Signal == "" {
+		if end.Signal == "" && end.ExitCode != recording.ExitUnknown {
 			s.ExitCode = &end.ExitCode
 		}
 	}

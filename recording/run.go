@@ -60,11 +60,14 @@ type Bounds struct {
 // DefaultBounds are the bounds when nobody sets others.
 func DefaultBounds() Bounds { return Bounds{StringBytes: 64, Elements: 8, Follow: 1} }
 
+// ExitUnknown stands for the exit code of a program that ran on after its recording, or that was not smiley's to wait for.
+const ExitUnknown = -1
+
 // RunEnd is what is known when the program has ended. It travels in the run's last block.
 type RunEnd struct {
 	End      time.Time
 	Duration int64  // ns from Run.Start by the event clock
-	ExitCode int    // meaningful when Signal is ""
+	ExitCode int    // meaningful when Signal is ""; ExitUnknown when nobody saw the program end
 	Signal   string // "SIGKILL"; "" when the program exited by itself
 	Error    string // text of the panic or fatal error that ended it, first line; "" when none
 	Stack    string // goroutine stack of that error as Go prints it; may be long

@@ -32,7 +32,7 @@ type RunInfo struct {
 
 // Failed reports whether the program ended with an error: a panic, an exit code that is not 0, or a signal.
 func (r *RunInfo) Failed() bool {
-	return r.End != nil && (r.End.Error != "" || r.End.Signal != "" || r.End.ExitCode != 0)
+	return r.End != nil && (r.End.Error != "" || r.End.Signal != "" || r.End.ExitCode > 0)
 }
 
 // RunsQuery chooses runs.

@@ -29,6 +29,11 @@ type engine struct {
 	prints     printed
 	panicLayout
 
+	// rings hands over what the probes of the same run have written; nil when it has none. latest is the time of the last
+	// event of either engine, so that their clocks cannot turn the run's time back.
+	rings  func() error
+	latest int64
+
 	record []byte
 	roots  []recording.Root
 
@@ -36,7 +41,8 @@ type engine struct {
 	// idle counts stops of a program that is not recorded any longer.
 	unmatched, repeated, idle uint64
 
-	leaving bool // the program is about to become another one
+	leaving     bool   // the program is about to become another one
+	replacement string // what the program was about to become when probes last saw it
 
 	failure error // of the engine itself; after it the program runs on unrecorded
 }
@@ -97,6 +103,8 @@ func (e *engine) run() (ending, error) {
 
 // fail ends the recording of a program that goes on.
 func (e *engine) fail(err error) {
+	e.out.mu.Lock()
+	defer e.out.mu.Unlock()
 	if e.failure == nil && e.out.failure() == nil {
 		e.failure = err
 	}
@@ -115,6 +123,11 @@ func (e *engine) finish() error {
 	}
 	if err := e.abandonWrites(); err != nil {
 		return err
+	}
+	if e.replacement != "" && !e.leaving {
+		if err := e.drop(0, replacedBy(e.replacement)); err != nil {
+			return err
+		}
 	}
 	return e.endCrashed()
 }
@@ -147,6 +160,16 @@ func (e *engine) stopped() error {
 	}
 	e.out.mu.Lock()
 	defer e.out.mu.Unlock()
+	if e.rings != nil {
+		// No thread runs: whatever was written before this stop can be read now.
+		if err := e.rings(); err != nil {
+			return err
+		}
+	}
+	for _, h := range hits {
+		h.now = max(h.now, e.latest)
+		e.latest = h.now
+	}
 	for _, h := range hits {
 		for _, hook := range h.site.first {
 			if err := hook(h); err != nil {
@@ -253,7 +276,7 @@ func (e *engine) enter(h *hit, f *traced) error {
 	}
 	e.roots = f.plan.ArgRoots(e.roots[:0], &h.regs)
 	raw := recording.Raw{Kind: recording.KindCall, Function: f.id, Goroutine: g.id, Time: h.now, Frame: frame}
-	if err := e.appendValues(&raw, f.plan.Function.Params); err != nil {
+	if err := e.appendValues(&raw, &e.capturer, f.plan.Function.Params); err != nil {
 		return err
 	}
 	g.calls = append(g.calls, openCall{f.id, frame})
@@ -280,13 +303,13 @@ func (e *engine) leave(h *hit, f *traced) error {
 	}
 	e.roots = f.plan.ResultRoots(e.roots[:0], &h.regs)
 	raw := recording.Raw{Kind: recording.KindReturn, Function: f.id, Goroutine: g.id, Time: h.now, Frame: frame}
-	return e.appendValues(&raw, f.plan.Function.Results)
+	return e.appendValues(&raw, &e.capturer, f.plan.Function.Results)
 }
 
 // appendValues captures params at e.roots into raw and appends it.
-func (e *engine) appendValues(raw *recording.Raw, params []recording.Param) error {
+func (e *engine) appendValues(raw *recording.Raw, capturer *recording.Capturer, params []recording.Param) error {
 	var counts recording.Counts
-	e.record, counts = e.capturer.Append(e.record[:0], params, e.roots)
+	e.record, counts = capturer.Append(e.record[:0], params, e.roots)
 	raw.Data, raw.Truncated, raw.Unreadable = e.record, counts.Truncated, counts.Unreadable
 	return e.append(raw)
 }

@@ -89,6 +89,16 @@ func (f *filter) choose(symbols []Symbol, warn func(*recording.Error)) (traced, 
 	return traced, untraced, nil
 }
 
+// named reports whether the person asked for this very function, not for all of a package or of a group.
+func (f *filter) named(sym *Symbol) bool {
+	for _, p := range f.include {
+		if !strings.Contains(p.String(), "...") && p.MatchName(sym.Name) {
+			return true
+		}
+	}
+	return false
+}
+
 func (f *filter) byOrigin(sym *Symbol) bool {
 	switch sym.Origin {
 	case OriginMain:

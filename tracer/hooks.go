@@ -31,7 +31,6 @@ var runtimeHooks = []runtimeHook{
 	{name: "runtime.throw", entry: func(e *engine) hook { return e.onCrash }},
 	{name: "runtime.fatal", entry: func(e *engine) hook { return e.onCrash }},
 	{name: "runtime.fatalsignal", entry: func(e *engine) hook { return e.onCrash }},
-	{name: "syscall.Exec", entry: func(e *engine) hook { return e.onExec }},
 	{name: "syscall.write", entry: func(e *engine) hook { return e.onWrite }, returns: func(e *engine) hook { return e.onWritten }},
 	{name: "internal/syscall/unix.CopyFileRange", entry: func(e *engine) hook { return e.onCopy(2) }, returns: func(e *engine) hook { return e.onWritten }},
 	{name: "syscall.Splice", entry: func(e *engine) hook { return e.onCopy(2) }, returns: func(e *engine) hook { return e.onWritten }},
@@ -39,15 +38,23 @@ var runtimeHooks = []runtimeHook{
 	{name: "golang.org/x/sys/unix.write", entry: func(e *engine) hook { return e.onWrite }, returns: func(e *engine) hook { return e.onWritten }},
 }
 
-// hook adds the sites of all hooks. symbols are those of the program, at their addresses in memory.
-func (e *engine) hook(symbols []Symbol) {
+// execHooks are those that Delve needs, whoever records the calls.
+var execHooks = []runtimeHook{{name: "syscall.Exec", entry: func(e *engine) hook { return e.onExec }}}
+
+// named returns the functions by name. symbols are those of the program, at their addresses in memory.
+func named(symbols []Symbol) map[string]Symbol {
 	byName := map[string]Symbol{}
 	for _, sym := range symbols {
 		if sym.Entry != 0 && !sym.NotCode { // wrappers between calling conventions share the name
 			byName[sym.Name] = sym
 		}
 	}
-	for _, rh := range runtimeHooks {
+	return byName
+}
+
+// hook adds the sites of hooks.
+func (e *engine) hook(byName map[string]Symbol, hooks []runtimeHook) {
+	for _, rh := range hooks {
 		sym, ok := byName[rh.name]
 		if !ok {
 			continue
@@ -56,7 +63,6 @@ func (e *engine) hook(symbols []Symbol) {
 			e.addHook(rh, sym.Entry, where)
 		}
 	}
-	e.hookPrint(byName)
 }
 
 // sitesOf finds the sites of a function that nobody may trace. No breakpoint is set yet.
@@ -105,7 +111,12 @@ func (e *engine) onExec(h *hit) error {
 		return nil
 	}
 	e.leaving = true
-	return e.drop(0, "the program became "+string(path)+" by exec, which is not recorded")
+	return e.drop(0, replacedBy(string(path)))
+}
+
+// replacedBy is the reason of the gap that ends the recording of a program that became another one.
+func replacedBy(path string) string {
+	return "the program became " + path + " by exec, which is not recorded"
 }
 
 // onPanic runs at the entry of func gopanic(e any).

@@ -23,9 +23,17 @@ type Options struct {
 	Exclude       []string
 	IncludeDeps   bool             // record the functions of other modules too
 	IncludeStdlib bool             // record the functions of the standard library too
+	MaxCalls      uint64           // Attach leaves the program when it has recorded so many; 0 is no limit
 	MaxDepth      int              // recorded calls of a goroutine open at a time; 0 is no limit
 	Bounds        recording.Bounds // taken as they are; see recording.DefaultBounds
-	Engine        Engine           // "" is EngineBreakpoint
+	Engine        Engine           // "" is EngineAuto
+
+	// RingBytes is the room that each thread of the program has for what its probes write and nobody has read yet; 0 is a
+	// good size. When it is full, the thread waits, or with DropWhenFull what it would write is dropped and counted.
+	RingBytes    int64 // 0, or MinRingBytes to MaxRingBytes
+	DropWhenFull bool
+
+	unprobed func(function string) bool // tests say here what probes are to refuse
 
 	// Stdin, Stdout and Stderr become the program's own descriptors; nil is this process's. There is never a pipe in
 	// between, and they are not closed.
@@ -38,6 +46,12 @@ type Options struct {
 	// Warn, when not nil, is told what deserves a person's attention but stops nothing.
 	Warn func(*recording.Error)
 }
+
+// The bounds of Options.RingBytes.
+const (
+	MinRingBytes = 256 << 10
+	MaxRingBytes = 1 << 30
+)
 
 // Progress is how far a run has come.
 type Progress struct {
@@ -70,11 +84,19 @@ func (r Result) Status() int {
 	return 128 + signalNumber(r.Signal)
 }
 
+func (o *Options) engine() Engine {
+	if o.Engine == "" {
+		return EngineAuto
+	}
+	return o.Engine
+}
+
 // Engine says how calls are seen.
 type Engine string
 
 // The engines.
 const (
+	EngineAuto       Engine = "auto"       // probes where they fit, breakpoints for functions named in Include where they do not
 	EngineBreakpoint Engine = "breakpoint" // stops the program at every event
 	EngineProbe      Engine = "probe"      // code in the program writes events into shared memory
 )

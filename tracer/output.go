@@ -62,16 +62,20 @@ func (e *engine) onWritten(h *hit) error {
 	if g == nil || err != nil || g.write.frame != g.hi-h.regs.SP {
 		return err
 	}
+	return e.wrote(g, int64(h.regs.Int[0]), h.now)
+}
+
+// wrote records what a goroutine's pending write has written: n bytes.
+func (e *engine) wrote(g *goroutine, n, now int64) error {
 	w := g.write
 	g.write = pendingWrite{}
-	n := int64(h.regs.Int[0])
 	if len(w.data) == 0 && n > 0 {
 		return e.drop(g.id, fmt.Sprintf("the system copied %d bytes of output from another file", n))
 	}
 	if n <= 0 || uint64(n) > w.asked {
 		return nil // nothing was written
 	}
-	raw := recording.Raw{Kind: recording.KindOutput, Goroutine: g.id, Time: h.now, Data: w.data}
+	raw := recording.Raw{Kind: recording.KindOutput, Goroutine: g.id, Time: now, Data: w.data}
 	if kept := uint64(len(w.data) - 1); uint64(n) < kept {
 		raw.Data = w.data[:1+n]
 	} else if uint64(n) > kept {

@@ -32,9 +32,10 @@ func Attach(ctx context.Context, pid int, opt Options, sink recording.Sink) (Res
 	failure := s.armAttached(pid, img, bias)
 	if failure == nil {
 		over := make(chan struct{})
+		until, stopWaiting := context.WithCancel(ctx)
 		go func() {
 			defer close(over)
-			awaitEnd(ctx, pid)
+			awaitEnd(until, pid)
 		}()
 		ticks := make(chan struct{})
 		ticked := make(chan struct{})
@@ -43,13 +44,17 @@ func Attach(ctx context.Context, pid int, opt Options, sink recording.Sink) (Res
 			s.tick(ticks)
 		}()
 		s.probes.pump(over)
+		stopWaiting()
+		<-over
 		close(ticks)
 		<-ticked
 		failure = s.leave(pid)
 	}
 	finished := time.Now()
 	flushErr := s.engine.finish()
-	ledger, calls, sinkErr := s.out.finish(recording.RunEnd{End: finished, Duration: int64(finished.Sub(s.run.Start))})
+	ledger, calls, sinkErr := s.out.finish(recording.RunEnd{
+		End: finished, Duration: int64(finished.Sub(s.run.Start)), ExitCode: recording.ExitUnknown,
+	})
 	ledger.Untraced = uint64(len(s.untraced))
 	result := Result{
 		Run: s.run.ID, Calls: calls, Ledger: ledger, Untraced: s.untraced, unmatched: s.engine.unmatched,
@@ -57,11 +62,31 @@ func Attach(ctx context.Context, pid int, opt Options, sink recording.Sink) (Res
 	return result, errors.Join(failure, s.engine.failure, flushErr, sinkErr)
 }
 
+// Detach takes out what a tracer that was killed left in a running program, and returns how many bytes of code that were.
+func Detach(pid int) (int, error) {
+	file := fmt.Sprintf("/proc/%d/exe", pid)
+	if _, err := os.Readlink(file); err != nil {
+		return 0, noProcess(pid, err)
+	}
+	img, err := places.Load(file)
+	if err != nil {
+		return 0, err
+	}
+	return install.Clean(pid, img)
+}
+
+func noProcess(pid int, err error) error {
+	if errors.Is(err, os.ErrPermission) {
+		return recording.Errorf(recording.CodePermission, "process %d is not yours to attach to: %w", pid, err).WithHint("try as its user, or as root")
+	}
+	return recording.Errorf(recording.CodeNotFound, "there is no process %d: %w", pid, err).WithHint("pgrep NAME finds one")
+}
+
 // find reads everything about the program that can be read while it runs.
 func (s *session) find(pid int) (*places.Image, uint64, error) {
 	path, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid))
 	if err != nil {
-		return nil, 0, recording.Errorf(recording.CodeNotFound, "there is no process %d to attach to: %w", pid, err)
+		return nil, 0, noProcess(pid, err)
 	}
 	file := fmt.Sprintf("/proc/%d/exe", pid) // also when the file was replaced meanwhile
 	s.target = &target{path: file, argv0: path, name: path, cleanup: func() {}}
@@ -105,23 +130,20 @@ func (s *session) find(pid int) (*places.Image, uint64, error) {
 
 // armAttached puts probes into the running program.
 func (s *session) armAttached(pid int, img *places.Image, bias uint64) error {
-	s.engine = &engine{
-		opt: s.opt, program: s.program, process: s.process, memory: newStopMemory(pid), out: s.out,
-		sites: map[uint64]*site{}, goroutines: map[int64]*goroutine{},
-		panicLayout: layoutOfPanic(goMinor(s.run.GoVersion)),
-		capturer:    recording.Capturer{Types: s.program.Types(), Bounds: s.opt.Bounds},
-	}
-	var err error
-	if s.engine.offsets, err = s.program.Offsets(); err != nil {
+	if err := s.newEngine(); err != nil {
 		return err
 	}
 	traced, untraced, err := s.filter.choose(s.program.Functions(), func(*recording.Error) {})
 	if err != nil {
 		return err
 	}
-	return s.putProbes(img, bias, traced, untraced, func(wanted []install.Probe) (*install.Process, error) {
-		return install.Attach(pid, img, wanted, install.Options{})
+	refused, err := s.putProbes(img, bias, traced, func(wanted []install.Probe) (*install.Process, error) {
+		return install.Attach(pid, img, wanted, s.probeOptions())
 	})
+	if err != nil {
+		return err
+	}
+	return s.noteUntraced(append(untraced, refused...))
 }
 
 // leave takes the probes out and reads what was still written.

@@ -21,6 +21,7 @@ type probes struct {
 	bias      uint64
 	handlers  []recordHandler // by the number that records carry
 	memory    recordMemory
+	capturer  recording.Capturer // reads memory
 	regs      Registers
 	current   seen
 	shift     int64 // from the clock of the rings to that of the run
@@ -46,42 +47,31 @@ type watched struct {
 	id          recording.FunctionID // 0 for hooks
 }
 
-func (s *session) engineName() Engine {
-	if s.opt.Engine == "" {
-		return EngineBreakpoint
-	}
-	return s.opt.Engine
-}
-
-// drive runs the program to its end with the engine that was armed.
-func (s *session) drive() (ending, error) {
-	if s.probes != nil {
-		return s.probes.run()
-	}
-	return s.engine.run()
-}
-
-// armProbes puts probes into the stopped program.
-func (s *session) armProbes(traced, untraced []Symbol) error {
+// armProbes puts probes into the stopped program. It returns the functions that can have none, with their reasons.
+func (s *session) armProbes(traced []Symbol) ([]Symbol, error) {
 	img, err := places.Load(s.target.path)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	put := func(wanted []install.Probe) (*install.Process, error) {
-		return install.Into(s.process.group, img, wanted, install.Options{})
+		return install.Into(s.process.group, img, wanted, s.probeOptions())
 	}
-	return s.putProbes(img, s.process.bias(), traced, untraced, put)
+	return s.putProbes(img, s.process.bias(), traced, put)
+}
+
+func (s *session) probeOptions() install.Options {
+	return install.Options{RingBytes: uint64(s.opt.RingBytes), DropWhenFull: s.opt.DropWhenFull}
 }
 
 // putProbes makes the handlers and has put install the probes.
 func (s *session) putProbes(
-	img *places.Image, bias uint64, traced, untraced []Symbol, put func([]install.Probe) (*install.Process, error),
-) error {
+	img *places.Image, bias uint64, traced []Symbol, put func([]install.Probe) (*install.Process, error),
+) (refused []Symbol, err error) {
 	p := &probes{engine: s.engine, bias: bias}
+	p.capturer = s.engine.capturer
 	p.capturer.Memory = &p.memory
 	p.capturer.Resolver = s.program.Resolver(&p.memory)
-	list, refused := p.watch(img, traced)
-	untraced = append(untraced, refused...)
+	list, refused := p.watch(img, traced, s.inlined)
 	list = append(list, p.hooks(img, list)...)
 	bySite := map[*places.Function]*watched{}
 	wanted := make([]install.Probe, len(list))
@@ -90,9 +80,8 @@ func (s *session) putProbes(
 		bySite[w.function] = w
 		wanted[i] = install.Probe{Function: w.function, Args: w.entry.capture.Capture, Results: w.exit.capture.Capture}
 	}
-	var err error
 	if p.installed, err = put(wanted); err != nil {
-		return err
+		return nil, err
 	}
 	for _, probe := range p.installed.Probes {
 		w := bySite[probe.Function]
@@ -102,35 +91,24 @@ func (s *session) putProbes(
 		if w := bySite[skipped.Function]; w.id != 0 {
 			sym, _ := s.program.FunctionContaining(skipped.Function.Addr + bias)
 			sym.Reason = skipped.Reason
-			untraced = append(untraced, sym)
+			refused = append(refused, sym)
 		}
 	}
 	p.shift = int64(p.installed.Start.Sub(s.out.start))
 	s.probes = p
-	s.noteUntraced(untraced)
-	s.out.mu.Lock()
-	defer s.out.mu.Unlock()
-	return p.define()
-}
-
-// noteUntraced defines functions that could not be traced, with their reasons.
-func (s *session) noteUntraced(symbols []Symbol) {
-	for i := range symbols {
-		sym := &symbols[i]
-		f := recording.Function{Name: sym.Name, Package: sym.Package, Line: sym.Line, Trace: recording.TraceNot, Reason: sym.Reason}
-		f.ID = s.program.AddFunction(sym.Entry, f)
-		s.untraced = append(s.untraced, f)
-	}
+	return refused, nil
 }
 
 // watch makes the handlers of the functions that are recorded.
-func (p *probes) watch(img *places.Image, symbols []Symbol) (list []watched, refused []Symbol) {
+func (p *probes) watch(img *places.Image, symbols []Symbol, inlined map[string]bool) (list []watched, refused []Symbol) {
 	for _, sym := range symbols {
 		plan, err := p.program.Plan(sym)
 		f := img.FunctionAt(sym.Entry - p.bias)
 		switch {
 		case err != nil:
 			sym.Reason = err.Error()
+		case p.opt.unprobed != nil && p.opt.unprobed(sym.Name):
+			sym.Reason = "refused for a test"
 		case f == nil || f.Addr != sym.Entry-p.bias:
 			sym.Reason = "the function table does not have it"
 		default:
@@ -142,6 +120,9 @@ func (p *probes) watch(img *places.Image, symbols []Symbol) (list []watched, ref
 		}
 		described := plan.Function
 		described.Trace = recording.TraceProbe
+		if inlined[sym.Name] {
+			described.Reason = inlinedSome
+		}
 		t := &traced{id: p.program.AddFunction(sym.Entry, described), plan: plan}
 		types, bounds := p.capturer.Types, p.opt.Bounds
 		w := watched{function: f, id: t.id}
@@ -159,6 +140,20 @@ const (
 	heartbeat = 50 * time.Millisecond
 	idle      = 500 * time.Microsecond
 )
+
+// runBeside drives the breakpoints of the same run, and reads the rings all the while, until the program has ended and nothing
+// is left.
+func (p *probes) runBeside() (ending, error) {
+	over, pumped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(pumped)
+		p.pump(over)
+	}()
+	end, err := p.engine.run()
+	close(over)
+	<-pumped
+	return end, err
+}
 
 // run lets the program go and reads until it has ended and nothing is left.
 func (p *probes) run() (ending, error) {
@@ -213,6 +208,9 @@ func (p *probes) pump(over <-chan struct{}) {
 			return
 		case <-pause.C:
 		}
+		if p.enough() {
+			return
+		}
 		if n := p.drain(); n > 0 {
 			pause.Reset(0)
 		} else {
@@ -239,6 +237,11 @@ func (p *probes) beat(stop <-chan struct{}) {
 func (p *probes) drain() int {
 	p.out.mu.Lock()
 	defer p.out.mu.Unlock()
+	return p.drainLocked()
+}
+
+// drainLocked is drain for a caller that holds the pipeline's lock.
+func (p *probes) drainLocked() int {
 	failed := p.engine.failure != nil || p.out.failure() != nil
 	see := p.record1
 	if failed {
@@ -275,7 +278,8 @@ func (p *probes) record1(r *ring.Record) error {
 		return nil
 	}
 	h.capture.load(r, &p.regs, &p.memory)
-	p.current = seen{r, max(p.installed.Clock.Nanoseconds(r.Time)+p.shift, 0)}
+	p.latest = max(p.installed.Clock.Nanoseconds(r.Time)+p.shift, p.latest)
+	p.current = seen{r, p.latest}
 	return h.see(&p.current)
 }
 
@@ -299,17 +303,20 @@ func (p *probes) entered(r *seen, f *traced) error {
 	}
 	frame := uint64(r.Frame)
 	g.unwind(frame)
-	if p.opt.MaxDepth > 0 && len(g.calls) >= p.opt.MaxDepth {
+	if p.opt.MaxDepth > 0 && len(g.calls) >= p.opt.MaxDepth || p.enough() {
 		return nil
 	}
 	p.roots = f.plan.ArgRoots(p.roots[:0], &p.regs)
 	raw := recording.Raw{Kind: recording.KindCall, Function: f.id, Goroutine: g.id, Time: r.now, Frame: frame}
-	if err := p.appendValues(&raw, f.plan.Function.Params); err != nil {
+	if err := p.appendValues(&raw, &p.capturer, f.plan.Function.Params); err != nil {
 		return err
 	}
 	g.calls = append(g.calls, openCall{f.id, frame})
 	return nil
 }
+
+// enough reports whether as many calls were recorded as were asked for.
+func (p *probes) enough() bool { return p.opt.MaxCalls > 0 && p.out.calls >= p.opt.MaxCalls }
 
 // left records a return. One whose call was not recorded is none.
 func (p *probes) left(r *seen, f *traced) error {
@@ -319,14 +326,14 @@ func (p *probes) left(r *seen, f *traced) error {
 	}
 	frame := uint64(r.Frame)
 	if !g.close(frame, f.id) {
-		if p.opt.MaxDepth == 0 {
+		if p.opt.MaxDepth == 0 && !p.enough() {
 			p.unmatched++
 		}
 		return nil
 	}
 	p.roots = f.plan.ResultRoots(p.roots[:0], &p.regs)
 	raw := recording.Raw{Kind: recording.KindReturn, Function: f.id, Goroutine: g.id, Time: r.now, Frame: frame}
-	return p.appendValues(&raw, f.plan.Function.Results)
+	return p.appendValues(&raw, &p.capturer, f.plan.Function.Results)
 }
 
 // word reads eight bytes of what the record holds.

@@ -58,29 +58,57 @@ func TestEnginesAgree(t *testing.T) {
 	} {
 		t.Run(c.fixture, func(t *testing.T) {
 			path := fixture(t, c.fixture)
-			b := record(t, Options{Target: path, Args: c.args})
+			b := record(t, Options{Target: path, Args: c.args, Engine: EngineBreakpoint})
 			p := record(t, Options{Target: path, Args: c.args, Engine: EngineProbe})
-			want, got := b.stories(), p.stories()
-			if !sameStories(got, want) {
-				for i := range max(len(got), len(want)) {
-					var g, w string
-					if i < len(got) {
-						g = got[i]
-					}
-					if i < len(want) {
-						w = want[i]
-					}
-					if g != w {
-						t.Errorf("probes:\n%.3000s\nbreakpoints:\n%.3000s", g, w)
-						break
-					}
-				}
-			}
-			if p.stdout != b.stdout || p.result.ExitCode != b.result.ExitCode || p.result.Signal != b.result.Signal || p.result.Error != b.result.Error {
-				t.Errorf("probes %+v %q, breakpoints %+v %q", p.result, p.stdout, b.result, b.stdout)
-			}
+			sameStory(t, "probes", p, b)
+			sameStory(t, "both", record(t, everySecond(t, path, c.args)), b)
 			t.Logf("%d events", len(p.events))
 		})
+	}
+}
+
+// everySecond records a program with both engines at once: breakpoints for every second of its functions.
+func everySecond(t *testing.T, path string, args []string) Options {
+	t.Helper()
+	p, err := OpenProgram(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = p.Close() }()
+	opt := Options{Target: path, Args: args}
+	stopping := map[string]bool{}
+	for i, sym := range p.Functions() {
+		if sym.Origin != OriginMain || sym.Reason != "" || sym.NotCode || strings.Contains(sym.Name, "...") {
+			continue
+		}
+		opt.Include = append(opt.Include, sym.Name)
+		stopping[sym.Name] = i%2 == 0
+	}
+	opt.Include = append(opt.Include, "main...")
+	opt.unprobed = func(function string) bool { return stopping[function] }
+	return opt
+}
+
+func sameStory(t *testing.T, how string, p, b *recorded) {
+	t.Helper()
+	want, got := b.stories(), p.stories()
+	if !sameStories(got, want) {
+		for i := range max(len(got), len(want)) {
+			var g, w string
+			if i < len(got) {
+				g = got[i]
+			}
+			if i < len(want) {
+				w = want[i]
+			}
+			if g != w {
+				t.Errorf("%s:\n%.3000s\nbreakpoints:\n%.3000s", how, g, w)
+				break
+			}
+		}
+	}
+	if p.stdout != b.stdout || p.result.ExitCode != b.result.ExitCode || p.result.Signal != b.result.Signal || p.result.Error != b.result.Error {
+		t.Errorf("%s %+v %q, breakpoints %+v %q", how, p.result, p.stdout, b.result, b.stdout)
 	}
 }
 

@@ -45,8 +45,14 @@ func (p *probes) hooks(img *places.Image, recorded []watched) []watched {
 		case "runtime.throw", "runtime.fatal", "runtime.fatalsignal":
 			w.entry.see = p.crashed
 		case "syscall.write", "golang.org/x/sys/unix.write":
-			w.entry = recordHandler{writeCapture(), p.writing}
-			w.exit = recordHandler{&probeCapture{Capture: routine.Capture{Words: []routine.Word{{Reg: asm.RAX}}}}, p.written}
+			w.entry, w.exit = recordHandler{writeCapture(), p.writing}, recordHandler{registers(asm.RAX), p.written}
+		case "internal/syscall/unix.CopyFileRange", "syscall.Splice":
+			w.entry, w.exit = recordHandler{registers(asm.RCX), p.copyingTo(2)}, recordHandler{registers(asm.RAX), p.written}
+		case "syscall.sendfile":
+			w.entry, w.exit = recordHandler{registers(asm.RAX), p.copyingTo(0)}, recordHandler{registers(asm.RAX), p.written}
+		case "syscall.Exec":
+			w.entry = recordHandler{execCapture(), p.replacing}
+			w.exit.see = p.notReplaced
 		case "runtime.write1":
 			if !strings.HasSuffix(f.File, ".s") {
 				continue
@@ -58,6 +64,15 @@ func (p *probes) hooks(img *places.Image, recorded []watched) []watched {
 		list = append(list, w)
 	}
 	return list
+}
+
+// registers records registers.
+func registers(list ...asm.Reg) *probeCapture {
+	c := &probeCapture{}
+	for _, r := range list {
+		c.word(routine.Word{Reg: r})
+	}
+	return c
 }
 
 // behind copies memory behind a register.
@@ -291,19 +306,47 @@ func (p *probes) written(r *seen) error {
 	if g == nil || err != nil || g.write.frame != uint64(r.Frame) {
 		return err
 	}
-	w := g.write
-	g.write = pendingWrite{}
-	n := int64(p.regs.Int[0])
-	if n <= 0 || uint64(n) > w.asked {
-		return nil // nothing was written
+	return p.wrote(g, int64(p.regs.Int[0]), r.now)
+}
+
+// copyingTo returns the handler of functions that let the system copy from one descriptor to another, as onCopy does.
+func (p *probes) copyingTo(register int) func(*seen) error {
+	return func(r *seen) error {
+		if fd := p.regs.Int[register]; fd != 1 && fd != 2 {
+			return nil
+		}
+		g, err := p.goroutine(r)
+		if g == nil || err != nil {
+			return err
+		}
+		g.write = pendingWrite{frame: uint64(r.Frame)}
+		return nil
 	}
-	raw := recording.Raw{Kind: recording.KindOutput, Goroutine: g.id, Time: r.now, Data: w.data}
-	if kept := uint64(len(w.data) - 1); uint64(n) < kept {
-		raw.Data = w.data[:1+n]
-	} else if uint64(n) > kept {
-		raw.Truncated = 1
+}
+
+// maxPath bounds the path of a program that replaces this one.
+const maxPath = 4096
+
+// execCapture records the first argument of func Exec(argv0 string, argv []string, envv []string) (err error).
+func execCapture() *probeCapture {
+	return &probeCapture{Capture: routine.Capture{
+		Words:  []routine.Word{{Reg: asm.RAX}, {Reg: asm.RBX}},
+		Copies: []routine.Copy{{Count: routine.Source{Index: 1}, Scale: 1, Max: maxPath}},
+	}}
+}
+
+// replacing handles the entry of syscall.Exec. Nobody sees the return of one that works.
+func (p *probes) replacing(*seen) error {
+	p.replacement = "another program"
+	if len(p.memory.pieces) > 0 {
+		p.replacement = string(p.memory.pieces[0].bytes)
 	}
-	return p.append(&raw)
+	return nil
+}
+
+func (p *probes) notReplaced(*seen) error {
+	p.replacement = ""
+	return nil
 }
 
 // printCapture records the end of func write1(fd uintptr, p unsafe.Pointer, n int32) int32, which is assembly: its

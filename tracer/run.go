@@ -160,7 +160,7 @@ func (s *session) launch() error {
 		Module: info.Main.Path, Revision: revision(info), Start: time.Now(),
 		Settings: recording.Settings{
 			Include: s.opt.Include, Exclude: s.opt.Exclude, IncludeDeps: s.opt.IncludeDeps,
-			IncludeStdlib: s.opt.IncludeStdlib, MaxDepth: s.opt.MaxDepth, Bounds: s.opt.Bounds, Engine: string(s.engineName()),
+			IncludeStdlib: s.opt.IncludeStdlib, MaxDepth: s.opt.MaxDepth, Bounds: s.opt.Bounds, Engine: string(s.opt.engine()),
 		},
 	}
 	return nil
@@ -211,79 +211,6 @@ func (s *session) record(ctx context.Context) (Result, error) {
 		living: len(s.engine.goroutines),
 	}
 	return result, errors.Join(setupErr, engineErr, s.engine.failure, flushErr, sinkErr)
-}
-
-// arm makes the plans and sets the breakpoints.
-func (s *session) arm() error {
-	memory := newStopMemory(s.process.pid)
-	s.engine = &engine{
-		opt: s.opt, program: s.program, process: s.process, memory: memory, out: s.out,
-		sites: map[uint64]*site{}, goroutines: map[int64]*goroutine{},
-		panicLayout: layoutOfPanic(goMinor(s.run.GoVersion)),
-		capturer: recording.Capturer{
-			Types: s.program.Types(), Bounds: s.opt.Bounds, Memory: memory, Resolver: s.program.Resolver(memory),
-		},
-	}
-	e := s.engine
-	var err error
-	if e.offsets, err = s.program.Offsets(); err != nil {
-		return err
-	}
-	symbols := s.program.Functions()
-	traced, untraced, err := s.filter.choose(symbols, func(*recording.Error) {})
-	if err != nil {
-		return err
-	}
-	if s.opt.Engine == EngineProbe {
-		return s.armProbes(traced, untraced)
-	}
-	for i := range traced {
-		reason := ""
-		if s.inlined[traced[i].Name] {
-			reason = inlinedSome
-		}
-		if err := e.trace(traced[i], reason); err != nil {
-			refused := traced[i]
-			refused.Reason = err.Error()
-			untraced = append(untraced, refused)
-		}
-	}
-	e.hook(symbols)
-	for i := range untraced {
-		sym := &untraced[i]
-		f := recording.Function{
-			Name: sym.Name, Package: sym.Package, Line: sym.Line, Trace: recording.TraceNot, Reason: sym.Reason,
-		}
-		f.ID = s.program.AddFunction(sym.Entry, f)
-		s.untraced = append(s.untraced, f)
-	}
-	s.out.mu.Lock()
-	err = e.define()
-	s.out.mu.Unlock()
-	if err != nil {
-		return err
-	}
-	return e.place()
-}
-
-// trace adds the sites of one function. reason says why some of its calls are missing, "" when none is.
-func (e *engine) trace(sym Symbol, reason string) error {
-	plan, err := e.program.Plan(sym)
-	if err != nil {
-		return err
-	}
-	f := plan.Function
-	f.Trace, f.Reason = recording.TraceBreakpoint, reason
-	t := &traced{
-		id: e.program.AddFunction(sym.Entry, f), plan: plan,
-		floatParams:  anyFloat(e.capturer.Types, f.Params),
-		floatResults: anyFloat(e.capturer.Types, f.Results),
-	}
-	e.at(plan.Entry).entry = t
-	for _, addr := range plan.Returns {
-		e.at(addr).ret = t
-	}
-	return nil
 }
 
 // goMinor returns 26 for "go1.26.8", 0 for what it does not understand.

@@ -9,6 +9,22 @@ import (
 	"smiley/recording"
 )
 
+// Attach is not possible on this platform yet.
+func Attach(ctx context.Context, _ int, opt Options, sink recording.Sink) (Result, error) {
+	return Run(ctx, opt, sink)
+}
+
+// Detach is not possible on this platform: there is nothing to take out.
+func Detach(int) (int, error) {
+	_, err := Run(context.Background(), Options{}, noSink{})
+	return 0, err
+}
+
+type noSink struct{}
+
+func (noSink) Send([]byte) error { return nil }
+func (noSink) Close() error      { return nil }
+
 // Run is not possible on this platform yet: the capture plans and the engine know linux/amd64.
 func Run(_ context.Context, _ Options, sink recording.Sink) (Result, error) {
 	_ = sink.Close()

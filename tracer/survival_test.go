@@ -228,15 +228,18 @@ func (s *refusing) Send(encoded []byte) error {
 // TestSinkRefuses lets the sink fail at the first block, in the middle and at the last: the program runs to its own end
 // as if alone, and what was not stored is counted as dropped.
 func TestSinkRefuses(t *testing.T) {
-	for _, take := range []int{0, 1} {
-		t.Run(fmt.Sprint(take), func(t *testing.T) {
+	for _, c := range []struct {
+		engine Engine
+		take   int
+	}{{EngineAuto, 0}, {EngineBreakpoint, 0}, {EngineBreakpoint, 1}} {
+		t.Run(fmt.Sprint(c.engine, c.take), func(t *testing.T) {
 			stdout, err := os.CreateTemp(t.TempDir(), "stdout")
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer stdout.Close()
-			sink := &refusing{take: take}
-			result, err := Run(context.Background(), Options{Target: fixture(t, "concurrent"), Stdout: stdout}, sink)
+			sink := &refusing{take: c.take}
+			result, err := Run(context.Background(), Options{Target: fixture(t, "concurrent"), Stdout: stdout, Engine: c.engine}, sink)
 			if !errors.Is(err, errRefused) {
 				t.Errorf("error %v", err)
 			}

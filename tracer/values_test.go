@@ -20,7 +20,7 @@ type shownValues struct {
 }
 
 // recordValues runs a program and decodes every value of its calls.
-func recordValues(t *testing.T, target string, engine ...Engine) (calls []*shownValues, stdout string, unreadable uint64) {
+func recordValues(t *testing.T, target string, engine Engine) (calls []*shownValues, stdout string, unreadable uint64) {
 	t.Helper()
 	out, err := os.Create(filepath.Join(t.TempDir(), "stdout"))
 	if err != nil {
@@ -32,9 +32,7 @@ func recordValues(t *testing.T, target string, engine ...Engine) (calls []*shown
 		Target: target, Stdout: out, Bounds: recording.DefaultBounds(),
 		Exclude: []string{"main.work", "main.scatter"}, // they are only in the way
 	}
-	if len(engine) > 0 {
-		opt.Engine = engine[0]
-	}
+	opt.Engine = engine
 	result, err := Run(context.Background(), opt, sink)
 	if err != nil {
 		t.Fatal(err)
@@ -88,7 +86,7 @@ func TestValues(t *testing.T) {
 		"pie":         {"-buildmode=pie"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			calls, stdout, unreadable := recordValues(t, fixture(t, "values", flags...))
+			calls, stdout, unreadable := recordValues(t, fixture(t, "values", flags...), EngineBreakpoint)
 			byFunction := map[string][]*shownValues{}
 			for _, c := range calls {
 				byFunction[c.function] = append(byFunction[c.function], c)

@@ -292,6 +292,8 @@ func state(info *store.RunInfo) (class, text string) {
 		return "broken", string(info.Status)
 	case info.End.Signal != "":
 		return "failed", export.Escape(info.End.Signal)
+	case info.End.ExitCode == recording.ExitUnknown:
+		return "complete", "detached"
 	case info.End.ExitCode != 0:
 		return "failed", "exit " + itoa(info.End.ExitCode)
 	case info.End.Error != "":

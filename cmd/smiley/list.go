@@ -108,6 +108,8 @@ func ending(s *analysis.Summary) string {
 		return s.Signal
 	case s.ExitCode != nil:
 		return "exit " + strconv.Itoa(*s.ExitCode)
+	case s.Status == string(recording.StatusComplete):
+		return "detached"
 	}
 	return s.Status
 }

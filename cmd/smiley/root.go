@@ -143,7 +143,7 @@ its time. The recording is kept in one file and is there when the program is lon
 	flags.StringVar(&a.database, "database", "", "file that holds the recordings (default $SMILEY_DATABASE, else $XDG_DATA_HOME/smiley/smiley.db)")
 	flags.BoolVar(&a.debug, "debug", false, "show the causes of an error")
 	root.AddCommand(
-		a.runCommand(), a.listCommand(), a.showCommand(), a.goroutinesCommand(), a.filesCommand(), a.deleteCommand(),
+		a.runCommand(), a.attachCommand(), a.detachCommand(), a.listCommand(), a.showCommand(), a.goroutinesCommand(), a.filesCommand(), a.deleteCommand(),
 		a.exportCommand(), a.importCommand(), a.replayCommand(), a.statsCommand(), a.serverCommand(), a.versionCommand(),
 		a.recordCommand(), a.pushCommand(), a.keysCommand(),
 	)

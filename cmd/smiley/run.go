@@ -24,8 +24,9 @@ const blocksInFlight = 16
 const signalsInFlight = 16
 
 func (a *app) runCommand() *cobra.Command {
-	options := tracer.Options{Bounds: recording.DefaultBounds()}
-	var buildFlags string
+	capture := newCaptureFlags()
+	var buildFlags, engine string
+	var tags []string
 	var quiet bool
 	var remote remoteFlags
 	command := &cobra.Command{
@@ -39,7 +40,11 @@ started without smiley; signals reach it, and a second SIGINT or SIGTERM kills i
 exits with the program's status (128+n when signal n ended it), or with 125 when smiley itself fails.
 
 By default the functions of the main module are recorded. A pattern names a package ("example.com/m/...") or a function
-("main.(*Cart).Add"), "..." standing for any text; with --include only what it names is recorded.`,
+("main.(*Cart).Add"), "..." standing for any text; with --include only what it names is recorded.
+
+Calls are captured by probes, small pieces of code in the program that cost it less than a tenth of a microsecond. A few functions
+have no room for one; those that --include names without "..." get a breakpoint, which stops the whole program at every call, and
+the others are listed by smiley show.`,
 		Example: `  smiley run ./cmd/server -- --port 8080
   smiley run . --exclude 'example.com/m/log/...'
   smiley run ./server --include 'main.handle...' --include 'example.com/m/db/...'
@@ -51,10 +56,16 @@ By default the functions of the main module are recorded. A pattern names a pack
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			options.Target, options.Args = args[0], args[1:]
-			options.BuildFlags = strings.Fields(buildFlags)
-			if err := checkBounds(&options); err != nil {
+			options, err := capture.traceOptions()
+			if err != nil {
 				return err
+			}
+			options.Target, options.Args = args[0], args[1:]
+			options.BuildFlags, options.Tags = strings.Fields(buildFlags), tags
+			switch options.Engine = tracer.Engine(engine); options.Engine {
+			case tracer.EngineAuto, tracer.EngineProbe, tracer.EngineBreakpoint:
+			default:
+				return recording.Errorf(recording.CodeInvalid, "there is no engine %q", engine).WithHint("--engine auto, probe or breakpoint")
 			}
 			if remote.recorder != "" {
 				return a.runRemote(cmd.Context(), options, quiet, &remote)
@@ -64,37 +75,14 @@ By default the functions of the main module are recorded. A pattern names a pack
 	}
 	flags := command.Flags()
 	flags.StringVar(&buildFlags, "build-flags", "", "further flags for go build, separated by spaces")
-	flags.StringSliceVar(&options.Tags, "tags", nil, "build tags")
-	flags.StringArrayVar(&options.Include, "include", nil, "record what this pattern names, and nothing else (repeatable)")
-	flags.StringArrayVar(&options.Exclude, "exclude", nil, "do not record what this pattern names (repeatable)")
-	flags.BoolVar(&options.IncludeDeps, "include-deps", false, "record the functions of other modules too")
-	flags.BoolVar(&options.IncludeStdlib, "include-stdlib", false, "record the functions of the standard library too")
-	flags.IntVar(&options.MaxDepth, "max-depth", 0, "record calls down to this depth only; 0 is no limit")
-	flags.IntVar(&options.Bounds.StringBytes, "string-bytes", options.Bounds.StringBytes, "bytes to keep of a string")
-	flags.IntVar(&options.Bounds.Elements, "elements", options.Bounds.Elements, "elements to keep of a slice or array")
-	flags.IntVar(&options.Bounds.Follow, "follow", options.Bounds.Follow, "pointers to follow, one behind the other")
+	flags.StringSliceVar(&tags, "tags", nil, "build tags")
+	flags.StringVar(&engine, "engine", string(tracer.EngineAuto), "how calls are captured: auto, probe or breakpoint")
+	capture.register(command)
 	flags.StringVar(&remote.recorder, "remote", "", "send the recording to the recorder at this address (tcp://HOST:PORT or ipc://PATH)")
 	flags.Int64Var(&remote.spoolBytes, "spool-bytes", 4<<30, "with --remote: bytes to keep on disk while the recorder cannot be reached")
 	remote.register(command)
 	flags.BoolVarP(&quiet, "quiet", "q", false, "say nothing unless something is wrong")
 	return command
-}
-
-func checkBounds(options *tracer.Options) error {
-	for _, bound := range []struct {
-		name  string
-		value int
-	}{
-		{"max-depth", options.MaxDepth},
-		{"string-bytes", options.Bounds.StringBytes},
-		{"elements", options.Bounds.Elements},
-		{"follow", options.Bounds.Follow},
-	} {
-		if bound.value < 0 {
-			return recording.Errorf(recording.CodeInvalid, "--%s cannot be %d", bound.name, bound.value).WithHint("give 0 or more")
-		}
-	}
-	return nil
 }
 
 // run records a program into the store, through the channel that a remote recorder would be at the other end of.
@@ -103,7 +91,9 @@ func (a *app) run(ctx context.Context, options tracer.Options, quiet bool) error
 	if err != nil {
 		return err
 	}
-	result, err := a.record(ctx, recordings, options, quiet)
+	result, err := a.record(ctx, recordings, func(sink recording.Sink) (tracer.Result, error) {
+		return a.trace(ctx, options, quiet, sink)
+	})
 	if err == nil && (!quiet || result.Ledger.Dropped > 0) {
 		err = a.sayResult(ctx, recordings.Reader, result)
 	}
@@ -117,8 +107,10 @@ func (a *app) run(ctx context.Context, options tracer.Options, quiet bool) error
 	return err
 }
 
-// record runs the program and keeps its blocks until the last one is committed.
-func (a *app) record(ctx context.Context, recordings *store.Store, options tracer.Options, quiet bool) (tracer.Result, error) {
+// record lets trace record a program and keeps its blocks until the last one is committed.
+func (a *app) record(
+	ctx context.Context, recordings *store.Store, trace func(recording.Sink) (tracer.Result, error),
+) (tracer.Result, error) {
 	sink, receiver := transport.Local(blocksInFlight)
 	kept := make(chan error, 1)
 	go func() {
@@ -127,7 +119,7 @@ func (a *app) record(ctx context.Context, recordings *store.Store, options trace
 			return err
 		})
 	}()
-	result, err := a.trace(ctx, options, quiet, sink)
+	result, err := trace(sink)
 	if failed := <-kept; err == nil {
 		err = failed
 	}
@@ -142,11 +134,18 @@ func (a *app) trace(ctx context.Context, options tracer.Options, quiet bool, sin
 	options.Signals = signals
 	options.Stdin, options.Stdout, options.Stderr = a.files.stdin, a.files.stdout, a.files.stderr
 	options.Warn = a.sayError
-	if counter := newCounter(a.files); counter != nil && !quiet {
-		options.Progress = counter.show
-		defer counter.clear()
-	}
+	defer a.showProgress(&options, quiet)()
 	return tracer.Run(ctx, options, sink)
+}
+
+// showProgress has the options show how far a recording has come, on a terminal. The returned function takes that away.
+func (a *app) showProgress(options *tracer.Options, quiet bool) (clear func()) {
+	counter := newCounter(a.files)
+	if counter == nil || quiet {
+		return func() {}
+	}
+	options.Progress = counter.show
+	return counter.clear
 }
 
 // sayResult is the one line at the end: which run, how much of it there is, and how to look at it.

@@ -1,0 +1,118 @@
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"smiley/recording"
+	"smiley/tracer"
+)
+
+func (a *app) attachCommand() *cobra.Command {
+	capture := newCaptureFlags()
+	var quiet bool
+	var span time.Duration
+	command := &cobra.Command{
+		Use:   "attach PID",
+		Short: "Record a program that is running",
+		Long: `Record a running program from now on, until Ctrl-C, until --for or --calls is over, or until the program ends. It is stopped for some
+milliseconds at the beginning and at the end, and left as it was: every byte of its code is put back.
+
+Calls that had begun before are not recorded, and neither is how the program ends. The program is recorded as it was built: what the
+compiler inlined leaves no calls.
+
+If smiley is killed meanwhile, the program goes on; smiley detach PID then takes the probes out.`,
+		Example: `  smiley attach 4711
+  smiley attach 4711 --for 10s --include 'main.handle...'
+  smiley attach $(pgrep server) --calls 1000000`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			pid, err := parsePID(args[0])
+			if err != nil {
+				return err
+			}
+			options, err := capture.traceOptions()
+			if err != nil {
+				return err
+			}
+			if span < 0 {
+				return recording.Errorf(recording.CodeInvalid, "--for cannot be %s", span).WithHint("give a duration such as 10s")
+			}
+			options.MaxCalls = capture.options.MaxCalls
+			return a.attach(cmd.Context(), pid, options, span, quiet)
+		},
+	}
+	capture.register(command)
+	command.Flags().DurationVar(&span, "for", 0, "detach after this time; 0 is no limit")
+	command.Flags().Uint64Var(&capture.options.MaxCalls, "calls", 0, "detach after this many calls; 0 is no limit")
+	command.Flags().BoolVarP(&quiet, "quiet", "q", false, "say nothing unless something is wrong")
+	return command
+}
+
+func (a *app) detachCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "detach PID",
+		Short: "Take out what a killed smiley left in a running program",
+		Long: `Take out the probes that a smiley that was killed left in a running program. Every byte of its code but the head of the
+runtime's signal handler is put back; that one leads to code that changes nothing any more. A smiley that is alive detaches by
+itself, at Ctrl-C.`,
+		Example: `  smiley detach 4711`,
+		Args:    cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			pid, err := parsePID(args[0])
+			if err != nil {
+				return err
+			}
+			n, err := tracer.Detach(pid)
+			if err != nil {
+				return err
+			}
+			if n == 0 {
+				return a.say("there is nothing of smiley in process %d", pid)
+			}
+			return a.say("process %d is as it was: %d bytes of its code were put back", pid, n)
+		},
+	}
+}
+
+func parsePID(text string) (int, error) {
+	pid, err := strconv.Atoi(text)
+	if err != nil || pid <= 0 {
+		return 0, recording.Errorf(recording.CodeInvalid, "%q is no process id", text).WithHint("pgrep NAME finds one")
+	}
+	return pid, nil
+}
+
+// attach records a running program into the store.
+func (a *app) attach(ctx context.Context, pid int, options tracer.Options, span time.Duration, quiet bool) error {
+	recordings, err := a.openStore(ctx)
+	if err != nil {
+		return err
+	}
+	// A request to end leaves the program; what is under way to the store still gets there.
+	until, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if span > 0 {
+		var cancel context.CancelFunc
+		until, cancel = context.WithTimeout(until, span)
+		defer cancel()
+	}
+	options.Warn = a.sayError
+	result, err := a.record(ctx, recordings, func(sink recording.Sink) (tracer.Result, error) {
+		defer a.showProgress(&options, quiet)()
+		return tracer.Attach(until, pid, options, sink)
+	})
+	if err == nil && (!quiet || result.Ledger.Dropped > 0) {
+		err = a.sayResult(ctx, recordings.Reader, result)
+	}
+	if closed := recordings.Close(); err == nil {
+		err = closed
+	}
+	return err
+}

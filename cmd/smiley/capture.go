@@ -1,0 +1,64 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"smiley/recording"
+	"smiley/tracer"
+)
+
+// captureFlags are the flags of the commands that record: what of a program, and how much of it.
+type captureFlags struct {
+	options tracer.Options
+	onFull  string
+}
+
+func newCaptureFlags() *captureFlags {
+	return &captureFlags{options: tracer.Options{Bounds: recording.DefaultBounds(), RingBytes: defaultRingBytes}}
+}
+
+// defaultRingBytes holds some tens of thousands of calls of a thread.
+const defaultRingBytes = 4 << 20
+
+func (f *captureFlags) register(command *cobra.Command) {
+	flags, options := command.Flags(), &f.options
+	flags.StringArrayVar(&options.Include, "include", nil, "record what this pattern names, and nothing else (repeatable)")
+	flags.StringArrayVar(&options.Exclude, "exclude", nil, "do not record what this pattern names (repeatable)")
+	flags.BoolVar(&options.IncludeDeps, "include-deps", false, "record the functions of other modules too")
+	flags.BoolVar(&options.IncludeStdlib, "include-stdlib", false, "record the functions of the standard library too")
+	flags.IntVar(&options.MaxDepth, "max-depth", 0, "record calls down to this depth only; 0 is no limit")
+	flags.IntVar(&options.Bounds.StringBytes, "string-bytes", options.Bounds.StringBytes, "bytes to keep of a string")
+	flags.IntVar(&options.Bounds.Elements, "elements", options.Bounds.Elements, "elements to keep of a slice or array")
+	flags.IntVar(&options.Bounds.Follow, "follow", options.Bounds.Follow, "pointers to follow, one behind the other")
+	flags.StringVar(&f.onFull, "on-full", "wait", "when events come faster than they can be kept: wait holds the program, drop gives them up and counts them")
+	flags.Int64Var(&options.RingBytes, "ring-bytes", options.RingBytes, "bytes of events that each thread of the program may be ahead")
+}
+
+// traceOptions checks the flags and returns what they say.
+func (f *captureFlags) traceOptions() (tracer.Options, error) {
+	for _, bound := range []struct {
+		name  string
+		value int
+	}{
+		{"max-depth", f.options.MaxDepth},
+		{"string-bytes", f.options.Bounds.StringBytes},
+		{"elements", f.options.Bounds.Elements},
+		{"follow", f.options.Bounds.Follow},
+	} {
+		if bound.value < 0 {
+			return f.options, recording.Errorf(recording.CodeInvalid, "--%s cannot be %d", bound.name, bound.value).WithHint("give 0 or more")
+		}
+	}
+	if f.options.RingBytes < tracer.MinRingBytes || f.options.RingBytes > tracer.MaxRingBytes {
+		return f.options, recording.Errorf(recording.CodeInvalid, "--ring-bytes cannot be %d", f.options.RingBytes).
+			WithHint("give %d to %d", tracer.MinRingBytes, tracer.MaxRingBytes)
+	}
+	switch f.onFull {
+	case "wait":
+	case "drop":
+		f.options.DropWhenFull = true
+	default:
+		return f.options, recording.Errorf(recording.CodeInvalid, "--on-full cannot be %q", f.onFull).WithHint("--on-full wait or drop")
+	}
+	return f.options, nil
+}

@@ -1,0 +1,150 @@
+//go:build linux && amd64
+
+package tracer
+
+import (
+	"fmt"
+
+	"smiley/recording"
+)
+
+// newEngine makes the state that both engines share. The program must be stopped, or not looked at yet.
+func (s *session) newEngine() error {
+	memory := newStopMemory(s.process.pid)
+	s.engine = &engine{
+		opt: s.opt, program: s.program, process: s.process, memory: memory, out: s.out,
+		sites: map[uint64]*site{}, goroutines: map[int64]*goroutine{},
+		panicLayout: layoutOfPanic(goMinor(s.run.GoVersion)),
+		capturer: recording.Capturer{
+			Types: s.program.Types(), Bounds: s.opt.Bounds, Memory: memory, Resolver: s.program.Resolver(memory),
+		},
+	}
+	var err error
+	s.engine.offsets, err = s.program.Offsets()
+	return err
+}
+
+// arm decides how each function is traced, and puts probes and breakpoints into the stopped program.
+func (s *session) arm() error {
+	if err := s.newEngine(); err != nil {
+		return err
+	}
+	symbols := s.program.Functions()
+	traced, untraced, err := s.filter.choose(symbols, func(*recording.Error) {})
+	if err != nil {
+		return err
+	}
+	stopping := traced // the functions that get breakpoints
+	if s.opt.engine() != EngineBreakpoint {
+		refused, err := s.armProbes(traced)
+		switch {
+		case err == nil:
+			var more []Symbol
+			stopping, more = s.breakpointsFor(refused)
+			untraced = append(untraced, more...)
+		case s.opt.engine() == EngineProbe || recording.CodeOf(err) != recording.CodeUnsupported:
+			return err
+		default:
+			warn(s.opt, recording.Errorf(recording.CodeUnsupported, "probes cannot be used here, so that each call stops the program: %w", err).
+				WithHint("--include less of it, or see docs/reference/limits.md"))
+		}
+	}
+	untraced = append(untraced, s.setBreakpoints(symbols, stopping)...)
+	if err := s.noteUntraced(untraced); err != nil {
+		return err
+	}
+	return s.engine.place()
+}
+
+// breakpointsFor divides the functions that probes refused: those that the person named are worth the cost of breakpoints, the
+// others are not.
+func (s *session) breakpointsFor(refused []Symbol) (stopping, untraced []Symbol) {
+	for _, sym := range refused {
+		if s.opt.engine() == EngineAuto && s.filter.named(&sym) {
+			sym.Reason = ""
+			stopping = append(stopping, sym)
+			continue
+		}
+		if s.opt.engine() == EngineAuto {
+			sym.Reason += fmt.Sprintf("; --include '%s' traces it with a breakpoint, which is slow", sym.Name)
+		}
+		untraced = append(untraced, sym)
+	}
+	return stopping, untraced
+}
+
+// setBreakpoints plans the breakpoints of a run and returns the functions that can have none. Beside probes, they are only
+// for the given functions and for what Delve must know of.
+func (s *session) setBreakpoints(symbols, stopping []Symbol) (refused []Symbol) {
+	e := s.engine
+	if s.probes != nil && len(stopping) == 0 {
+		return nil
+	}
+	for _, sym := range stopping {
+		reason := ""
+		if s.inlined[sym.Name] {
+			reason = inlinedSome
+		}
+		if err := e.trace(sym, reason); err != nil {
+			sym.Reason = err.Error()
+			refused = append(refused, sym)
+		}
+	}
+	byName := named(symbols)
+	e.hook(byName, execHooks)
+	if s.probes == nil {
+		e.hook(byName, runtimeHooks)
+		e.hookPrint(byName)
+		return refused
+	}
+	p := s.probes
+	e.rings = func() error {
+		p.drainLocked()
+		return p.engine.failure
+	}
+	return refused
+}
+
+// noteUntraced defines functions that could not be traced, with their reasons.
+func (s *session) noteUntraced(symbols []Symbol) error {
+	for i := range symbols {
+		sym := &symbols[i]
+		f := recording.Function{Name: sym.Name, Package: sym.Package, Line: sym.Line, Trace: recording.TraceNot, Reason: sym.Reason}
+		f.ID = s.program.AddFunction(sym.Entry, f)
+		s.untraced = append(s.untraced, f)
+	}
+	s.out.mu.Lock()
+	defer s.out.mu.Unlock()
+	return s.engine.define()
+}
+
+// drive runs the program to its end with the engines that were armed.
+func (s *session) drive() (ending, error) {
+	switch {
+	case s.probes == nil:
+		return s.engine.run()
+	case len(s.engine.sites) > 0:
+		return s.probes.runBeside()
+	}
+	return s.probes.run()
+}
+
+// trace adds the sites of one function. reason says why some of its calls are missing, "" when none is.
+func (e *engine) trace(sym Symbol, reason string) error {
+	plan, err := e.program.Plan(sym)
+	if err != nil {
+		return err
+	}
+	f := plan.Function
+	f.Trace, f.Reason = recording.TraceBreakpoint, reason
+	t := &traced{
+		id: e.program.AddFunction(sym.Entry, f), plan: plan,
+		floatParams:  anyFloat(e.capturer.Types, f.Params),
+		floatResults: anyFloat(e.capturer.Types, f.Results),
+	}
+	e.at(plan.Entry).entry = t
+	for _, addr := range plan.Returns {
+		e.at(addr).ret = t
+	}
+	return nil
+}
