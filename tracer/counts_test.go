@@ -165,15 +165,20 @@ func compareCounts(t *testing.T, r *recorded, coverDir, sourceDir string, late u
 // by the coverage of the very same run.
 func TestCountsOfFixture(t *testing.T) {
 	for _, name := range []string{"concurrent", "morestack", "loop", "recover", "goexit", "goroutines"} {
-		t.Run(name, func(t *testing.T) {
-			dir := t.TempDir()
-			binary := fixture(t, name, "-cover", "-covermode=atomic", "-coverpkg=./testdata/"+name)
-			r := record(t, Options{Target: binary, Env: append(os.Environ(), "GOCOVERDIR="+dir)})
-			if r.result.Status() != 0 {
-				t.Fatalf("status %d: %s", r.result.Status(), r.stderr)
-			}
-			compareCounts(t, r, dir, "testdata/"+name, r.returnOf("main.main"))
-		})
+		binary := fixture(t, name, "-cover", "-covermode=atomic", "-coverpkg=./testdata/"+name)
+		for engine, opt := range map[string]Options{
+			"breakpoint": {Target: binary, Engine: EngineBreakpoint}, "probe": {Target: binary, Engine: EngineProbe}, "both": everySecond(t, binary, nil),
+		} {
+			t.Run(name+"/"+engine, func(t *testing.T) {
+				dir := t.TempDir()
+				opt.Env = append(os.Environ(), "GOCOVERDIR="+dir)
+				r := record(t, opt)
+				if r.result.Status() != 0 {
+					t.Fatalf("status %d: %s", r.result.Status(), r.stderr)
+				}
+				compareCounts(t, r, dir, "testdata/"+name, r.returnOf("main.main"))
+			})
+		}
 	}
 }
 

@@ -26,6 +26,8 @@ type probes struct {
 	current   seen
 	shift     int64 // from the clock of the rings to that of the run
 	dropped   uint64
+	strays    uint64 // returns whose calls were dropped
+	lossy     bool
 }
 
 // recordHandler turns records of one kind into events.
@@ -44,7 +46,8 @@ type seen struct {
 type watched struct {
 	function    *places.Function
 	entry, exit recordHandler
-	id          recording.FunctionID // 0 for hooks
+	symbol      Symbol
+	traced      *traced // nil for hooks
 }
 
 // armProbes puts probes into the stopped program. It returns the functions that can have none, with their reasons.
@@ -83,15 +86,18 @@ func (s *session) putProbes(
 	if p.installed, err = put(wanted); err != nil {
 		return nil, err
 	}
+	for _, skipped := range p.installed.Skipped {
+		if w := bySite[skipped.Function]; w.traced != nil {
+			w.symbol.Reason = skipped.Reason
+			refused = append(refused, w.symbol)
+			w.traced = nil
+		}
+	}
 	for _, probe := range p.installed.Probes {
 		w := bySite[probe.Function]
 		p.handlers = append(p.handlers, w.entry, w.exit)
-	}
-	for _, skipped := range p.installed.Skipped {
-		if w := bySite[skipped.Function]; w.id != 0 {
-			sym, _ := s.program.FunctionContaining(skipped.Function.Addr + bias)
-			sym.Reason = skipped.Reason
-			refused = append(refused, sym)
+		if w.traced != nil { // not before: what is defined once stays what it is
+			w.traced.id = s.program.AddFunction(w.symbol.Entry, w.traced.plan.Function)
 		}
 	}
 	p.shift = int64(p.installed.Start.Sub(s.out.start))
@@ -118,14 +124,13 @@ func (p *probes) watch(img *places.Image, symbols []Symbol, inlined map[string]b
 			refused = append(refused, sym)
 			continue
 		}
-		described := plan.Function
-		described.Trace = recording.TraceProbe
+		plan.Function.Trace = recording.TraceProbe
 		if inlined[sym.Name] {
-			described.Reason = inlinedSome
+			plan.Function.Reason = inlinedSome
 		}
-		t := &traced{id: p.program.AddFunction(sym.Entry, described), plan: plan}
+		t := &traced{plan: plan}
 		types, bounds := p.capturer.Types, p.opt.Bounds
-		w := watched{function: f, id: t.id}
+		w := watched{function: f, symbol: sym, traced: t}
 		w.entry.capture = compileCapture(types, bounds, plan.Function.Params, plan.args)
 		w.exit.capture = compileCapture(types, bounds, plan.Function.Results, plan.results)
 		w.entry.see = func(r *seen) error { return p.entered(r, t) }
@@ -194,14 +199,14 @@ func (p *probes) pump(over <-chan struct{}) {
 	calibrated, tidied := time.Now(), time.Now()
 	for {
 		now := time.Now()
-		if now.Sub(calibrated) > time.Second {
+		calibrate, tidy := now.Sub(calibrated) > time.Second, now.Sub(tidied) > 100*time.Millisecond
+		if calibrate {
 			calibrated = now
-			p.installed.Clock.Calibrate()
 		}
-		if now.Sub(tidied) > 100*time.Millisecond {
+		if tidy {
 			tidied = now
-			p.installed.TakeBack()
 		}
+		p.upkeep(calibrate, tidy)
 		select {
 		case <-over:
 			p.drain()
@@ -216,6 +221,21 @@ func (p *probes) pump(over <-chan struct{}) {
 		} else {
 			pause.Reset(idle)
 		}
+	}
+}
+
+// upkeep sets the clock right and takes back rings of threads that ended. The breakpoint engine drains, too, so that it locks.
+func (p *probes) upkeep(calibrate, tidy bool) {
+	if !calibrate && !tidy {
+		return
+	}
+	p.out.mu.Lock()
+	defer p.out.mu.Unlock()
+	if calibrate {
+		p.installed.Clock.Calibrate()
+	}
+	if tidy {
+		p.installed.TakeBack()
 	}
 }
 
@@ -259,7 +279,7 @@ func (p *probes) drainLocked() int {
 }
 
 func (p *probes) countDropped() error {
-	n := p.installed.Reader.Dropped()
+	n := p.installed.Reader.Dropped() + p.strays
 	if n == p.dropped {
 		return nil
 	}
@@ -326,7 +346,11 @@ func (p *probes) left(r *seen, f *traced) error {
 	}
 	frame := uint64(r.Frame)
 	if !g.close(frame, f.id) {
-		if p.opt.MaxDepth == 0 && !p.enough() {
+		switch {
+		case p.opt.MaxDepth > 0 || p.enough():
+		case p.losing():
+			p.strays++ // its call was dropped
+		default:
 			p.unmatched++
 		}
 		return nil
@@ -334,6 +358,12 @@ func (p *probes) left(r *seen, f *traced) error {
 	p.roots = f.plan.ResultRoots(p.roots[:0], &p.regs)
 	raw := recording.Raw{Kind: recording.KindReturn, Function: f.id, Goroutine: g.id, Time: r.now, Frame: frame}
 	return p.appendValues(&raw, &p.capturer, f.plan.Function.Results)
+}
+
+// losing reports whether the program has dropped anything yet.
+func (p *probes) losing() bool {
+	p.lossy = p.lossy || p.installed.Reader.Dropped() > 0
+	return p.lossy
 }
 
 // word reads eight bytes of what the record holds.

@@ -55,13 +55,19 @@ func TestEnginesAgree(t *testing.T) {
 		{"crash", []string{"panic"}},
 		{"exit", []string{"7"}},
 		{"morestack", nil},
+		{"crash", []string{"nested"}},
+		{"crash", []string{"nil"}},
 	} {
-		t.Run(c.fixture, func(t *testing.T) {
+		t.Run(strings.Join(append([]string{c.fixture}, c.args...), "-"), func(t *testing.T) {
 			path := fixture(t, c.fixture)
 			b := record(t, Options{Target: path, Args: c.args, Engine: EngineBreakpoint})
 			p := record(t, Options{Target: path, Args: c.args, Engine: EngineProbe})
 			sameStory(t, "probes", p, b)
-			sameStory(t, "both", record(t, everySecond(t, path, c.args)), b)
+			both := record(t, everySecond(t, path, c.args))
+			sameStory(t, "both", both, b)
+			if used := both.traces(); len(used) < min(2, len(b.calls())) {
+				t.Errorf("both engines were to record, and did %v", used)
+			}
 			t.Logf("%d events", len(p.events))
 		})
 	}
@@ -89,6 +95,15 @@ func everySecond(t *testing.T, path string, args []string) Options {
 	return opt
 }
 
+// traces counts the calls by how they were traced.
+func (r *recorded) traces() map[recording.Trace]int {
+	counts := map[recording.Trace]int{}
+	for _, e := range r.of(recording.KindCall) {
+		counts[r.functions[e.Function].Trace]++
+	}
+	return counts
+}
+
 func sameStory(t *testing.T, how string, p, b *recorded) {
 	t.Helper()
 	want, got := b.stories(), p.stories()
@@ -109,6 +124,36 @@ func sameStory(t *testing.T, how string, p, b *recorded) {
 	}
 	if p.stdout != b.stdout || p.result.ExitCode != b.result.ExitCode || p.result.Signal != b.result.Signal || p.result.Error != b.result.Error {
 		t.Errorf("%s %+v %q, breakpoints %+v %q", how, p.result, p.stdout, b.result, b.stdout)
+	}
+}
+
+// TestBreakpointsByName records a program with functions that take no probe: they are named with the reason, unless an include
+// gives their names; then breakpoints record them beside the probes.
+func TestBreakpointsByName(t *testing.T) {
+	path := fixture(t, "loop")
+	b := record(t, Options{Target: path, Engine: EngineBreakpoint})
+	without := record(t, Options{Target: path})
+	if len(without.result.Untraced) == 0 {
+		t.Skip("probes fit every function of the fixture")
+	}
+	names := []string{"main.main", "main.empty", "main.countdown"}
+	for _, f := range without.result.Untraced {
+		names = append(names, f.Name)
+		if defined := without.functions[f.ID]; defined.Trace != recording.TraceNot || defined.Reason != f.Reason {
+			t.Errorf("recorded as %+v", defined)
+		}
+		if !strings.Contains(f.Reason, "--include '"+f.Name+"'") || without.calls()[f.Name] > 0 {
+			t.Errorf("%s: %q, %d calls", f.Name, f.Reason, without.calls()[f.Name])
+		}
+	}
+	with := record(t, Options{Target: path, Include: names})
+	sameStory(t, "both", with, b)
+	if used := with.traces(); used[recording.TraceProbe] == 0 || used[recording.TraceBreakpoint] == 0 || len(with.result.Untraced) > 0 {
+		t.Errorf("traced %v, not %v", used, with.result.Untraced)
+	}
+	only := record(t, Options{Target: path, Include: names, Engine: EngineProbe})
+	if used := only.traces(); used[recording.TraceBreakpoint] > 0 || len(only.result.Untraced) != len(without.result.Untraced) {
+		t.Errorf("traced %v, not %v", used, only.result.Untraced)
 	}
 }
 

@@ -127,16 +127,34 @@ func tryRecord(t *testing.T, opt Options) (*recorded, error) {
 		opt.Warn = func(e *recording.Error) { t.Logf("warning: %s", e.Message) }
 	}
 	sink := &blocks{}
+	return tryRecordInto(t, opt, sink, sink)
+}
+
+// recordInto is record with a sink of one's own; kept are the blocks that it keeps.
+func recordInto(t *testing.T, opt Options, sink recording.Sink, kept *blocks) *recorded {
+	t.Helper()
+	opt.Bounds = recording.DefaultBounds()
+	r, err := tryRecordInto(t, opt, sink, kept)
+	if err != nil {
+		t.Fatalf("recording %s: %v", opt.Target, err)
+	}
+	return r
+}
+
+func tryRecordInto(t *testing.T, opt Options, sink recording.Sink, kept *blocks) (*recorded, error) {
+	t.Helper()
 	result, err := Run(context.Background(), opt, sink)
-	if !sink.closed {
+	if !kept.closed {
 		t.Error("the sink was not closed")
 	}
 	if err != nil {
 		return &recorded{result: result}, err
 	}
-	r := readBack(t, sink.all)
+	r := readBack(t, kept.all)
 	r.result = result
-	r.stdout, r.stderr = contents(t, opt.Stdout), contents(t, opt.Stderr)
+	if opt.Stdout != nil && opt.Stderr != nil {
+		r.stdout, r.stderr = contents(t, opt.Stdout), contents(t, opt.Stderr)
+	}
 	r.checkLedger(t)
 	return r, nil
 }

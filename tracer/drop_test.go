@@ -1,0 +1,73 @@
+//go:build linux && amd64
+
+package tracer
+
+import (
+	"encoding/binary"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"smiley/internal/stress"
+	"smiley/recording"
+)
+
+// lateSink takes no block until the program has printed what says that it has finished: whatever finds no room until then is
+// dropped.
+type lateSink struct {
+	*blocks
+	stdout string
+	waited bool
+}
+
+func (s *lateSink) Send(encoded []byte) error {
+	for !s.waited {
+		printed, err := os.ReadFile(s.stdout)
+		if err != nil {
+			return err
+		}
+		if s.waited = strings.Contains(string(printed), "finished"); !s.waited {
+			time.Sleep(time.Millisecond) // between looks at a file
+		}
+	}
+	return s.blocks.Send(encoded)
+}
+
+// TestStressDropsAreCounted has a program write far more than there is room for: it does not wait, and the calls and returns that
+// are kept and those that gaps count are all there were.
+func TestStressDropsAreCounted(t *testing.T) {
+	const calls = 300_000
+	times := stress.Times(1, 20)
+	var stored, dropped uint64
+	for range times {
+		sink := &lateSink{blocks: &blocks{}, stdout: filepath.Join(t.TempDir(), "stdout")}
+		stdout, err := os.Create(sink.stdout)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := recordInto(t, Options{
+			Target: fixture(t, "many"), Args: []string{fmt.Sprint(calls)}, Include: []string{"main.step", "main.inner"},
+			DropWhenFull: true, RingBytes: MinRingBytes, Stdout: stdout,
+		}, sink, sink.blocks)
+		stdout.Close()
+		kept := uint64(len(r.of(recording.KindCall)) + len(r.of(recording.KindReturn)))
+		var missing uint64
+		for _, e := range r.of(recording.KindGap) {
+			missing += binary.LittleEndian.Uint64(e.Data)
+		}
+		l := r.result.Ledger
+		if !l.Balances() || l.Dropped != missing || missing == 0 {
+			t.Errorf("gaps of %d events, ledger %+v", missing, l)
+		}
+		// Besides calls and returns, what the program prints and its goroutines make records.
+		const others = 100
+		if all := kept + missing; all < 4*calls || all > 4*calls+others {
+			t.Errorf("%d kept and %d missing, of %d", kept, missing, 4*calls)
+		}
+		stored, dropped = stored+l.Stored, dropped+l.Dropped
+	}
+	stress.Row(t, "a full ring drops", times, fmt.Sprintf("%d events stored, %d dropped, all accounted for", stored, dropped))
+}
