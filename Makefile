@@ -43,6 +43,7 @@ test: setup-test check-format check-vet check-lint check-vulnerabilities check-m
 bench: setup-build ## the benchmarks behind docs/explanation/performance.md
 	$(GO) test -run '^$$' -bench . -benchmem -timeout 60m ./bench/...
 	$(GO) run ./bench/record
+	$(GO) run ./bench/probes
 
 stress: setup-build ## the tests again, ten times each and in random order, and every fuzz test for a minute
 	@$(GO) test -race -shuffle=on -count=10 -timeout 60m ./...

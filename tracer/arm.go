@@ -34,6 +34,7 @@ func (s *session) arm() error {
 	if err != nil {
 		return err
 	}
+	before := len(untraced)
 	stopping := traced // the functions that get breakpoints
 	if s.opt.engine() != EngineBreakpoint {
 		refused, err := s.armProbes(traced)
@@ -50,6 +51,7 @@ func (s *session) arm() error {
 		}
 	}
 	untraced = append(untraced, s.setBreakpoints(symbols, stopping)...)
+	s.traced = len(traced) - (len(untraced) - before)
 	if err := s.noteUntraced(untraced); err != nil {
 		return err
 	}

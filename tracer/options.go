@@ -68,6 +68,7 @@ type Result struct {
 	Signal   string // "SIGKILL"; "" when the program exited by itself
 	Error    string // text of the panic or fatal error that ended it; "" when none
 	Calls    uint64
+	Traced   int // functions that had probes or breakpoints
 	Ledger   recording.Ledger
 	// Untraced are the functions that were asked for and could not be traced, each with its reason.
 	Untraced []recording.Function

@@ -69,6 +69,7 @@ type session struct {
 	probes   *probes // nil: breakpoints
 	out      *pipeline
 	run      recording.Run
+	traced   int // functions with probes or breakpoints
 	untraced []recording.Function
 	inlined  map[string]bool // names of functions that were inlined at some of their calls
 }
@@ -206,7 +207,8 @@ func (s *session) record(ctx context.Context) (Result, error) {
 	ledger, calls, sinkErr := s.out.finish(last)
 	ledger.Untraced = uint64(len(s.untraced))
 	result := Result{
-		Run: s.run.ID, ExitCode: end.code, Signal: last.Signal, Error: message, Calls: calls, Ledger: ledger, Untraced: s.untraced,
+		Run: s.run.ID, ExitCode: end.code, Signal: last.Signal, Error: message, Calls: calls, Traced: s.traced,
+		Ledger: ledger, Untraced: s.untraced,
 		unmatched: s.engine.unmatched, repeated: s.engine.repeated, idle: s.engine.idle,
 		living: len(s.engine.goroutines),
 	}

@@ -1,0 +1,193 @@
+//go:build linux && amd64
+
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"smiley/recording"
+	"smiley/tracer"
+)
+
+func median(values []float64) float64 {
+	sorted := slices.Sorted(slices.Values(values))
+	return sorted[len(sorted)/2]
+}
+
+// sustain keeps every call of a program that does nothing else, for a minute, in a process of its own.
+func sustain(ctx context.Context, s settings) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	database := filepath.Join(s.dir, "sustain.db")
+	cmd := exec.CommandContext(ctx, self, "-record", database, s.target, "sustain", strconv.Itoa(s.seconds))
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return fmt.Errorf("%w: %s", err, stderr.String())
+	}
+	f := figures(string(out))
+	usage, _ := cmd.ProcessState.SysUsage().(*syscall.Rusage)
+	info, err := os.Stat(database)
+	if err != nil {
+		return err
+	}
+	// The functions that call are recorded, too.
+	if own := f["calls"]; f["recorded"] < own || f["recorded"] > own+100 {
+		return fmt.Errorf("%.0f calls made, %.0f recorded", own, f["recorded"])
+	}
+	table(fmt.Sprintf("Kept from program to SQLite, %.0f s, program, tracer and store on the same processors", f["seconds"]),
+		[]string{"calls", "calls/s (goal 3 M)", "lost", "bytes a call", "peak memory of tracer and store (goal 256 MiB)"},
+		[]string{
+			fmt.Sprintf("%.1f M", f["recorded"]/1e6), fmt.Sprintf("%.2f M", f["recorded"]/f["seconds"]/1e6), fmt.Sprintf("%.0f", f["dropped"]),
+			fmt.Sprintf("%.1f", float64(info.Size())/f["recorded"]), fmt.Sprintf("%d MiB", usage.Maxrss>>10),
+		})
+	return nil
+}
+
+// server measures the requests a second of a web server, its load on the same machine.
+func server(ctx context.Context, s settings) error {
+	seconds := strconv.Itoa(max(2, s.seconds/12))
+	var plain, traced []float64
+	var ratio []float64
+	for i := range rounds {
+		p, err := requests(ctx, s, seconds, func(out *os.File) error {
+			cmd := exec.CommandContext(ctx, s.target, "server", "0")
+			cmd.Stdout = out
+			return cmd.Run()
+		})
+		if err != nil {
+			return err
+		}
+		t, err := requests(ctx, s, seconds, func(out *os.File) error {
+			return recordTo(ctx, filepath.Join(s.dir, fmt.Sprintf("server-%d.db", i)), tracer.Options{
+				Target: s.target, Args: []string{"server", "0"}, Engine: tracer.EngineProbe, Stdout: out,
+			})
+		})
+		if err != nil {
+			return err
+		}
+		plain, traced, ratio = append(plain, p), append(traced, t), append(ratio, t/p)
+	}
+	table("net/http with JSON, all functions of the main module recorded",
+		[]string{"requests/s untraced", "recorded", "share (goal 90 %)"},
+		[]string{fmt.Sprintf("%.0f", median(plain)), fmt.Sprintf("%.0f", median(traced)), fmt.Sprintf("%.0f %%", 100*median(ratio))})
+	return nil
+}
+
+// recordTo is record for a program whose output somebody reads meanwhile.
+func recordTo(ctx context.Context, database string, opt tracer.Options) error {
+	_, err := recordWith(ctx, database, opt)
+	return err
+}
+
+// requests runs a server, and the load beside it.
+func requests(ctx context.Context, s settings, seconds string, serve func(stdout *os.File) error) (float64, error) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return 0, err
+	}
+	defer r.Close() //nolint:errcheck // only read
+	served := make(chan error, 1)
+	go func() {
+		served <- errors.Join(serve(w), w.Close())
+	}()
+	url, err := bufio.NewReader(r).ReadString('\n')
+	if err != nil {
+		return 0, errors.Join(err, <-served)
+	}
+	out, err := output(ctx, s.target, "load", seconds, strings.TrimSpace(url))
+	return figures(out)["requests"], errors.Join(err, <-served)
+}
+
+// startup measures how much later a large program answers when all of its functions are recorded.
+func startup(ctx context.Context, s settings) error {
+	program := filepath.Join(s.dir, "go")
+	if out, err := exec.CommandContext(ctx, "go", "build", "-o", program, "cmd/go").CombinedOutput(); err != nil {
+		return fmt.Errorf("%w: %s", err, out)
+	}
+	var plain, traced []float64
+	functions := 0
+	for i := range rounds {
+		begin := time.Now()
+		if _, err := output(ctx, program, "version"); err != nil {
+			return err
+		}
+		plain = append(plain, time.Since(begin).Seconds()*1e3)
+		r, err := record(ctx, filepath.Join(s.dir, fmt.Sprintf("startup-%d.db", i)), tracer.Options{
+			Target: program, Args: []string{"version"}, Engine: tracer.EngineProbe, IncludeDeps: true, IncludeStdlib: true,
+		})
+		if err != nil {
+			return err
+		}
+		traced = append(traced, r.took.Seconds()*1e3)
+		functions = r.Traced
+	}
+	table("`go version`, every function recorded",
+		[]string{"functions", "untraced", "recorded", "added (goal 300 ms for 10,000 functions)"},
+		[]string{
+			strconv.Itoa(functions), fmt.Sprintf("%.0f ms", median(plain)), fmt.Sprintf("%.0f ms", median(traced)),
+			fmt.Sprintf("%.0f ms", median(traced)-median(plain)),
+		})
+	return nil
+}
+
+// attach measures for how long a running program stands still, as it sees it itself.
+func attach(ctx context.Context, s settings) error {
+	var plain, traced []float64
+	for i := range rounds {
+		out, err := output(ctx, s.target, "gaps", "2000")
+		if err != nil {
+			return err
+		}
+		plain = append(plain, figures(out)["longest"]/1e3)
+		longest, err := attached(ctx, s, filepath.Join(s.dir, fmt.Sprintf("attach-%d.db", i)))
+		if err != nil {
+			return err
+		}
+		traced = append(traced, longest/1e3)
+	}
+	table("Attaching to a running program and leaving it: the longest time it stood still",
+		[]string{"untraced", "attached and left (goal 50 ms)", "worst of all"},
+		[]string{fmt.Sprintf("%.1f ms", median(plain)), fmt.Sprintf("%.1f ms", median(traced)), fmt.Sprintf("%.1f ms", slices.Max(traced))})
+	return nil
+}
+
+func attached(ctx context.Context, s settings, database string) (float64, error) {
+	cmd := exec.CommandContext(ctx, s.target, "gaps", "3000")
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		return 0, err
+	}
+	if err := cmd.Start(); err != nil {
+		return 0, err
+	}
+	lines := bufio.NewReader(stdout)
+	if _, err := lines.ReadString('\n'); err != nil {
+		return 0, err
+	}
+	until, cancel := context.WithTimeout(ctx, 1500*time.Millisecond)
+	defer cancel()
+	_, err = keep(ctx, database, func(sink recording.Sink) (tracer.Result, error) {
+		return tracer.Attach(until, cmd.Process.Pid, tracer.Options{Bounds: recording.DefaultBounds(), Include: []string{"main.pair", "main.line", "main.total"}}, sink)
+	})
+	if err != nil {
+		return 0, err
+	}
+	last, err := lines.ReadString('\n')
+	return figures(last)["longest"], errors.Join(err, cmd.Wait())
+}
