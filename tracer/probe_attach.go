@@ -72,6 +72,40 @@ func Detach(pid int) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	if err := unowned(pid); err != nil {
+		return 0, err
+	}
+	return takeOver(pid, img)
+}
+
+// unowned makes sure that no living tracer is at work in a program. One that is attaching traces it until it has mapped the
+// shared memory, so the order of the questions matters.
+func unowned(pid int) error {
+	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	for line := range strings.Lines(string(status)) {
+		var tracer int
+		if n, _ := fmt.Sscanf(line, "TracerPid: %d", &tracer); n == 1 && tracer != 0 {
+			return recording.Errorf(recording.CodeLocked, "process %d is being traced by process %d", pid, tracer).
+				WithHint("a program has one tracer at a time: end that one first")
+		}
+	}
+	owner, err := install.Owner(pid)
+	if err != nil || owner == 0 {
+		return err
+	}
+	return recording.Errorf(recording.CodeLocked, "process %d is being recorded by process %d", pid, owner).
+		WithHint("kill -INT %d lets that one finish its recording and take its probes out", owner)
+}
+
+// takeOver takes out what a tracer that died left in the program, and returns how many bytes of code that were.
+func takeOver(pid int, img *places.Image) (int, error) {
+	left, err := install.Left(pid, img)
+	if err != nil || !left {
+		return 0, err
+	}
+	if err := unowned(pid); err != nil { // it may have come meanwhile
+		return 0, err
+	}
 	return install.Clean(pid, img)
 }
 
@@ -87,6 +121,9 @@ func (s *session) find(pid int) (*places.Image, uint64, error) {
 	path, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid))
 	if err != nil {
 		return nil, 0, noProcess(pid, err)
+	}
+	if err := unowned(pid); err != nil {
+		return nil, 0, err
 	}
 	file := fmt.Sprintf("/proc/%d/exe", pid) // also when the file was replaced meanwhile
 	s.target = &target{path: file, argv0: path, name: path, cleanup: func() {}}
@@ -135,6 +172,9 @@ func (s *session) armAttached(pid int, img *places.Image, bias uint64) error {
 	}
 	traced, untraced, err := s.filter.choose(s.program.Functions(), func(*recording.Error) {})
 	if err != nil {
+		return err
+	}
+	if _, err := takeOver(pid, img); err != nil {
 		return err
 	}
 	refused, err := s.putProbes(img, bias, traced, func(wanted []install.Probe) (*install.Process, error) {

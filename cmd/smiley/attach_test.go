@@ -1,0 +1,98 @@
+//go:build linux && amd64
+
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"smiley/internal/stress"
+)
+
+// busyProgram is a program that checks its own arithmetic in eight goroutines.
+type busyProgram struct {
+	pid string
+	end func() string // ends it and returns what it found
+}
+
+func startBusy(t *testing.T) busyProgram {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), "busy")
+	if out, err := exec.Command("go", "build", "-o", binary, "../../tracer/probe/install/testdata/busy").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	command := exec.Command(binary)
+	in, err := command.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := command.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = command.Process.Kill() })
+	lines := bufio.NewReader(out)
+	if line, err := lines.ReadString('\n'); line != "ready\n" {
+		t.Fatalf("%q %v", line, err)
+	}
+	return busyProgram{strconv.Itoa(command.Process.Pid), func() string {
+		_ = in.Close()
+		rest, _ := io.ReadAll(lines)
+		if err := command.Wait(); err != nil {
+			t.Errorf("the program ended with %v", err)
+		}
+		return string(rest)
+	}}
+}
+
+// TestStressTracerKilledAttached kills an attached smiley again and again. While it lives, nobody else may attach or detach;
+// when it is dead, one round cleans with detach and the next one attaches at once, and the program never errs.
+func TestStressTracerKilledAttached(t *testing.T) {
+	program := startBusy(t)
+	database := filepath.Join(t.TempDir(), "runs.db")
+	smiley := func(args ...string) (string, error) {
+		out, err := exec.Command("smiley", args...).CombinedOutput()
+		return string(out), err
+	}
+	times := stress.Times(4, 100)
+	for round := range times {
+		tracer := exec.Command("smiley", "attach", program.pid, "--quiet", "--database", database)
+		if err := tracer.Start(); err != nil {
+			t.Fatal(err)
+		}
+		owner := fmt.Sprintf("is being recorded by process %d\n", tracer.Process.Pid)
+		within(t, "smiley to be attached", func() bool {
+			out, err := smiley("detach", program.pid)
+			return err != nil && strings.Contains(out, owner)
+		})
+		if out, err := smiley("attach", program.pid, "--database", database); err == nil || !strings.Contains(out, owner) {
+			t.Errorf("a second attach: %v, %s", err, out)
+		}
+		_ = tracer.Process.Kill()
+		_ = tracer.Wait()
+		if round%2 == 0 {
+			if out, err := smiley("detach", program.pid); err != nil || !strings.Contains(out, "is as it was") {
+				t.Errorf("detach: %v, %s", err, out)
+			}
+			if out, err := smiley("detach", program.pid); err != nil || !strings.Contains(out, "nothing of smiley") {
+				t.Errorf("a second detach: %v, %s", err, out)
+			}
+		}
+	}
+	if out, err := smiley("attach", program.pid, "--calls", "1000", "--database", database); err != nil || !strings.Contains(out, ": 1,000 calls") {
+		t.Errorf("an attach after a dead tracer: %v, %s", err, out)
+	}
+	if out := program.end(); out != "wrong results: 0\n" {
+		t.Errorf("the program says %q", out)
+	}
+	stress.Row(t, "attached smiley killed -9, 8 goroutines", times, "the program went on and was right; cleaned and attached to again")
+}

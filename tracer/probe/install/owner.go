@@ -1,0 +1,89 @@
+//go:build linux && amd64
+
+package install
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"smiley/recording"
+	"smiley/tracer/probe/site"
+)
+
+// Owner returns the process that records pid through probes, 0 when none does that lives: the one that has mapped the same
+// memory. It does not stop the program.
+func Owner(pid int) (int, error) {
+	regions, err := sharedRegions(pid)
+	if err != nil || len(regions) == 0 {
+		return 0, err
+	}
+	all, err := filepath.Glob("/proc/[0-9]*/maps")
+	if err != nil {
+		return 0, recording.Errorf(recording.CodeInternal, "listing processes: %w", err)
+	}
+	for _, path := range all {
+		other, err := strconv.Atoi(filepath.Base(filepath.Dir(path)))
+		if err != nil || other == pid {
+			continue
+		}
+		maps, err := os.ReadFile(path)
+		if err != nil {
+			continue // it ended, or it is another user's: that one could not have attached either
+		}
+		for line := range strings.Lines(string(maps)) {
+			if m, ok := parseShared(line); ok && regions[m.file] && !m.executable {
+				return other, nil
+			}
+		}
+	}
+	return 0, nil
+}
+
+// sharedMapping is a line of a process's mappings that could be one of ours: shared, and of a memfd without a name.
+type sharedMapping struct {
+	file       string // device and inode
+	executable bool
+}
+
+func parseShared(line string) (sharedMapping, bool) {
+	fields := strings.Fields(line)
+	if len(fields) < 6 || len(fields[1]) != 4 || fields[1][3] != 's' || fields[5] != "/memfd:" {
+		return sharedMapping{}, false
+	}
+	return sharedMapping{file: fields[3] + " " + fields[4], executable: fields[1][2] == 'x'}, true
+}
+
+// sharedRegions lists the memory that tracers shared with a program, those that are gone too: routines are never unmapped.
+func sharedRegions(pid int) (map[string]bool, error) {
+	maps, err := os.ReadFile(fmt.Sprintf("/proc/%d/maps", pid))
+	if err != nil {
+		return nil, recording.Errorf(recording.CodePermission, "reading the mappings of process %d: %w", pid, err).
+			WithHint("try as its user, or as root")
+	}
+	regions := map[string]bool{}
+	for line := range strings.Lines(string(maps)) {
+		if m, ok := parseShared(line); ok && m.executable {
+			regions[m.file] = true
+		}
+	}
+	return regions, nil
+}
+
+// Left reports whether a tracer that died left something in a program's code. It does not stop the program. A living tracer's
+// probes count, too: ask Owner first.
+func Left(pid int, img *site.Image) (bool, error) {
+	bias, err := Bias(pid, img)
+	if err != nil {
+		return false, err
+	}
+	p := &Process{Pid: pid}
+	if err := p.open(); err != nil {
+		return false, err
+	}
+	defer func() { _ = p.memory.Close() }()
+	patches, err := differences(p.memory, img, bias)
+	return len(patches) > 0, err
+}
