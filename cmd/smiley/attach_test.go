@@ -4,6 +4,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"os/exec"
@@ -11,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"smiley/internal/stress"
 )
@@ -60,7 +62,9 @@ func TestStressTracerKilledAttached(t *testing.T) {
 	program := startBusy(t)
 	database := filepath.Join(t.TempDir(), "runs.db")
 	smiley := func(args ...string) (string, error) {
-		out, err := exec.Command("smiley", args...).CombinedOutput()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // one that hangs fails, and does not end all tests
+		defer cancel()
+		out, err := exec.CommandContext(ctx, "smiley", args...).CombinedOutput()
 		return string(out), err
 	}
 	times := stress.Times(4, 100)
