@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"math"
 	"math/bits"
+	"slices"
 )
 
 // Reg is a general register, or an XMM register where an instruction asks for one.
@@ -90,6 +91,9 @@ type fixup struct {
 
 // New begins code that will run at addr.
 func New(addr uint64) *Code { return &Code{addr: addr} }
+
+// Grow makes room for n more bytes, so that writing them does not move what is there.
+func (c *Code) Grow(n int) { c.buf = slices.Grow(c.buf, n) }
 
 // PC returns the address of the next instruction.
 func (c *Code) PC() uint64 { return c.addr + uint64(len(c.buf)) }

@@ -33,11 +33,7 @@ func codeSize(plan plan) uint64 {
 
 // routineSize bounds a routine: an entry may hold a return too.
 func routineSize(c routine.Capture) uint64 {
-	n := uint64(512 + 16*len(c.Words) + 24*len(c.Only))
-	for _, k := range c.Copies {
-		n += 320 + 28*uint64(min(k.Max, 256)/16)
-	}
-	return n
+	return uint64(512 + 16*len(c.Words) + 24*len(c.Only) + 128*len(c.Copies))
 }
 
 const (

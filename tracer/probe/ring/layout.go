@@ -47,7 +47,7 @@ const (
 	SavedR11 = 88
 	SavedRDI = 96
 	SavedRSI = 104
-	Recovery = 112 // where a failed copy goes on
+	Link     = 112 // where a copy goes on when it is done
 
 	Tail = 128 // address up to which the tracer has read
 

@@ -5,11 +5,9 @@ import (
 	"smiley/tracer/probe/ring"
 )
 
-// copies generates the copying of bytes behind pointers. Sixteen bytes move at a time through X15, which the Go ABI keeps
-// at zero and which is zeroed again at the end; that may read beyond the last byte, so near the end of a page bytes
-// move one by one. A pointer that leads nowhere faults; the shim sends the thread to the recovery label, and the copy is
-// marked unreadable.
-func (g *Generator) copies(c Capture, held, copying class, origin uint64) {
+// copies generates the copying of bytes behind pointers: for each copy what it needs to know, and a jump to the code that
+// all share. Nothing but that code touches the memory behind a pointer.
+func (g *Generator) copies(c Capture) {
 	// behind[i] is where to go on when the copies that depend on another one end before copy i.
 	behind := make([]Label, len(c.Copies)+1)
 	for i := range behind {
@@ -17,65 +15,18 @@ func (g *Generator) copies(c Capture, held, copying class, origin uint64) {
 	}
 	for i := range c.Copies {
 		g.code.Bind(behind[i])
-		g.copy(c, i, behind[i+1+c.Copies[i].Nested], held, copying, origin)
+		g.copy(c, i, behind[i+1+c.Copies[i].Nested])
 	}
 	g.code.Bind(behind[len(c.Copies)])
 	g.code.ZeroX(R15)
 }
 
 // copy generates one copy. none is where to go on without a copy and without those that depend on it.
-func (g *Generator) copy(c Capture, i int, none Label, held, copying class, origin uint64) {
+func (g *Generator) copy(c Capture, i int, none Label) {
 	a := g.code
 	k := c.Copies[i]
-	empty, lost, done, slow, next := a.NewLabel(), a.NewLabel(), a.NewLabel(), a.NewLabel(), a.NewLabel()
+	ready, lost, back := a.NewLabel(), a.NewLabel(), a.NewLabel()
 	a.Store(At(R13, int32(ring.Items+8*i)), R12)
-	g.operands(c, k, empty, lost)
-	g.crossing(k, slow)
-	if k.Max > unrolled {
-		a.Xor32(R15, R15)
-	}
-	g.mark(copying, origin)
-	if k.Max > unrolled {
-		g.loop()
-	} else {
-		g.straight(k, done)
-	}
-	g.mark(held, origin)
-	a.Bind(done)
-	a.Store(At(R12, 0), RDX)
-	a.AddImm(RDX, 7)
-	a.AndImm(RDX, -8)
-	a.Lea(R12, Indexed(R12, RDX, 1, 8))
-	a.Jmp(next)
-
-	a.Bind(slow)
-	a.Store(At(R12, 0), RDX)
-	g.mark(copying, origin)
-	again := a.NewLabel()
-	a.Bind(again)
-	a.Load8(R15, Indexed(RAX, RDX, 1, -1))
-	a.Store8(Indexed(R12, RDX, 1, 7), R15)
-	a.SubImm(RDX, 1)
-	a.J(NotEqual, again)
-	g.mark(held, origin)
-	a.Load(RDX, At(R12, 0))
-	a.Jmp(done)
-
-	for _, without := range []struct {
-		label  Label
-		length int32
-	}{{lost, -1}, {empty, 0}} {
-		a.Bind(without.label)
-		a.StoreImm(At(R12, 0), without.length)
-		a.AddImm(R12, 8)
-		a.Jmp(none)
-	}
-	a.Bind(next)
-}
-
-// operands loads the pointer into RAX and the number of bytes into RDX, and notes where a fault goes on.
-func (g *Generator) operands(c Capture, k Copy, empty, lost Label) {
-	a := g.code
 	g.load(RAX, c, k.Pointer, lost)
 	if k.Count.Constant {
 		a.MovImm(RDX, uint64(min(k.Scale, k.Max)))
@@ -86,81 +37,34 @@ func (g *Generator) operands(c Capture, k Copy, empty, lost Label) {
 			a.Shr(RDX, 32)
 		}
 		g.bound(k)
-		a.Test(RDX, RDX)
-		a.J(Equal, empty)
 	}
-	a.Test(RAX, RAX)
-	a.J(Equal, empty)
-	// What cannot be a pointer of a program is not tried: a fault costs as much as a system call.
-	a.CmpImm(RAX, 4096)
-	a.J(Below, lost)
-	a.Mov(R15, RAX)
-	a.Shr(R15, 47)
-	a.J(NotEqual, lost)
-	a.LeaLabel(R15, lost)
-	a.Store(At(R13, ring.Recovery), R15)
-}
-
-// crossing leads copies that could read beyond the page in which their last byte lies to the slow way.
-func (g *Generator) crossing(k Copy, slow Label) {
-	a := g.code
-	if k.Max <= unrolled { // for short copies a page that is near is near enough
-		a.Mov(R15, RAX)
-		a.AndImm(R15, 4095)
-		a.CmpImm(R15, int32(4096-(k.Max+15)&^15))
-		a.J(Above, slow)
-		return
+	if k.Pointer.InCopy || k.Count.InCopy {
+		a.Jmp(ready)
+		a.Bind(lost) // what should hold the pointer was not copied: no address is here
+		a.MovImm(RAX, noAddress)
+		a.MovImm(RDX, 1)
+		a.Bind(ready)
 	}
-	fine := a.NewLabel()
-	a.Lea(R15, Indexed(RAX, RDX, 1, 15))
-	a.AndImm(R15, 4095)
-	a.CmpImm(R15, 16) // the last sixteen bytes may begin before the end and reach behind the page's
-	a.J(AboveEqual, fine)
-	a.Jmp(slow)
-	a.Bind(fine)
-}
-
-// unrolled is the length up to which a copy is straight code.
-const unrolled = 256
-
-// straight moves up to k.Max bytes without a counter.
-func (g *Generator) straight(k Copy, done Label) {
-	a := g.code
-	for off := int32(0); off < int32(k.Max); off += 16 {
-		a.LoadX16(R15, At(RAX, off))
-		a.StoreX16(At(R12, 8+off), R15)
-		if off+16 < int32(k.Max) {
-			a.CmpImm(RDX, off+16)
-			a.J(BelowEqual, done)
-		}
+	a.LeaLabel(R15, back)
+	a.Jmp(g.copying)
+	a.Bind(back)
+	if k.Nested > 0 {
+		a.J(Equal, none)
 	}
 }
 
-// loop moves RDX bytes, counting in R15 from zero.
-func (g *Generator) loop() {
-	a := g.code
-	again := a.NewLabel()
-	a.Bind(again)
-	a.LoadX16(R15, Indexed(RAX, R15, 1, 0))
-	a.StoreX16(Indexed(R12, R15, 1, 8), R15)
-	a.AddImm(R15, 16)
-	a.Cmp(R15, RDX)
-	a.J(Below, again)
-}
+// noAddress is one that nothing can lie at.
+const noAddress = 1
 
-// bound turns the number of elements in RDX into bytes, at most Max. A number that cannot be one becomes none.
+// bound turns the number of elements in RDX into bytes, at most Max. One that cannot be is as good as too many: readers see
+// that the length is none.
 func (g *Generator) bound(k Copy) {
 	a := g.code
-	fits, negative := a.NewLabel(), a.NewLabel()
+	fits := a.NewLabel()
 	scale := max(k.Scale, 1)
-	a.Test(RDX, RDX)
-	a.J(Sign, negative)
 	a.CmpImm(RDX, int32(k.Max/scale))
 	a.J(BelowEqual, fits)
 	a.MovImm(RDX, uint64(k.Max/scale))
-	a.Jmp(fits)
-	a.Bind(negative)
-	a.MovImm(RDX, 0)
 	a.Bind(fits)
 	if scale > 1 {
 		a.Imul(RDX, RDX, int32(scale))
@@ -179,4 +83,79 @@ func (g *Generator) load(dst Reg, c Capture, s Source, lost Label) {
 	a.CmpMemImm(At(R15, 0), s.Offset+8)
 	a.J(Less, lost)
 	a.Load(dst, At(R15, 8+s.Offset))
+}
+
+// copyPath generates the code that copies RDX bytes from the address in RAX to the record at R12, behind their number, and
+// goes on at the link in R15, which it keeps in the control page. Flags say Equal when nothing was copied: the number
+// is then zero, or −1 when the address leads nowhere.
+//
+// Sixteen bytes move at a time through X15, which the Go ABI keeps at zero and which is zeroed again at the end; that may
+// read beyond the last byte, so near the end of a page bytes move one by one. A pointer that leads nowhere faults; the
+// shim sends the thread to the label lost.
+func (g *Generator) copyPath() {
+	a := g.code
+	g.copying, g.lost = a.NewLabel(), a.NewLabel()
+	empty, again, done, slow, bytes := a.NewLabel(), a.NewLabel(), a.NewLabel(), a.NewLabel(), a.NewLabel()
+	a.Align(granule)
+	start := a.Len()
+	// A signal at this one instruction finds the link where slow paths have it; from then on it is in the control page.
+	for (a.Len()+4)%granule != 0 {
+		a.Raw(0x90)
+	}
+	a.Bind(g.copying)
+	a.Store(At(R13, ring.Link), R15)
+	g.part(start, indexLinked)
+
+	start = a.Len()
+	a.Test(RDX, RDX)
+	a.J(Equal, empty)
+	a.Test(RAX, RAX)
+	a.J(Equal, empty)
+	// What cannot be a pointer of a program is not tried: a fault costs as much as a system call.
+	a.CmpImm(RAX, 4096)
+	a.J(Below, g.lost)
+	a.Mov(R15, RAX)
+	a.Shr(R15, 47)
+	a.J(NotEqual, g.lost)
+	a.Store(At(R12, 0), RDX)
+	a.Lea(R15, Indexed(RAX, RDX, 1, 15))
+	a.AndImm(R15, 4095)
+	a.CmpImm(R15, 16) // the last sixteen bytes may begin before the end and reach behind the page's
+	a.J(Below, slow)
+	a.Xor32(R15, R15)
+	a.Bind(again)
+	a.LoadX16(R15, Indexed(RAX, R15, 1, 0))
+	a.StoreX16(Indexed(R12, R15, 1, 8), R15)
+	a.AddImm(R15, 16)
+	a.Cmp(R15, RDX)
+	a.J(Below, again)
+	a.Bind(done)
+	a.AddImm(RDX, 7)
+	a.AndImm(RDX, -8)
+	a.Lea(R12, Indexed(R12, RDX, 1, 8))
+	a.Load(R15, At(R13, ring.Link))
+	a.Test(R12, R12) // never zero
+	a.JmpReg(R15)
+
+	a.Bind(slow)
+	a.Bind(bytes)
+	a.Load8(R15, Indexed(RAX, RDX, 1, -1))
+	a.Store8(Indexed(R12, RDX, 1, 7), R15)
+	a.SubImm(RDX, 1)
+	a.J(NotEqual, bytes)
+	a.Load(RDX, At(R12, 0))
+	a.Jmp(done)
+
+	for _, without := range []struct {
+		label  Label
+		length int32
+	}{{g.lost, -1}, {empty, 0}} {
+		a.Bind(without.label)
+		a.StoreImm(At(R12, 0), without.length)
+		a.AddImm(R12, 8)
+		a.Load(R15, At(R13, ring.Link))
+		a.Cmp(R12, R12)
+		a.JmpReg(R15)
+	}
+	g.part(start, indexCopy)
 }

@@ -61,10 +61,12 @@ type Generator struct {
 	meta  []byte   // the shim's table of routines; offset 0 stays empty
 	index []uint32 // for each 16 bytes of code, what the shim has to know
 	out   Program
-	slow  asm.Label
-	now   *routine
-	added int
-	exits []exit
+	slow  asm.Label // the slow path
+	// copying is where bytes behind a pointer are copied, lost where that goes on when the pointer leads nowhere.
+	copying, lost asm.Label
+	now           *routine
+	added         int
+	exits         []exit
 }
 
 // granule is the alignment of routines, and the resolution of the shim's index.
@@ -73,7 +75,9 @@ const granule = 16
 // NewGenerator begins a program of routines.
 func NewGenerator(cfg Config) *Generator {
 	g := &Generator{cfg: cfg, code: asm.New(cfg.Code), meta: make([]byte, 16)}
+	g.code.Grow(int(cfg.Size / 4)) // half of what is reserved: the rest is for the worst
 	g.slowPath()
+	g.copyPath()
 	return g
 }
 
@@ -84,9 +88,7 @@ const (
 	restart     class = iota // no register differs from what it was at the site: go back there
 	saved                    // RAX and RDX lie in the control page at R13: restore them and go back
 	pinned                   // displaced instructions: show the original place, go on here
-	savedCopy                // as saved; a fault goes on at the recovery label
 	pinnedSaved              // a record behind displaced instructions: as pinned
-	pinnedCopy               // as pinned; a fault goes on at the recovery label
 )
 
 // What the index holds in place of the offset of a routine's table, for the parts of the slow path.
@@ -95,6 +97,8 @@ const (
 	indexIntact = 1 // slow path: registers as at the site
 	indexRAX    = 3 // slow path: RAX lies in R12
 	indexSaved  = 5 // slow path: registers lie in the control page
+	indexCopy   = 7 // copying: RAX and RDX lie in the control page, and so does the link
+	indexLinked = 9 // copying, with the link in R15 still
 )
 
 // routine is one routine in the making.

@@ -81,10 +81,10 @@ func (g *Generator) record(number uint32, c Capture, adjust int32, kind site.Kin
 	a := g.code
 	x := exit{slow: a.NewLabel(), start: a.NewLabel(), skip: a.NewLabel(), pin: pin}
 	origin := g.now.site
-	plain, held, copying := restart, saved, savedCopy
+	plain, held := restart, saved
 	if pin != nil {
 		origin = pin.Addr + g.cfg.Bias
-		plain, held, copying = pinned, pinnedSaved, pinnedCopy
+		plain, held = pinned, pinnedSaved
 	}
 	g.mark(plain, origin)
 	a.Bind(x.start)
@@ -120,7 +120,7 @@ func (g *Generator) record(number uint32, c Capture, adjust int32, kind site.Kin
 	}
 	a.AddImm(R12, int32(ring.RecordWords+8*len(c.Words)))
 	if len(c.Copies) > 0 {
-		g.copies(c, held, copying, origin)
+		g.copies(c)
 	}
 	a.Load(RAX, At(R13, ring.SavedRAX))
 	a.Load(RDX, At(R13, ring.SavedRDX))

@@ -44,7 +44,7 @@ func (g *Generator) shim(handler *site.Function) error {
 	a := g.code
 	a.Align(granule)
 	start := a.Len()
-	own, search, found, async := a.NewLabel(), a.NewLabel(), a.NewLabel(), a.NewLabel()
+	own, linked, search, found, async := a.NewLabel(), a.NewLabel(), a.NewLabel(), a.NewLabel(), a.NewLabel()
 	a.Load(RAX, At(RDX, ctxRIP))
 	a.MovImm(RCX, g.cfg.Code)
 	a.Sub(RAX, RCX)
@@ -58,6 +58,11 @@ func (g *Generator) shim(handler *site.Function) error {
 	a.J(Equal, own)
 	a.Mov(R10, R8)
 	a.Load(RAX, At(RDX, ctxR15))
+	a.CmpImm(R10, indexCopy)
+	a.J(NotEqual, linked)
+	a.Load(RAX, At(RDX, ctxR13))
+	a.Load(RAX, At(RAX, ring.Link))
+	a.Bind(linked)
 	a.Sub(RAX, RCX)
 	a.CmpImm(RAX, int32(g.codeMax()))
 	a.JTo(AboveEqual, native)
@@ -118,9 +123,7 @@ func (g *Generator) faults(native uint64, async Label) {
 	}
 	a.Jmp(async)
 	a.Bind(sync)
-	a.CmpImm(R11, int32(savedCopy))
-	a.J(Equal, recovery)
-	a.CmpImm(R11, int32(pinnedCopy))
+	a.CmpImm(R10, indexCopy)
 	a.J(Equal, recovery)
 	a.CmpImm(R11, int32(pinned))
 	a.J(NotEqual, async)
@@ -129,8 +132,7 @@ func (g *Generator) faults(native uint64, async Label) {
 	a.JmpTo(native)
 	a.Bind(recovery)
 	g.count(ring.SharedRecovered)
-	a.Load(R8, At(RDX, ctxR13))
-	a.Load(R8, At(R8, ring.Recovery))
+	a.LeaLabel(R8, g.lost)
 	a.Store(At(RDX, ctxRIP), R8)
 	a.Ret()
 }
@@ -139,7 +141,7 @@ func (g *Generator) faults(native uint64, async Label) {
 func (g *Generator) interrupted(native uint64) {
 	a := g.code
 	stay, restore, restoreTwo, show := a.NewLabel(), a.NewLabel(), a.NewLabel(), a.NewLabel()
-	for _, c := range []class{pinned, pinnedSaved, pinnedCopy} {
+	for _, c := range []class{pinned, pinnedSaved} {
 		a.CmpImm(R11, int32(c))
 		a.J(Equal, stay)
 	}
@@ -149,6 +151,10 @@ func (g *Generator) interrupted(native uint64) {
 	a.CmpImm(R10, indexRAX)
 	rax := a.NewLabel()
 	a.J(Equal, rax)
+	for _, copying := range []int32{indexCopy, indexLinked} {
+		a.CmpImm(R10, copying)
+		a.J(Equal, restoreTwo)
+	}
 	a.CmpImm(R10, 0)
 	a.J(NotEqual, show) // the slow path with nothing to restore
 	a.CmpImm(R11, int32(restart))
