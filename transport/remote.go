@@ -58,7 +58,6 @@ type Remote struct {
 	canceled <-chan struct{}
 	done     chan struct{} // closed when the loop has ended
 	dataOpen bool
-	linkErr  error
 }
 
 // Dial returns a Remote for one run. It does not wait for the recorder: when that cannot be reached, blocks go to the

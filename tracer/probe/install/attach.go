@@ -28,15 +28,9 @@ func Attach(pid int, img *site.Image, probes []Probe, o Options) (*Process, erro
 	if err != nil {
 		return nil, err
 	}
-	var begin time.Time
-	err = whileStopped(pid, func(s *stopped) error {
-		begin = time.Now()
-		return a.install(s)
-	})
-	if err != nil {
+	if err := a.installOutside(pid); err != nil {
 		return nil, err
 	}
-	a.process.Report.Stopped = time.Since(begin)
 	// A preemption request that a thread lost to being stopped would be waited for.
 	if ids, err := threadsOf(pid); err == nil {
 		for _, id := range ids {
@@ -44,6 +38,50 @@ func Attach(pid int, img *site.Image, probes []Probe, o Options) (*Process, erro
 		}
 	}
 	return a.process, nil
+}
+
+// routinesPatience bounds the waiting for threads to leave the routines of a tracer that died: they wait no longer than
+// DefaultPatience for room in its rings.
+const routinesPatience = 2*DefaultPatience + time.Second
+
+// installOutside installs while no thread runs in the routines of a tracer before us. One that does could take a ring of that
+// tracer after it was made to forget its own, and would then wait for room that nobody makes.
+func (a *attachment) installOutside(pid int) error {
+	old, err := sharedRegions(pid)
+	if err != nil {
+		return err
+	}
+	for deadline := time.Now().Add(routinesPatience); ; {
+		busy := false
+		err := whileStopped(pid, func(s *stopped) error {
+			if busy = s.inRoutines(old); busy {
+				return nil
+			}
+			begin := time.Now()
+			err := a.install(s)
+			a.process.Report.Stopped = time.Since(begin)
+			return err
+		})
+		if err != nil || !busy {
+			return err
+		}
+		if time.Now().After(deadline) {
+			return recording.Errorf(recording.CodeLocked, "process %d is still busy with what an earlier tracer left", pid).WithHint("try again")
+		}
+		time.Sleep(time.Millisecond) // a routine takes less than a microsecond; nothing tells when it is left
+	}
+}
+
+// inRoutines reports whether a thread runs in the code of a tracer.
+func (s *stopped) inRoutines(code []sharedMapping) bool {
+	for _, t := range s.threads {
+		for _, m := range code {
+			if t.regs.Rip >= m.from && t.regs.Rip < m.to {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // attachment is an attach in the making.

@@ -189,7 +189,6 @@ func counts(t testing.TB, stderr string) map[string]int {
 
 // pairing pairs returns with calls as rule R6 says.
 type pairing struct {
-	sites  []site.Sites
 	stacks map[int64][]open
 	calls  map[string]int
 	ended  map[string]int

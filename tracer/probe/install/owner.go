@@ -16,9 +16,13 @@ import (
 // Owner returns the process that records pid through probes, 0 when none does that lives: the one that has mapped the same
 // memory. It does not stop the program.
 func Owner(pid int) (int, error) {
-	regions, err := sharedRegions(pid)
-	if err != nil || len(regions) == 0 {
+	code, err := sharedRegions(pid)
+	if err != nil || len(code) == 0 {
 		return 0, err
+	}
+	regions := map[string]bool{}
+	for _, m := range code {
+		regions[m.file] = true
 	}
 	all, err := filepath.Glob("/proc/[0-9]*/maps")
 	if err != nil {
@@ -45,6 +49,7 @@ func Owner(pid int) (int, error) {
 // sharedMapping is a line of a process's mappings that could be one of ours: shared, and of a memfd without a name.
 type sharedMapping struct {
 	file       string // device and inode
+	from, to   uint64
 	executable bool
 }
 
@@ -53,23 +58,25 @@ func parseShared(line string) (sharedMapping, bool) {
 	if len(fields) < 6 || len(fields[1]) != 4 || fields[1][3] != 's' || fields[5] != "/memfd:" {
 		return sharedMapping{}, false
 	}
-	return sharedMapping{file: fields[3] + " " + fields[4], executable: fields[1][2] == 'x'}, true
+	m := sharedMapping{file: fields[3] + " " + fields[4], executable: fields[1][2] == 'x'}
+	_, err := fmt.Sscanf(fields[0], "%x-%x", &m.from, &m.to)
+	return m, err == nil
 }
 
-// sharedRegions lists the memory that tracers shared with a program, those that are gone too: routines are never unmapped.
-func sharedRegions(pid int) (map[string]bool, error) {
+// sharedRegions lists the code that tracers shared with a program, those that are gone too: routines are never unmapped.
+func sharedRegions(pid int) ([]sharedMapping, error) {
 	maps, err := os.ReadFile(fmt.Sprintf("/proc/%d/maps", pid))
 	if err != nil {
 		return nil, recording.Errorf(recording.CodePermission, "reading the mappings of process %d: %w", pid, err).
 			WithHint("try as its user, or as root")
 	}
-	regions := map[string]bool{}
+	var code []sharedMapping
 	for line := range strings.Lines(string(maps)) {
 		if m, ok := parseShared(line); ok && m.executable {
-			regions[m.file] = true
+			code = append(code, m)
 		}
 	}
-	return regions, nil
+	return code, nil
 }
 
 // Left reports whether a tracer that died left something in a program's code. It does not stop the program. A living tracer's

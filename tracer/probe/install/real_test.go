@@ -3,8 +3,8 @@
 package install
 
 import (
+	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 
@@ -15,7 +15,11 @@ import (
 // TestRealPrograms probes every function that rule R1 leaves of programs nobody here wrote: their output and status are
 // what they are without probes.
 func TestRealPrograms(t *testing.T) {
-	goroot := runtime.GOROOT()
+	out, err := exec.Command("go", "env", "GOROOT").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	goroot := strings.TrimSpace(string(out))
 	for _, command := range [][]string{
 		{filepath.Join(goroot, "bin", "gofmt"), "-l", filepath.Join(goroot, "src", "net")},
 		{filepath.Join(goroot, "bin", "go"), "list", "-deps", "net/http"},

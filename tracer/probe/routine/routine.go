@@ -1,9 +1,11 @@
+//lint:file-ignore ST1001 instructions read as instructions
+
 package routine
 
 import (
 	"encoding/binary"
 
-	. "smiley/tracer/probe/asm" //nolint:revive // instructions read as instructions
+	. "smiley/tracer/probe/asm"
 	"smiley/tracer/probe/ring"
 	"smiley/tracer/probe/site"
 )

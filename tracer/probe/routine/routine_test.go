@@ -1,8 +1,9 @@
 package routine
 
 import (
+	"os/exec"
 	"path/filepath"
-	"runtime"
+	"strings"
 	"testing"
 
 	"golang.org/x/arch/x86/x86asm"
@@ -15,7 +16,7 @@ import (
 // generated makes routines for functions of gofmt.
 func generated(t *testing.T) (*Generator, *Program, Config) {
 	t.Helper()
-	img, err := site.Load(filepath.Join(runtime.GOROOT(), "bin", "gofmt"))
+	img, err := site.Load(filepath.Join(goroot(t), "bin", "gofmt"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -188,4 +189,14 @@ func TestTablesCoverRoutines(t *testing.T) {
 			}
 		}
 	}
+}
+
+// goroot is where the go command that builds the tests lies.
+func goroot(t testing.TB) string {
+	t.Helper()
+	out, err := exec.Command("go", "env", "GOROOT").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(out))
 }

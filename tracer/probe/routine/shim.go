@@ -1,7 +1,9 @@
+//lint:file-ignore ST1001 instructions read as instructions
+
 package routine
 
 import (
-	. "smiley/tracer/probe/asm" //nolint:revive // instructions read as instructions
+	. "smiley/tracer/probe/asm"
 	"smiley/tracer/probe/ring"
 	"smiley/tracer/probe/site"
 )

@@ -59,12 +59,11 @@ func Decode(code []byte, addr uint64) (Inst, error) {
 }
 
 type decoder struct {
-	code    []byte
-	pos     int
-	inst    Inst
-	opSize  bool // 66
-	adSize  bool // 67
-	immBits int
+	code   []byte
+	pos    int
+	inst   Inst
+	opSize bool // 66
+	adSize bool // 67
 }
 
 func (d *decoder) byte() (byte, error) {

@@ -4,14 +4,18 @@ import (
 	"bufio"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"testing"
 )
 
 func goBinary(t testing.TB, name string) string {
-	return filepath.Join(runtime.GOROOT(), "bin", name)
+	t.Helper()
+	out, err := exec.Command("go", "env", "GOROOT").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return filepath.Join(strings.TrimSpace(string(out)), "bin", name)
 }
 
 // TestLengthsAgreeWithObjdump compares every instruction boundary of gofmt's text with objdump's, VEX and EVEX included.
