@@ -335,11 +335,10 @@ func (e *engine) drop(goroutine int64, reason string) error {
 
 // define adds the types, functions and files that came up since the last time.
 func (e *engine) define() error {
-	d := e.program.Definitions()
-	if len(d.Types)+len(d.Functions)+len(d.Files)+len(d.Goroutines) == 0 {
+	if !e.program.hasDefinitions() { // nearly always
 		return nil
 	}
-	return e.out.builder.Define(d)
+	return e.out.builder.Define(e.program.Definitions())
 }
 
 // place sets the breakpoints of all sites.

@@ -66,6 +66,12 @@ func (p *Program) Definitions() recording.Definitions {
 	return d
 }
 
+// hasDefinitions reports whether Definitions would return any.
+func (p *Program) hasDefinitions() bool {
+	d := &p.defined.added
+	return len(p.types.added)+len(d.Functions)+len(d.Files)+len(d.Goroutines) > 0
+}
+
 // Resolver returns the Resolver of the program's pointers to code and types; it reads itabs through mem.
 func (p *Program) Resolver(mem recording.Memory) recording.Resolver {
 	return &resolver{program: p, memory: mem, itabs: map[uint64]recording.TypeID{}, words: map[uint64]recording.TypeID{}}
