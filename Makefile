@@ -45,9 +45,17 @@ bench: setup-build ## the benchmarks behind docs/explanation/performance.md
 	$(GO) run ./bench/record
 	$(GO) run ./bench/probes
 
-stress: setup-build ## the tests again, ten times each and in random order, and every fuzz test for a minute
-	@$(GO) test -race -shuffle=on -count=10 -timeout 60m ./...
-	@scripts/fuzz 60s
+stress: setup-build ## every stress test at full length, with a table; all tests ten times in random order; every fuzz test for a minute
+	@table=$$(mktemp)
+	trap 'rm -f "$$table"' EXIT
+	status=0
+	SMILEY_STRESS=1 SMILEY_STRESS_TABLE=$$table $(GO) test -run '^TestStress' -timeout 180m ./... || status=$$?
+	printf '%s, %s processors, Linux %s, %s\n\n| what | times | found |\n|---|---|---|\n' \
+		"$$(date +%F)" "$$(nproc)" "$$(uname -r)" "$$($(GO) env GOVERSION)"
+	cat "$$table"
+	$(GO) test -race -shuffle=on -count=10 -timeout 60m ./... || status=$$?
+	scripts/fuzz 60s || status=$$?
+	exit $$status
 
 docs: ## renew the pages that are generated from the commands
 	$(GO) test ./cmd/smiley -run TestReferenceIsFresh -update
