@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"smiley/analysis"
+	"smiley/web"
 )
 
 const reference = "../../docs/reference"
@@ -91,7 +92,7 @@ func TestContractIsDocumented(t *testing.T) {
 	for heading, object := range map[string]any{
 		"run": analysis.Summary{}, "loss": analysis.Summary{}.Loss, "settings": analysis.Settings{}, "untraced": analysis.Untraced{},
 		"event": analysis.Event{}, "value": analysis.Value{}, "statistics": analysis.Statistics{},
-		"goroutine": analysis.Goroutine{}, "file": analysis.File{}, "version": versions{},
+		"goroutine": analysis.Goroutine{}, "file": analysis.File{}, "report": web.ReportSummary{}, "version": versions{},
 	} {
 		_, section, found := strings.Cut(string(page), "\n## "+heading+"\n")
 		if !found {

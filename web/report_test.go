@@ -1,0 +1,255 @@
+package web
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/net/html"
+
+	"smiley/recording"
+	"smiley/web/webtest"
+)
+
+// parseReport reads the pages of a report by their files' names.
+func parseReport(t *testing.T, folder string) map[string]*html.Node {
+	t.Helper()
+	entries, err := os.ReadDir(folder)
+	check(t, err)
+	pages := map[string]*html.Node{}
+	for _, entry := range entries {
+		if filepath.Ext(entry.Name()) != ".html" {
+			continue
+		}
+		body, err := os.ReadFile(filepath.Join(folder, entry.Name()))
+		check(t, err)
+		pages[entry.Name()], err = html.Parse(bytes.NewReader(body))
+		check(t, err)
+	}
+	return pages
+}
+
+// elements are the elements of a page by id; an id must not be there twice.
+func elements(t *testing.T, page *html.Node) map[string]*html.Node {
+	t.Helper()
+	byID := map[string]*html.Node{}
+	for n := range page.Descendants() {
+		if id := attribute(n, "id"); n.Type == html.ElementNode && id != "" {
+			if byID[id] != nil {
+				t.Errorf("two elements have the id %s", id)
+			}
+			byID[id] = n
+		}
+	}
+	return byID
+}
+
+// checkHarmless checks that a page runs nothing but our script and leads nowhere but to its neighbours.
+func checkHarmless(t *testing.T, name string, page *html.Node) {
+	t.Helper()
+	for n := range page.Descendants() {
+		if n.Type != html.ElementNode {
+			continue
+		}
+		switch n.Data {
+		case "script":
+			if attribute(n, "src") != "keys.js" || n.FirstChild != nil {
+				t.Errorf("%s: a script: %v", name, n.Attr)
+			}
+		case "form", "iframe", "object", "embed", "base":
+			t.Errorf("%s: a %s", name, n.Data)
+		}
+		for _, a := range n.Attr {
+			if strings.HasPrefix(a.Key, "on") || a.Key == "style" {
+				t.Errorf("%s: attribute %s", name, a.Key)
+			}
+			if (a.Key == "href" || a.Key == "src") && (strings.HasPrefix(a.Val, "/") || strings.Contains(a.Val, ":") && !strings.HasPrefix(a.Val, "data:image/svg+xml;")) {
+				t.Errorf("%s: leads to %q", name, a.Val)
+			}
+		}
+	}
+}
+
+func TestReport(t *testing.T) {
+	file, runs := webtest.NewDatabase(t)
+	for i, what := range []string{"friendly", "hostile"} {
+		t.Run(what, func(t *testing.T) {
+			folder := filepath.Join(t.TempDir(), "report")
+			pages := 0
+			summary, err := Report(t.Context(), file, runs[i].ID.String(), folder, ReportOptions{
+				Title: `A <b>title</b>`, Progress: func(n int) { pages = n },
+			})
+			check(t, err)
+			report := parseReport(t, folder)
+			if len(report) != summary.Pages || pages != summary.Pages || len(summary.LeftOut) != 0 || uint64(summary.Calls) != summary.CallsInRun {
+				t.Errorf("%d files, %d pages told, %+v", len(report), pages, summary)
+			}
+			byID := map[string]map[string]*html.Node{}
+			for name, page := range report {
+				byID[name] = elements(t, page)
+			}
+			links := 0
+			for name, page := range report {
+				checkHarmless(t, name, page)
+				for n := range page.Descendants() {
+					href := attribute(n, "href")
+					if n.Data != "a" || href == "" {
+						continue
+					}
+					to, fragment, _ := strings.Cut(href, "#")
+					if report[to] == nil {
+						t.Fatalf("%s leads to %s, which is not there", name, href)
+					}
+					// A return at once is part of its call's row.
+					if fragment != "" && byID[to][fragment] == nil && !strings.HasPrefix(fragment, "e") {
+						t.Errorf("%s leads to %s, which is not on that page", name, href)
+					}
+					links++
+				}
+			}
+			if links < 1000 {
+				t.Errorf("%d links", links)
+			}
+			checkReportDetails(t, report, summary)
+			if body, _ := os.ReadFile(filepath.Join(folder, "index.html")); !bytes.Contains(body, []byte("A &lt;b&gt;title&lt;/b&gt;")) {
+				t.Error("the title is missing, or is markup")
+			}
+		})
+	}
+}
+
+// checkReportDetails checks that the details show every call once, and lead to its page.
+func checkReportDetails(t *testing.T, report map[string]*html.Node, summary *ReportSummary) {
+	t.Helper()
+	calls := map[string]bool{}
+	for name, page := range report {
+		if !strings.HasPrefix(name, "events") || strings.HasPrefix(name, "events-g") {
+			continue
+		}
+		for id, row := range elements(t, page) {
+			if row.Data != "tr" || !hasClass(row, "call") {
+				continue
+			}
+			if calls[id] {
+				t.Errorf("call %s is on two pages", id)
+			}
+			calls[id] = true
+			if report["call-"+id[1:]+".html"] == nil {
+				t.Errorf("call %s has no page", id)
+			}
+		}
+	}
+	if uint64(len(calls)) != summary.CallsInRun {
+		t.Errorf("the details show %d calls of %d", len(calls), summary.CallsInRun)
+	}
+}
+
+func TestReportIsBounded(t *testing.T) {
+	file, runs := webtest.NewDatabase(t)
+	folder := filepath.Join(t.TempDir(), "report")
+	const most = 20
+	summary, err := Report(t.Context(), file, runs[0].ID.String(), folder, ReportOptions{MaxCalls: most})
+	check(t, err)
+	report := parseReport(t, folder)
+	calls := 0
+	for name := range report {
+		if strings.HasPrefix(name, "call-") && !strings.Contains(name, "after") {
+			calls++
+		}
+	}
+	if calls > most || summary.Calls != most || len(summary.LeftOut) < 2 || summary.Events >= summary.EventsIn {
+		t.Errorf("%d calls, %+v", calls, summary)
+	}
+	index, err := os.ReadFile(filepath.Join(folder, "index.html"))
+	check(t, err)
+	for _, left := range summary.LeftOut {
+		if !bytes.Contains(index, []byte(left)) {
+			t.Errorf("the first page does not say: %s", left)
+		}
+	}
+	for name, page := range report {
+		for n := range page.Descendants() {
+			if to, _, _ := strings.Cut(attribute(n, "href"), "#"); n.Data == "a" && to != "" && report[to] == nil {
+				t.Fatalf("%s leads to %s, which is not there", name, to)
+			}
+		}
+	}
+}
+
+func TestReportInOneFile(t *testing.T) {
+	file, runs := webtest.NewDatabase(t)
+	for i, most := range []int{50, 1000} {
+		output := filepath.Join(t.TempDir(), "report.html")
+		summary, err := Report(t.Context(), file, runs[i].ID.String(), output, ReportOptions{SingleFile: true, MaxCalls: most})
+		check(t, err)
+		body, err := os.ReadFile(output)
+		check(t, err)
+		page, err := html.Parse(bytes.NewReader(body))
+		check(t, err)
+		checkHarmless(t, "report.html", page)
+		byID, sections := elements(t, page), 0
+		for n := range page.Descendants() {
+			if hasClass(n, "report-page") {
+				sections++
+			}
+			if n.Data == "script" || n.Data == "link" {
+				t.Errorf("it needs another file: %v", n.Attr)
+			}
+			fragment, ok := strings.CutPrefix(attribute(n, "href"), "#")
+			if n.Data != "a" || !ok {
+				continue
+			}
+			if _, row, _ := strings.Cut(fragment, ".e"); byID[fragment] == nil && parseNumber(row) == 0 {
+				t.Errorf("a link leads to %s, which is not there", fragment)
+			}
+		}
+		if sections != summary.Pages || int64(len(body)) != summary.Bytes {
+			t.Errorf("%d pages in %d bytes, %+v", sections, len(body), summary)
+		}
+		if info, err := os.Stat(output); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%v, %v", info.Mode(), err)
+		}
+	}
+}
+
+func TestReportHarmsNothing(t *testing.T) {
+	file, runs := webtest.NewDatabase(t)
+	run := runs[1].ID.String()
+	place := t.TempDir()
+	check(t, os.WriteFile(filepath.Join(place, "letter"), []byte("dear"), 0o600))
+	for _, options := range []ReportOptions{{}, {Replace: true}} {
+		if _, err := Report(t.Context(), file, run, place, options); recording.CodeOf(err) != recording.CodeInvalid {
+			t.Errorf("a folder that is no report: %v", err)
+		}
+	}
+	report := filepath.Join(place, "report")
+	for _, options := range []ReportOptions{{MaxCalls: 3}, {MaxCalls: 3, Replace: true}, {MaxCalls: 3, Replace: true, SingleFile: true}} {
+		if _, err := Report(t.Context(), file, run, report, options); err != nil {
+			t.Errorf("%+v: %v", options, err)
+		}
+	}
+	if _, err := Report(t.Context(), file, run, report, ReportOptions{}); recording.CodeOf(err) != recording.CodeInvalid {
+		t.Errorf("a report that is there: %v", err)
+	}
+	if _, err := Report(t.Context(), file, "ffffffff", report+"2", ReportOptions{}); recording.CodeOf(err) != recording.CodeNotFound {
+		t.Errorf("no such run: %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	_, err := Report(ctx, file, run, report+"3", ReportOptions{Progress: func(n int) {
+		if n == 5 {
+			cancel()
+		}
+	}})
+	if recording.CodeOf(err) != recording.CodeCanceled {
+		t.Errorf("stopped: %v", err)
+	}
+	entries, err := os.ReadDir(place)
+	check(t, err)
+	if fmt.Sprint(entries) != fmt.Sprint([]string{"- letter", "- report"}) {
+		t.Errorf("left behind: %v", entries)
+	}
+}
