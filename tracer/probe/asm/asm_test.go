@@ -56,6 +56,7 @@ func TestEveryEncoding(t *testing.T) {
 		}{
 			{func(c *Code) { c.Load(a, m) }, func(p uint64) string { return "mov " + names[a] + ", " + memText("qword", m, p) }},
 			{func(c *Code) { c.Load32(a, m) }, func(p uint64) string { return "mov " + name32(a) + ", " + memText("dword", m, p) }},
+			{func(c *Code) { c.LoadS32(a, m) }, func(p uint64) string { return "movsxd " + names[a] + ", " + memText("dword", m, p) }},
 			{func(c *Code) { c.Load16(a, m) }, func(p uint64) string { return "movzx " + name32(a) + ", " + memText("word", m, p) }},
 			{func(c *Code) { c.Load8(a, m) }, func(p uint64) string { return "movzx " + name32(a) + ", " + memText("byte", m, p) }},
 			{func(c *Code) { c.Store(m, a) }, func(p uint64) string { return "mov " + memText("qword", m, p) + ", " + names[a] }},
@@ -224,5 +225,24 @@ func TestUnboundLabelAndFarAddress(t *testing.T) {
 	c.JmpTo(1 << 40)
 	if _, err := c.Bytes(); err == nil {
 		t.Error("a branch over 1 TiB was encoded")
+	}
+}
+
+// TestNop reads what does nothing back: it is as long as asked for, and is nothing else.
+func TestNop(t *testing.T) {
+	for n := range 40 {
+		c := New(0x1000)
+		c.Nop(n)
+		code, err := c.Bytes()
+		if err != nil || len(code) != n {
+			t.Fatalf("%d bytes: %d, %v", n, len(code), err)
+		}
+		for len(code) > 0 {
+			in, err := x86asm.Decode(code, 64)
+			if err != nil || in.Op != x86asm.NOP && in.Op != x86asm.XCHG {
+				t.Fatalf("%d bytes: %v, %v", n, in, err)
+			}
+			code = code[in.Len:]
+		}
 	}
 }

@@ -8,6 +8,9 @@ func (c *Code) Load(dst Reg, m Mem) { c.mem(w(0x8B), dst, m, 0) }
 // Load32 reads four bytes and clears the upper half.
 func (c *Code) Load32(dst Reg, m Mem) { c.mem(n(0x8B), dst, m, 0) }
 
+// LoadS32 loads four bytes and extends their sign.
+func (c *Code) LoadS32(dst Reg, m Mem) { c.mem(w(0x63), dst, m, 0) }
+
 // Load16 reads two bytes and clears the rest.
 func (c *Code) Load16(dst Reg, m Mem) { c.mem(n2(0xB7), dst, m, 0) }
 
@@ -186,3 +189,25 @@ func (c *Code) StoreX(m Mem, x Reg)   { c.mem(op{prefix: 0xF2, escape: true, cod
 func (c *Code) LoadX16(x Reg, m Mem)  { c.mem(n2(0x10), x, m, 0) }
 func (c *Code) StoreX16(m Mem, x Reg) { c.mem(n2(0x11), x, m, 0) }
 func (c *Code) ZeroX(x Reg)           { c.reg(n2(0x57), x, x) }
+
+// Nop appends n bytes that do nothing, in as few instructions as it takes.
+func (c *Code) Nop(n int) {
+	for n > 0 {
+		k := min(n, len(nops))
+		c.Raw(nops[k-1]...)
+		n -= k
+	}
+}
+
+// nops are the instructions that the processor's manuals recommend, by their length.
+var nops = [][]byte{
+	{0x90},
+	{0x66, 0x90},
+	{0x0F, 0x1F, 0x00},
+	{0x0F, 0x1F, 0x40, 0x00},
+	{0x0F, 0x1F, 0x44, 0x00, 0x00},
+	{0x66, 0x0F, 0x1F, 0x44, 0x00, 0x00},
+	{0x0F, 0x1F, 0x80, 0x00, 0x00, 0x00, 0x00},
+	{0x0F, 0x1F, 0x84, 0x00, 0x00, 0x00, 0x00, 0x00},
+	{0x66, 0x0F, 0x1F, 0x84, 0x00, 0x00, 0x00, 0x00, 0x00},
+}

@@ -21,19 +21,13 @@ import (
 	"smiley/tracer/probe/site"
 )
 
-// codeSize bounds the bytes of routines and their tables from above. The routines may take half of it.
+// codeSize bounds the bytes of routines and their tables from above.
 func codeSize(plan plan) uint64 {
-	n := uint64(32 << 10)
+	var size routine.Sizer
 	for i := range plan.sites {
-		p := &plan.probes[i]
-		n += routineSize(p.Args) + uint64(1+len(plan.sites[i].Returns))*routineSize(p.Results)
+		size.Add(&plan.sites[i], plan.probes[i].Args, plan.probes[i].Results)
 	}
-	return (2*n + pageSize - 1) &^ (pageSize - 1)
-}
-
-// routineSize bounds a routine: an entry may hold a return too.
-func routineSize(c routine.Capture) uint64 {
-	return uint64(512 + 16*len(c.Words) + 24*len(c.Only) + 128*len(c.Copies))
+	return (size.Bytes() + pageSize - 1) &^ (pageSize - 1)
 }
 
 const (

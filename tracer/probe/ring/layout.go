@@ -48,6 +48,7 @@ const (
 	SavedRDI = 96
 	SavedRSI = 104
 	Link     = 112 // where a copy goes on when it is done
+	Origin   = 120 // where the record goes on when it is done
 
 	Tail = 128 // address up to which the tracer has read
 

@@ -88,7 +88,7 @@ func (g *Generator) load(dst Reg, c Capture, s Source, lost Label) {
 }
 
 // copyPath generates the code that copies RDX bytes from the address in RAX to the record at R12, behind their number, and
-// goes on at the link in R15, which it keeps in the control page. Flags say Equal when nothing was copied: the number
+// goes on at the link in R15, which it keeps in the control page; the routine's own link lies there, too. Flags say Equal when nothing was copied: the number
 // is then zero, or −1 when the address leads nowhere.
 //
 // Sixteen bytes move at a time through X15, which the Go ABI keeps at zero and which is zeroed again at the end; that may
@@ -100,15 +100,8 @@ func (g *Generator) copyPath() {
 	empty, again, done, slow, bytes := a.NewLabel(), a.NewLabel(), a.NewLabel(), a.NewLabel(), a.NewLabel()
 	a.Align(granule)
 	start := a.Len()
-	// A signal at this one instruction finds the link where slow paths have it; from then on it is in the control page.
-	for (a.Len()+4)%granule != 0 {
-		a.Raw(0x90)
-	}
 	a.Bind(g.copying)
 	a.Store(At(R13, ring.Link), R15)
-	g.part(start, indexLinked)
-
-	start = a.Len()
 	a.Test(RDX, RDX)
 	a.J(Equal, empty)
 	a.Test(RAX, RAX)

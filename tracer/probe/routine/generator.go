@@ -66,7 +66,9 @@ type Generator struct {
 	copying, lost asm.Label
 	now           *routine
 	added         int
-	exits         []exit
+	tails         []tail
+	tailAt        map[string]int // positions in tails
+	key           []byte         // scratch
 }
 
 // granule is the alignment of routines, and the resolution of the shim's index.
@@ -74,7 +76,7 @@ const granule = 16
 
 // NewGenerator begins a program of routines.
 func NewGenerator(cfg Config) *Generator {
-	g := &Generator{cfg: cfg, code: asm.New(cfg.Code), meta: make([]byte, 16)}
+	g := &Generator{cfg: cfg, code: asm.New(cfg.Code), meta: make([]byte, 16, 16+cfg.Size/8), tailAt: map[string]int{}}
 	g.code.Grow(int(cfg.Size / 4)) // half of what is reserved: the rest is for the worst
 	g.slowPath()
 	g.copyPath()
@@ -85,20 +87,21 @@ func NewGenerator(cfg Config) *Generator {
 type class uint8
 
 const (
-	restart     class = iota // no register differs from what it was at the site: go back there
-	saved                    // RAX and RDX lie in the control page at R13: restore them and go back
-	pinned                   // displaced instructions: show the original place, go on here
-	pinnedSaved              // a record behind displaced instructions: as pinned
+	restart class = iota // nothing has been done yet: go back to the site
+	pinned               // displaced instructions, and records behind some: show the original place, go on here
 )
 
-// What the index holds in place of the offset of a routine's table, for the parts of the slow path.
+// What the index holds in place of the offset of a routine's table, for the parts of tails, of copying and of the slow path.
+// They run for the routine that the link leads to.
 const (
-	indexNone   = 0 // the shim itself, or nothing
-	indexIntact = 1 // slow path: registers as at the site
-	indexRAX    = 3 // slow path: RAX lies in R12
-	indexSaved  = 5 // slow path: registers lie in the control page
-	indexCopy   = 7 // copying: RAX and RDX lie in the control page, and so does the link
-	indexLinked = 9 // copying, with the link in R15 still
+	indexNone   = 0  // the shim itself, or nothing
+	indexIntact = 1  // slow path: registers as at the site
+	indexRAX    = 3  // slow path: RAX lies in R12
+	indexSaved  = 5  // slow path: registers lie in the control page
+	indexCopy   = 7  // copying: RAX and RDX lie in the control page, and so does the link
+	indexTail   = 9  // a tail: registers as at the site
+	indexHeld   = 11 // a tail: RAX and RDX lie in the control page, and so does the link
+	indexDone   = 13 // a tail: the record is published
 )
 
 // routine is one routine in the making.
@@ -172,6 +175,12 @@ func check(captures ...Capture) error {
 
 // Finish returns the generated program. handler is the function runtime.sigtramp, at which every Go signal handler begins.
 func (g *Generator) Finish(handler *site.Function) (*Program, error) {
+	for i := range g.tails {
+		g.write(&g.tails[i])
+	}
+	if g.code.Len() > g.codeMax() {
+		return nil, recording.Errorf(recording.CodeInternal, "the routines do not fit into %d bytes", g.codeMax())
+	}
 	if err := g.shim(handler); err != nil {
 		return nil, err
 	}

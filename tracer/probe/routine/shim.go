@@ -46,7 +46,7 @@ func (g *Generator) shim(handler *site.Function) error {
 	a := g.code
 	a.Align(granule)
 	start := a.Len()
-	own, linked, search, found, async := a.NewLabel(), a.NewLabel(), a.NewLabel(), a.NewLabel(), a.NewLabel()
+	own, linked, held, search, found, async := a.NewLabel(), a.NewLabel(), a.NewLabel(), a.NewLabel(), a.NewLabel(), a.NewLabel()
 	a.Load(RAX, At(RDX, ctxRIP))
 	a.MovImm(RCX, g.cfg.Code)
 	a.Sub(RAX, RCX)
@@ -54,17 +54,21 @@ func (g *Generator) shim(handler *site.Function) error {
 	a.JTo(AboveEqual, native)
 	a.MovImm(R9, g.cfg.Code+uint64(g.indexAt()))
 	g.lookup(native)
-	a.Xor32(R10, R10) // R10: the part of the slow path, 0 for a routine
+	a.Xor32(R10, R10) // R10: the part of what is shared, 0 for a routine
 	a.Mov(R11, R8)
 	a.AndImm(R11, 1)
 	a.J(Equal, own)
 	a.Mov(R10, R8)
 	a.Load(RAX, At(RDX, ctxR15))
 	a.CmpImm(R10, indexCopy)
+	a.J(Equal, held)
+	a.CmpImm(R10, indexHeld)
 	a.J(NotEqual, linked)
+	a.Bind(held)
 	a.Load(RAX, At(RDX, ctxR13))
-	a.Load(RAX, At(RAX, ring.Link))
+	a.Load(RAX, At(RAX, ring.Origin))
 	a.Bind(linked)
+	a.SubImm(RAX, 1) // what is before the link is not done yet
 	a.Sub(RAX, RCX)
 	a.CmpImm(RAX, int32(g.codeMax()))
 	a.JTo(AboveEqual, native)
@@ -87,6 +91,11 @@ func (g *Generator) shim(handler *site.Function) error {
 	a.Load8(RCX, Indexed(R8, RCX, 4, metaRanges+rangeOrigin))
 	a.Load(RAX, At(R8, metaSite))
 	a.Add(RCX, RAX) // RCX: the place to show; R11: the class
+	published := a.NewLabel()
+	a.CmpImm(R10, indexDone)
+	a.J(NotEqual, published)
+	a.MovImm(R11, uint64(pinned))
+	a.Bind(published)
 
 	g.faults(native, async)
 	a.Bind(async)
@@ -143,25 +152,19 @@ func (g *Generator) faults(native uint64, async Label) {
 func (g *Generator) interrupted(native uint64) {
 	a := g.code
 	stay, restore, restoreTwo, show := a.NewLabel(), a.NewLabel(), a.NewLabel(), a.NewLabel()
-	for _, c := range []class{pinned, pinnedSaved} {
-		a.CmpImm(R11, int32(c))
-		a.J(Equal, stay)
-	}
+	a.CmpImm(R11, int32(pinned))
+	a.J(Equal, stay)
 	a.Load(R8, At(RDX, ctxR13))
 	a.CmpImm(R10, indexSaved)
 	a.J(Equal, restore)
 	a.CmpImm(R10, indexRAX)
 	rax := a.NewLabel()
 	a.J(Equal, rax)
-	for _, copying := range []int32{indexCopy, indexLinked} {
-		a.CmpImm(R10, copying)
+	for _, part := range []int32{indexCopy, indexHeld} {
+		a.CmpImm(R10, part)
 		a.J(Equal, restoreTwo)
 	}
-	a.CmpImm(R10, 0)
-	a.J(NotEqual, show) // the slow path with nothing to restore
-	a.CmpImm(R11, int32(restart))
-	a.J(NotEqual, restoreTwo)
-	a.Jmp(show)
+	a.Jmp(show) // nothing to restore
 
 	a.Bind(rax)
 	a.Load(R9, At(RDX, ctxR12))

@@ -12,8 +12,8 @@ const (
 )
 
 // slowPath generates what all routines share: a thread without a ring takes one, a full ring makes its thread wait, and
-// the end of a ring's data leads back to its start. It is entered with the link in R15 and leaves to the link, to try
-// again, or five bytes behind it, to go on without a record.
+// the end of a ring's data leads back to its start. It is entered with the link in R15 and leaves to the head of the
+// record, to try again, or to what is behind the link, to go on without a record.
 //
 // Its parts differ in what a signal must restore, so each part has granules of its own. The link tells the shim which
 // site to show.
@@ -37,6 +37,12 @@ func (g *Generator) part(start int, index uint32) {
 	g.fill(start, index)
 }
 
+// retry goes back to the head of the record, which sets the link again.
+func (g *Generator) retry() {
+	g.code.Lea(R12, At(R15, -linkLen))
+	g.code.JmpReg(R12)
+}
+
 // makeRoom moves the limit up to what the tracer has read, and the head from the end of the data to its start.
 func (g *Generator) makeRoom(full Label) {
 	a := g.code
@@ -50,7 +56,7 @@ func (g *Generator) makeRoom(full Label) {
 	a.J(AboveEqual, wrap)
 	a.Load(R12, At(R13, ring.DataEnd))
 	a.Store(At(R13, ring.Limit), R12)
-	a.JmpReg(R15)
+	g.retry()
 	// The limit first: if a signal interrupts, the head is still beyond it and the thread comes back here.
 	a.Bind(wrap)
 	a.Load(R12, At(R13, ring.Tail))
@@ -62,14 +68,14 @@ func (g *Generator) makeRoom(full Label) {
 	a.Store(At(R13, ring.WrapEnd), R12)
 	a.Load(R12, At(R13, ring.Data))
 	a.Store(At(R13, ring.Head), R12)
-	a.JmpReg(R15)
+	g.retry()
 	// The tracer is on the lap before: there is room up to where it reads.
 	a.Bind(ahead)
 	a.SubImm(R12, ring.RecordMax)
 	a.CmpMem(R12, At(R13, ring.Head))
 	a.J(BelowEqual, full)
 	a.Store(At(R13, ring.Limit), R12)
-	a.JmpReg(R15)
+	g.retry()
 }
 
 // wait sleeps while the tracer's heart beats. When it does not, nobody will wait again.
@@ -115,10 +121,10 @@ func (g *Generator) wait(full Label) {
 
 	start = a.Len()
 	a.Bind(out)
-	a.JmpReg(R15) // try again; an abandoned ring comes here once more and drops
+	g.retry() // try again; an abandoned ring comes here once more and drops
 	// The link moves first: from then on a signal leaves the thread where it is, and the count is exact.
 	a.Bind(drop)
-	a.AddImm(R15, 5)
+	a.AddImm(R15, 1)
 	a.Inc(At(R13, ring.Drops))
 	a.JmpReg(R15)
 	g.part(start, indexIntact)
@@ -184,9 +190,9 @@ func (g *Generator) claim(claim Label) {
 	a.Store(At(R13, ring.Owner), R12)
 	a.Load(R12, At(R14, o.GoroutineM))
 	a.Store(At(R12, o.ThreadSlot), R13)
-	a.JmpReg(R15)
+	g.retry()
 	a.Bind(lost)
-	a.AddImm(R15, 5)
+	a.AddImm(R15, 1)
 	a.LockInc(Abs(g.cfg.Rings.Base + ring.SharedUnplaced))
 	a.JmpReg(R15)
 	g.part(start, indexIntact)

@@ -1,0 +1,228 @@
+//lint:file-ignore ST1001 instructions read as instructions
+
+package routine
+
+import (
+	"encoding/binary"
+
+	. "smiley/tracer/probe/asm"
+	"smiley/tracer/probe/ring"
+	"smiley/tracer/probe/site"
+)
+
+// Registers: at a function's entry and at its RET the Go ABI lets R12, R13, R15 and the flags hold anything, so routines
+// need no stack and save nothing but RAX and RDX, which rdtsc destroys. While a record is written
+//
+//	R12  is where the next byte of the record goes
+//	R13  is the control page of the thread's ring
+//	R15  is the way back to the routine, and scratch once that lies in the control page
+//
+// and until the record is published everything can be undone by restoring RAX and RDX: that is what makes a routine
+// restartable. Publishing is one store, and all that follows it is the way back.
+
+// tail is the code that writes one kind of record, shared by all routines that need it.
+type tail struct {
+	label   Label
+	capture Capture
+	kind    site.Kind
+}
+
+// tailOf returns where the tail of a kind of record is, or will be.
+func (g *Generator) tailOf(c Capture, kind site.Kind) Label {
+	g.key = appendKey(append(g.key[:0], byte(kind)), c)
+	if at, ok := g.tailAt[string(g.key)]; ok {
+		return g.tails[at].label
+	}
+	g.tailAt[string(g.key)] = len(g.tails)
+	g.tails = append(g.tails, tail{g.code.NewLabel(), c, kind})
+	return g.tails[len(g.tails)-1].label
+}
+
+// appendKey appends what tells the record of a capture from those of others.
+func appendKey(key []byte, c Capture) []byte {
+	key = binary.AppendUvarint(key, uint64(len(c.Words)))
+	for _, w := range c.Words {
+		key = binary.AppendVarint(append(key, byte(w.Kind), byte(w.Reg)), int64(w.Offset))
+	}
+	source := func(s Source) {
+		flags := byte(0)
+		if s.Constant {
+			flags |= 1
+		}
+		if s.InCopy {
+			flags |= 2
+		}
+		key = binary.AppendVarint(binary.AppendUvarint(append(key, flags), uint64(s.Index)), int64(s.Offset))
+	}
+	for _, k := range c.Copies {
+		source(k.Pointer)
+		source(k.Count)
+		count32 := byte(0)
+		if k.Count32 {
+			count32 = 1
+		}
+		key = binary.AppendUvarint(append(key, count32), uint64(k.Nested))
+		key = binary.AppendUvarint(binary.AppendUvarint(key, uint64(k.Scale)), uint64(k.Max))
+	}
+	return key
+}
+
+// write generates a tail. What a signal has to do in it is told by its parts, see the shim.
+func (g *Generator) write(t *tail) {
+	a, o := g.code, g.cfg.Offsets
+	a.Align(granule)
+	start := a.Len()
+	a.Bind(t.label)
+	a.Load(R13, At(R14, o.GoroutineM))
+	a.Load(R13, At(R13, o.ThreadSlot))
+	a.Test(R13, R13)
+	a.J(Equal, g.slow)
+	a.Load(R12, At(R13, ring.Head))
+	a.CmpMem(R12, At(R13, ring.Limit))
+	a.J(AboveEqual, g.slow)
+	a.Store(At(R13, ring.SavedRAX), RAX)
+	a.Store(At(R13, ring.SavedRDX), RDX)
+	a.Store(At(R13, ring.Origin), R15)
+	g.boundary(0)
+	g.part(start, indexTail)
+
+	start = a.Len()
+	g.head(t)
+	a.AddImm(R12, int32(ring.RecordWords+8*len(t.capture.Words)))
+	if len(t.capture.Copies) > 0 {
+		g.copies(t.capture)
+		a.Load(R15, At(R13, ring.Origin))
+	}
+	a.Load(RAX, At(R13, ring.SavedRAX))
+	a.Load(RDX, At(R13, ring.SavedRDX))
+	g.boundary(publishLen)
+	a.Store(At(R13, ring.Head), R12) // publishes
+	g.part(start, indexHeld)
+
+	start = a.Len()
+	a.JmpReg(R15)
+	g.part(start, indexDone)
+}
+
+// publishLen is the length of the store that publishes.
+const publishLen = 4
+
+// boundary makes the code that many bytes from here the start of a granule.
+func (g *Generator) boundary(n int) {
+	if over := (g.code.Len() + n) % granule; over != 0 {
+		g.code.Nop(granule - over)
+	}
+}
+
+// head writes all of a record but its copies. A return's time comes first, an entry's last: what is recorded is not what
+// recording costs.
+func (g *Generator) head(t *tail) {
+	a, o := g.code, g.cfg.Offsets
+	if t.kind == site.Return {
+		g.time()
+		a.Load(RAX, At(R13, ring.SavedRAX))
+		a.Load(RDX, At(R13, ring.SavedRDX))
+	}
+	g.words(t)
+	a.Load(RAX, At(R14, o.StackHi))
+	a.Sub(RAX, RSP)
+	if t.kind == site.Return {
+		a.LoadS32(RDX, At(R15, adjustAt))
+		a.Sub(RAX, RDX)
+	}
+	a.Store32(At(R12, ring.RecordFrame), RAX)
+	a.Load32(RAX, At(R15, numberAt))
+	a.Store32(At(R12, ring.RecordSite), RAX)
+	a.Load(RAX, At(R14, o.GoroutineID))
+	a.Store(At(R12, ring.RecordGo), RAX)
+	if t.kind == site.Entry {
+		g.time()
+	}
+}
+
+// time writes the time stamp counter into the record. Without the fence the counter could be read before an
+// acquire that the program just did, and effects would come before their causes.
+func (g *Generator) time() {
+	a := g.code
+	a.Lfence()
+	a.Rdtsc()
+	a.Shl(RDX, 32)
+	a.Or(RAX, RDX)
+	a.Store(At(R12, ring.RecordTime), RAX)
+}
+
+// words stores registers first, while they are what they were, then words of the stack, which at a return may lie higher than
+// they will.
+func (g *Generator) words(t *tail) {
+	a := g.code
+	at := func(i int) Mem { return At(R12, int32(ring.RecordWords+8*i)) }
+	for i, w := range t.capture.Words {
+		switch w.Kind {
+		case Integer:
+			a.Store(at(i), w.Reg)
+		case Float:
+			a.StoreX(at(i), w.Reg)
+		}
+	}
+	adjusted := false
+	for i, w := range t.capture.Words {
+		if w.Kind != Stack {
+			continue
+		}
+		from := At(RSP, w.Offset)
+		if t.kind == site.Return {
+			if !adjusted {
+				a.LoadS32(RDX, At(R15, adjustAt))
+				adjusted = true
+			}
+			from = Indexed(RSP, RDX, 1, w.Offset)
+		}
+		a.Load(RAX, from)
+		a.Store(at(i), RAX)
+	}
+}
+
+// Sizer bounds the bytes that a program of routines takes.
+type Sizer struct {
+	bytes uint64
+	seen  map[string]bool
+	key   []byte
+}
+
+// Add adds what Generator.Add would generate.
+func (z *Sizer) Add(s *site.Sites, args, results Capture) {
+	if z.seen == nil {
+		z.seen = map[string]bool{}
+		z.bytes = 32 << 10
+	}
+	z.tail(args, site.Entry)
+	z.tail(results, site.Return)
+	z.routine(&s.Entry)
+	for i := range s.Returns {
+		z.routine(&s.Returns[i])
+	}
+}
+
+func (z *Sizer) routine(s *site.Site) {
+	const record, instruction = 2 * linkLen, 20 // a table's line included
+	z.bytes += 64
+	for i := range s.Code {
+		if z.bytes += instruction; s.Code[i].Flow == site.FlowRet {
+			z.bytes += record
+		}
+	}
+	z.bytes += record
+}
+
+func (z *Sizer) tail(c Capture, kind site.Kind) {
+	z.bytes += uint64(24 * len(c.Only))
+	z.key = appendKey(append(z.key[:0], byte(kind)), c)
+	if z.seen[string(z.key)] {
+		return
+	}
+	z.seen[string(z.key)] = true
+	z.bytes += uint64(256 + 24*len(c.Words) + 128*len(c.Copies))
+}
+
+// Bytes returns the bound: for code, the index and the tables, of which the code may take half.
+func (z *Sizer) Bytes() uint64 { return 2 * z.bytes }
