@@ -37,6 +37,8 @@ demo: build ## record an example program and look at the recording
 test: setup-test check-format check-vet check-lint check-vulnerabilities check-modules check-platforms ## everything that tests the project
 	@echo '== tests without cgo: cmd/smiley'
 	CGO_ENABLED=0 $(GO) test ./cmd/smiley
+	@echo '== tests in a browser'
+	cd web/browsertests && $(GO) test ./... && cd ../..
 	@echo '== tests'
 	$(GO) test -race -shuffle=on -timeout 12m ./...
 
@@ -99,7 +101,9 @@ check-vulnerabilities: $(TOOLS)
 check-modules:
 	@echo '== go mod tidy -diff'
 	$(GO) mod tidy -diff
-	cd tools && $(GO) mod tidy -diff
+	for module in tools web/browsertests bench/peers; do
+		(cd $$module && $(GO) mod tidy -diff)
+	done
 
 check-platforms:
 	@echo '== builds without cgo'

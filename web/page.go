@@ -37,6 +37,7 @@ type page struct {
 	FormToken string
 	ReadOnly  bool
 	Notice    *notice
+	Live      string // address that tells of changes; "": there will be none
 }
 
 // runHead is what every page of a run says about it.
@@ -195,7 +196,13 @@ func (q *request) frame(p *page) error {
 	twin.Path, twin.RawPath = twin.Path+".json", ""
 	p.Twin = twin.RequestURI()
 	if q.info == nil {
+		if p.View == "runs" {
+			p.Live = "/live"
+		}
 		return nil
+	}
+	if q.info.Status == recording.StatusRecording && liveViews[p.View] {
+		p.Live = "/live?run=" + q.links.run
 	}
 	summary := analysis.Summarize(q.info)
 	p.Run = &runHead{

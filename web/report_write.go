@@ -46,6 +46,9 @@ func (r *report) write(ctx context.Context, output string) error {
 		}
 	}
 	for name := range r.server.assets {
+		if name == "live.js" { // there is no server to ask
+			continue
+		}
 		if err := os.WriteFile(filepath.Join(r.folder, name), r.server.assets[name].body, 0o600); err != nil {
 			return cannotWrite(output, err)
 		}
@@ -91,8 +94,10 @@ func (r *report) lead(root *html.Node, p *reportPage, to func(name, fragment str
 			continue
 		}
 		switch {
-		case n.Data == "form", hasClass(n, "tools"), hasClass(n, "focus") && n.Data == "div":
+		case n.Data == "script" && strings.HasPrefix(attribute(n, "src"), "/static/live.js"), n.Data == "form", hasClass(n, "tools"), hasClass(n, "focus") && n.Data == "div":
 			gone = append(gone, n)
+		case n.Data == "main":
+			n.Attr = slices.DeleteFunc(n.Attr, func(a html.Attribute) bool { return a.Key == "data-live" })
 		case n.Data == "a":
 			r.leadLink(n, p, to)
 		case n.Data == "link" || n.Data == "script" || n.Data == "img":

@@ -38,6 +38,7 @@ func (s *Server) routes() {
 	}
 	s.mux.HandleFunc("POST /runs/{run}/delete", s.deleteRun)
 	s.mux.HandleFunc("POST /runs/{run}/restore", s.restoreRun)
+	s.mux.HandleFunc("GET /live", s.live)
 	s.mux.HandleFunc("GET /static/{name}", s.static)
 }
 

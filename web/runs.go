@@ -60,7 +60,7 @@ func runsView(q *request) (*page, error) {
 		c.States = append(c.States, s)
 	}
 	out := &runsJSON{Runs: []analysis.Summary{}}
-	p := &page{Template: "runs", Title: "Recordings", Content: c, JSON: out, Notice: q.undoNotice()}
+	p := &page{Template: "runs", Title: "Recordings", View: "runs", Content: c, JSON: out, Notice: q.undoNotice()}
 	if q.reader == nil {
 		c.Fresh = true
 		return p, nil

@@ -100,6 +100,7 @@ func (v *Vocabulary) Definitions() recording.Definitions {
 // program makes up the events of a program's run.
 type program struct {
 	t      testing.TB
+	run    recording.Run
 	b      *recording.Builder
 	c      recording.Capturer
 	params map[recording.FunctionID][2][]recording.Param
@@ -193,6 +194,19 @@ func newRun(t testing.TB, v *Vocabulary, n int) recording.Run {
 // Record stores a run of loops calls of leaf and what else there is to see.
 func Record(t testing.TB, s *store.Store, v *Vocabulary, n, loops int, finish bool) Recorded {
 	t.Helper()
+	p := newProgram(t, s, v, n)
+	p.perform(v, loops)
+	if finish {
+		p.finish(v)
+	} else {
+		check(t, p.b.Cut(p.now))
+	}
+	return Recorded{p.run.ID}
+}
+
+// newProgram begins a run that is stored block by block.
+func newProgram(t testing.TB, s *store.Store, v *Vocabulary, n int) *program {
+	t.Helper()
 	run := newRun(t, v, n)
 	b := recording.NewBuilder(run, func(d *recording.Draft) error {
 		encoded, err := d.Encode(nil)
@@ -203,19 +217,46 @@ func Record(t testing.TB, s *store.Store, v *Vocabulary, n, loops int, finish bo
 	})
 	d := v.Definitions()
 	check(t, b.Define(d))
-	p := &program{t: t, b: b, open: map[int64][]recording.FunctionID{}, params: map[recording.FunctionID][2][]recording.Param{}}
+	p := &program{t: t, b: b, run: run, open: map[int64][]recording.FunctionID{}, params: map[recording.FunctionID][2][]recording.Param{}}
 	p.c = recording.Capturer{Types: recording.NewTypes(d.Types), Bounds: run.Settings.Bounds, Memory: p, Resolver: p}
 	for _, f := range d.Functions {
 		p.params[f.ID] = [2][]recording.Param{f.Params, f.Results}
 	}
-	p.perform(v, loops)
-	if finish {
-		check(t, b.Finish(recording.RunEnd{End: run.Start.Add(time.Minute), Duration: p.now + 1, ExitCode: 2, Error: v.failure, Stack: v.stack}))
-	} else {
-		check(t, b.Cut(p.now))
-	}
-	return Recorded{run.ID}
+	return p
 }
+
+func (p *program) finish(v *Vocabulary) {
+	check(p.t, p.b.Finish(recording.RunEnd{End: p.run.Start.Add(time.Minute), Duration: p.now + 1, ExitCode: 2, Error: v.failure, Stack: v.stack}))
+}
+
+// Live is a run that is being recorded.
+type Live struct {
+	Recorded
+	p *program
+	v *Vocabulary
+}
+
+// Begin begins a run.
+func Begin(t testing.TB, s *store.Store, v *Vocabulary, n int) *Live {
+	t.Helper()
+	p := newProgram(t, s, v, n)
+	p.spawn(1, 0)
+	p.call(1, Main)
+	check(t, p.b.Cut(p.now))
+	return &Live{Recorded{p.run.ID}, p, v}
+}
+
+// Call makes n more calls of leaf, and stores them.
+func (l *Live) Call(n int) {
+	for i := range n {
+		l.p.call(1, Leaf, i)
+		l.p.ret(1, false)
+	}
+	check(l.p.t, l.p.b.Cut(l.p.now))
+}
+
+// Finish ends the run.
+func (l *Live) Finish() { l.p.finish(l.v) }
 
 func (p *program) perform(v *Vocabulary, loops int) {
 	p.spawn(1, 0)

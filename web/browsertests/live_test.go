@@ -1,0 +1,69 @@
+package browsertests
+
+import (
+	"path/filepath"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+
+	"smiley/store"
+	"smiley/web"
+	"smiley/web/webtest"
+)
+
+// TestLiveRunGrows looks at a run while it is recorded: what happens comes on screen without anybody asking for it.
+func TestLiveRunGrows(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "smiley.db")
+	db, err := store.Open(t.Context(), file)
+	check(t, err)
+	t.Cleanup(func() { check(t, db.Close()) })
+	run := webtest.Begin(t, db, &webtest.Friendly, 1)
+	b := openFile(t, file, []webtest.Recorded{run.Recorded})
+	b.goTo("/runs/" + run.ID.String() + "/events")
+	rows := func() int { return evaluate[int](b, `document.querySelectorAll(".events tbody tr").length`) }
+	before := rows()
+	run.Call(7)
+	b.await(`document.querySelectorAll(".events tbody tr").length`, before+7)
+	// Nothing moves under a person's hands.
+	b.do(chromedp.KeyEvent("/"))
+	b.do(chromedp.Evaluate[chromedp.Void](`document.activeElement.value = "main"`))
+	run.Call(1)
+	run.Finish()
+	b.do(chromedp.Evaluate[chromedp.Void](`document.activeElement.blur()`))
+	b.await(`document.querySelectorAll(".crumbs .chip.failed").length`, 1)
+	b.await(`document.querySelectorAll("main[data-live]").length`, 0)
+	if now := rows(); now != before+8 {
+		t.Errorf("%d rows at the end, %d before", now, before)
+	}
+}
+
+// TestReportFromDisk opens a report as somebody does who got it in a mail, in a folder and as one file.
+func TestReportFromDisk(t *testing.T) {
+	b := open(t)
+	for i, kind := range []string{"friendly", "hostile"} {
+		place := t.TempDir()
+		run := b.runs[i].ID.String()
+		for output, options := range map[string]web.ReportOptions{
+			"folder": {MaxCalls: 100, Title: webtest.Attack}, "file.html": {MaxCalls: 30, SingleFile: true, Title: webtest.Attack},
+		} {
+			path := filepath.Join(place, output)
+			summary, err := web.Report(t.Context(), b.file, run, path, options)
+			check(t, err)
+			if output == "folder" {
+				path = filepath.Join(path, "index.html")
+			}
+			b.home = "file://" // every address on the disk, and no other
+			b.goTo(path)
+			visible := `[...document.querySelectorAll("main")].filter((m) => m.offsetParent !== null).length`
+			b.await(visible, 1)
+			for _, text := range []string{"Details", "Call tree", "Statistics", "Call graph", "Flame graph", "Goroutines", "Files", "Summary"} {
+				b.do(chromedp.Evaluate[chromedp.Void](`[...document.querySelectorAll(".tabs a")].filter((a) => a.offsetParent !== null && a.textContent === "` + text + `")[0].click()`))
+				b.await(`[...document.querySelectorAll(".tabs a[aria-current]")].filter((a) => a.offsetParent !== null && a.textContent === "`+text+`").length`, 1)
+				b.await(visible, 1)
+			}
+			if n := evaluate[int](b, `document.querySelectorAll("script:not([src='keys.js'])").length`); n != 0 || summary.Pages < 20 {
+				t.Errorf("%s %s: %d foreign scripts, %d pages", kind, output, n, summary.Pages)
+			}
+		}
+	}
+}
