@@ -4,6 +4,7 @@ package tracer
 
 import (
 	"fmt"
+	"time"
 
 	"smiley/recording"
 )
@@ -102,6 +103,9 @@ func (s *session) setBreakpoints(symbols, stopping []Symbol) (refused []Symbol) 
 	p := s.probes
 	e.rings = func() error {
 		p.drainLocked()
+		if time.Since(p.budget.at) > budgetEvery {
+			p.fails(p.audit(true))
+		}
 		return p.engine.failure
 	}
 	return refused

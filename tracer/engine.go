@@ -63,6 +63,9 @@ type traced struct {
 	id                        recording.FunctionID
 	plan                      *Plan
 	floatParams, floatResults bool
+
+	calls uint64 // recorded by probes
+	off   bool   // its probes are being taken out
 }
 
 // hit is a thread that stands at a site.

@@ -97,8 +97,9 @@ func (p *process) reap() (ending, error) {
 	}
 }
 
-// wait waits for the end of a program that nobody traces any longer.
+// wait waits for the end of a program that Delve does not trace any longer.
 func (p *process) wait() (ending, error) {
+	awaitExit(p.pid)
 	for {
 		var status unix.WaitStatus
 		_, err := unix.Wait4(p.pid, &status, 0, nil)
@@ -110,6 +111,22 @@ func (p *process) wait() (ending, error) {
 			return ending{code: status.ExitStatus()}, nil
 		case status.Signaled():
 			return ending{signal: status.Signal()}, nil
+		}
+	}
+}
+
+// awaitExit returns when a program has ended, without collecting it, or at once where the kernel has no means for that. Waiting for a
+// process also takes note of its stops, which belong to whoever stops it to write its code.
+func awaitExit(pid int) {
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		return
+	}
+	defer func() { _ = unix.Close(fd) }()
+	for {
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, -1)
+		if n > 0 || err != nil && !errors.Is(err, unix.EINTR) {
+			return
 		}
 	}
 }

@@ -33,6 +33,10 @@ type Options struct {
 	RingBytes    int64 // 0, or MinRingBytes to MaxRingBytes
 	DropWhenFull bool
 
+	// MaxOverhead is the share of the program's own processor time that probes may cost: 0.3 is 30 %, 0 any. Functions whose probes
+	// cost more are switched off while the program runs, the hottest first.
+	MaxOverhead float64
+
 	unprobed func(function string) bool // tests say here what probes are to refuse
 
 	// Stdin, Stdout and Stderr become the program's own descriptors; nil is this process's. There is never a pipe in
@@ -59,6 +63,10 @@ type Progress struct {
 	Calls  uint64
 	Events uint64
 	Ledger recording.Ledger // Stored is what the sink has taken so far, so it need not balance yet
+
+	Probes      bool     // probes record, and the following is known
+	Overhead    float64  // what they have cost lately, as a share of the program's own processor time
+	SwitchedOff []string // functions that cost more than MaxOverhead allows
 }
 
 // Result is how a run ended.

@@ -51,7 +51,7 @@ func Attach(ctx context.Context, pid int, opt Options, sink recording.Sink) (Res
 		failure = s.leave(pid)
 	}
 	finished := time.Now()
-	flushErr := s.engine.finish()
+	flushErr := errors.Join(s.engine.finish(), s.settleBudget())
 	ledger, calls, sinkErr := s.out.finish(recording.RunEnd{
 		End: finished, Duration: int64(finished.Sub(s.run.Start)), ExitCode: recording.ExitUnknown,
 	})

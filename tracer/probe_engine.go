@@ -28,12 +28,15 @@ type probes struct {
 	dropped   uint64
 	strays    uint64 // returns whose calls were dropped
 	lossy     bool
+	budget    budget
+	beside    bool // Delve is attached, and stops the program for breakpoints
 }
 
 // recordHandler turns records of one kind into events.
 type recordHandler struct {
 	capture *probeCapture
 	see     func(*seen) error // nil: of no interest
+	count   uint64            // records
 }
 
 // seen is a record with its registers loaded.
@@ -93,14 +96,17 @@ func (s *session) putProbes(
 			w.traced = nil
 		}
 	}
+	installed := make([]*watched, 0, len(p.installed.Probes))
 	for _, probe := range p.installed.Probes {
 		w := bySite[probe.Function]
+		installed = append(installed, w)
 		p.handlers = append(p.handlers, w.entry, w.exit)
 		if w.traced != nil { // not before: what is defined once stays what it is
 			w.traced.id = s.program.AddFunction(w.symbol.Entry, w.traced.plan.Function)
 		}
 	}
 	p.shift = int64(p.installed.Start.Sub(s.out.start))
+	p.newBudget(installed)
 	s.probes = p
 	return refused, nil
 }
@@ -149,6 +155,7 @@ const (
 // runBeside drives the breakpoints of the same run, and reads the rings all the while, until the program has ended and nothing
 // is left.
 func (p *probes) runBeside() (ending, error) {
+	p.beside = true
 	over, pumped := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(pumped)
@@ -226,17 +233,34 @@ func (p *probes) pump(over <-chan struct{}) {
 
 // upkeep sets the clock right and takes back rings of threads that ended. The breakpoint engine drains, too, so that it locks.
 func (p *probes) upkeep(calibrate, tidy bool) {
-	if !calibrate && !tidy {
+	audit := !p.beside && time.Since(p.budget.at) > budgetEvery // beside breakpoints it happens at a stop
+	if !calibrate && !tidy && !audit {
 		return
 	}
 	p.out.mu.Lock()
 	defer p.out.mu.Unlock()
+	if audit {
+		p.fails(p.audit(false))
+	}
 	if calibrate {
 		p.installed.Clock.Calibrate()
 	}
 	if tidy {
 		p.installed.TakeBack()
 	}
+}
+
+// fails notes an error that ends the recording; nil is none. The caller holds the pipeline's lock.
+func (p *probes) fails(err error) {
+	if err != nil && p.engine.failure == nil && p.out.failure() == nil {
+		p.engine.failure = err
+		p.installed.Reader.Abandon()
+	}
+}
+
+// clock is the present on the clock that records carry.
+func (p *probes) clock() int64 {
+	return max(p.installed.Clock.Nanoseconds(ring.Ticks())+p.shift, p.latest)
 }
 
 // beat tells the program that somebody reads, until stop is closed.
@@ -271,10 +295,7 @@ func (p *probes) drainLocked() int {
 	if err == nil && !failed {
 		err = p.countDropped()
 	}
-	if err != nil && p.engine.failure == nil && p.out.failure() == nil {
-		p.engine.failure = err
-		p.installed.Reader.Abandon()
-	}
+	p.fails(err)
 	return n
 }
 
@@ -294,6 +315,7 @@ func (p *probes) record1(r *ring.Record) error {
 		return nil
 	}
 	h := &p.handlers[r.Site]
+	h.count++
 	if h.see == nil {
 		return nil
 	}
@@ -332,6 +354,7 @@ func (p *probes) entered(r *seen, f *traced) error {
 		return err
 	}
 	g.calls = append(g.calls, openCall{f.id, frame})
+	f.calls++
 	return nil
 }
 
@@ -347,7 +370,7 @@ func (p *probes) left(r *seen, f *traced) error {
 	frame := uint64(r.Frame)
 	if !g.close(frame, f.id) {
 		switch {
-		case p.opt.MaxDepth > 0 || p.enough():
+		case p.opt.MaxDepth > 0 || p.enough() || f.off:
 		case p.losing():
 			p.strays++ // its call was dropped
 		default:

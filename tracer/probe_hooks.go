@@ -31,39 +31,43 @@ func (p *probes) hooks(img *places.Image, recorded []watched) []watched {
 		w := watched{function: f, entry: recordHandler{capture: nothing}, exit: recordHandler{capture: nothing}}
 		switch f.Name {
 		case "runtime.newproc1":
-			w.exit = recordHandler{p.behind(asm.RAX, gSize), p.goroutineBegan}
+			w.exit = handler(p.behind(asm.RAX, gSize), p.goroutineBegan)
 		case "runtime.Goexit":
 			w.entry.see = p.goexitBegan
 		case "runtime.goexit1":
 			w.entry.see = p.goroutineEnded
 		case "runtime.gopanic":
-			w.entry = recordHandler{p.panicCapture(), p.panicked}
+			w.entry = handler(p.panicCapture(), p.panicked)
 		case "runtime.recovery":
-			w.entry = recordHandler{p.recoveryCapture(gSize), p.recovered}
+			w.entry = handler(p.recoveryCapture(gSize), p.recovered)
 		case "runtime.fatalpanic":
 			w.entry.see = p.panickedFatally
 		case "runtime.throw", "runtime.fatal", "runtime.fatalsignal":
 			w.entry.see = p.crashed
 		case "syscall.write", "golang.org/x/sys/unix.write":
-			w.entry, w.exit = recordHandler{writeCapture(), p.writing}, recordHandler{registers(asm.RAX), p.written}
+			w.entry, w.exit = handler(writeCapture(), p.writing), handler(registers(asm.RAX), p.written)
 		case "internal/syscall/unix.CopyFileRange", "syscall.Splice":
-			w.entry, w.exit = recordHandler{registers(asm.RCX), p.copyingTo(2)}, recordHandler{registers(asm.RAX), p.written}
+			w.entry, w.exit = handler(registers(asm.RCX), p.copyingTo(2)), handler(registers(asm.RAX), p.written)
 		case "syscall.sendfile":
-			w.entry, w.exit = recordHandler{registers(asm.RAX), p.copyingTo(0)}, recordHandler{registers(asm.RAX), p.written}
+			w.entry, w.exit = handler(registers(asm.RAX), p.copyingTo(0)), handler(registers(asm.RAX), p.written)
 		case "syscall.Exec":
-			w.entry = recordHandler{execCapture(), p.replacing}
+			w.entry = handler(execCapture(), p.replacing)
 			w.exit.see = p.notReplaced
 		case "runtime.write1":
 			if !strings.HasSuffix(f.File, ".s") {
 				continue
 			}
-			w.exit = recordHandler{p.printCapture(), p.printed}
+			w.exit = handler(p.printCapture(), p.printed)
 		default:
 			continue
 		}
 		list = append(list, w)
 	}
 	return list
+}
+
+func handler(c *probeCapture, see func(*seen) error) recordHandler {
+	return recordHandler{capture: c, see: see}
 }
 
 // registers records registers.

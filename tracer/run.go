@@ -196,7 +196,7 @@ func (s *session) record(ctx context.Context) (Result, error) {
 	end, engineErr := s.drive()
 	finished := time.Now()
 	stop()
-	flushErr := s.engine.finish()
+	flushErr := errors.Join(s.engine.finish(), s.settleBudget())
 	message, stack := s.engine.crash.report()
 	last := recording.RunEnd{
 		End: finished, Duration: int64(finished.Sub(s.run.Start)), ExitCode: end.code, Error: message, Stack: stack,
@@ -262,7 +262,11 @@ func (s *session) tick(done <-chan struct{}) {
 		case <-ticker.C:
 			_ = s.out.cut() // a refusal of the sink shows at the engine's next event, or at the end
 			if s.opt.Progress != nil {
-				s.opt.Progress(s.out.progress(s.run.ID))
+				progress := s.out.progress(s.run.ID)
+				if s.probes != nil {
+					s.probes.tell(&progress)
+				}
+				s.opt.Progress(progress)
 			}
 		}
 	}

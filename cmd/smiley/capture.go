@@ -1,6 +1,10 @@
 package main
 
 import (
+	"math"
+	"strconv"
+	"strings"
+
 	"github.com/spf13/cobra"
 
 	"smiley/recording"
@@ -11,6 +15,7 @@ import (
 type captureFlags struct {
 	options tracer.Options
 	onFull  string
+	budget  string
 }
 
 func newCaptureFlags() *captureFlags {
@@ -31,6 +36,7 @@ func (f *captureFlags) register(command *cobra.Command) {
 	flags.IntVar(&options.Bounds.Elements, "elements", options.Bounds.Elements, "elements to keep of a slice or array")
 	flags.IntVar(&options.Bounds.Follow, "follow", options.Bounds.Follow, "pointers to follow, one behind the other")
 	flags.StringVar(&f.onFull, "on-full", "wait", "when events come faster than they can be kept: wait holds the program, drop gives them up and counts them")
+	flags.StringVar(&f.budget, "max-overhead", "", "switch off the functions whose probes cost most while all cost more than this share of the program's own time, such as 30%")
 	flags.Int64Var(&options.RingBytes, "ring-bytes", options.RingBytes, "bytes of events that each thread of the program may be ahead")
 }
 
@@ -53,6 +59,10 @@ func (f *captureFlags) traceOptions() (tracer.Options, error) {
 		return f.options, recording.Errorf(recording.CodeInvalid, "--ring-bytes cannot be %d", f.options.RingBytes).
 			WithHint("give %d to %d", tracer.MinRingBytes, tracer.MaxRingBytes)
 	}
+	var err error
+	if f.options.MaxOverhead, err = parseShare(f.budget); err != nil {
+		return f.options, err
+	}
 	switch f.onFull {
 	case "wait":
 	case "drop":
@@ -61,4 +71,20 @@ func (f *captureFlags) traceOptions() (tracer.Options, error) {
 		return f.options, recording.Errorf(recording.CodeInvalid, "--on-full cannot be %q", f.onFull).WithHint("--on-full wait or drop")
 	}
 	return f.options, nil
+}
+
+// parseShare reads "30%" or "0.3"; "" is no limit.
+func parseShare(text string) (float64, error) {
+	if text == "" {
+		return 0, nil
+	}
+	number, percent := strings.CutSuffix(strings.TrimSpace(text), "%")
+	share, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
+	if percent {
+		share /= 100
+	}
+	if err != nil || !(share > 0) || math.IsInf(share, 1) {
+		return 0, recording.Errorf(recording.CodeInvalid, "--max-overhead cannot be %q", text).WithHint("give a share of the program's own time, such as 30%%")
+	}
+	return share, nil
 }

@@ -59,8 +59,15 @@ func (c *counter) show(p tracer.Progress) {
 }
 
 func counterText(p tracer.Progress, rate float64) string {
-	return fmt.Sprintf("smiley: %s, %s events/s, %s lost", export.Plural(p.Calls, "call"), export.Count(uint64(rate)),
+	text := fmt.Sprintf("smiley: %s, %s events/s, %s lost", export.Plural(p.Calls, "call"), export.Count(uint64(rate)),
 		export.Count(p.Ledger.Dropped))
+	if p.Probes {
+		text += fmt.Sprintf(", probes cost %.0f%%", 100*p.Overhead)
+	}
+	if n := len(p.SwitchedOff); n > 0 {
+		text += fmt.Sprintf(", %s switched off", export.Plural(uint64(n), "function"))
+	}
+	return text
 }
 
 // clear takes away what show has shown.

@@ -60,6 +60,7 @@ type Process struct {
 	Report  Report
 
 	program *routine.Program
+	bias    uint64
 	layout  ring.Layout
 	region  []byte // all that is shared
 	shared  []byte // of it, the shared page and the rings
@@ -204,6 +205,7 @@ func (o *Options) layout() ring.Layout {
 // generate makes the code for all sites.
 func (p *Process) generate(img *site.Image, plan plan, cfg routine.Config) error {
 	begin := time.Now()
+	p.bias = cfg.Bias
 	gen := routine.NewGenerator(cfg)
 	for i := range plan.sites {
 		if err := gen.Add(&plan.sites[i], EntryNumber(i), ReturnNumber(i), plan.probes[i].Args, plan.probes[i].Results); err != nil {

@@ -75,6 +75,9 @@ func scale(v, f uint64) uint64 {
 	return hi<<32 | lo>>32
 }
 
+// Duration returns how long so many ticks take.
+func (c *Clock) Duration(ticks uint64) time.Duration { return time.Duration(scale(ticks, c.mult)) }
+
 // Ticks returns how many ticks a duration takes.
 func (c *Clock) Ticks(d time.Duration) uint64 {
 	return scale(uint64(d), fraction(1<<32, max(c.mult, 1)))

@@ -40,6 +40,8 @@ const (
 	WrapEnd = 24 // where the records of the last lap ended
 	Owner   = 32 // thread id; 0 while no thread has the ring
 	Shares  = 40 // not zero: the thread's m may go on in other threads, as those of C do, so that the ring is never free again
+	Waited  = 48 // ticks that threads have waited for room, those under way not counted
+	Asleep  = 56 // time stamp counter when the thread began to wait
 
 	SavedRAX = 64
 	SavedRDX = 72

@@ -91,6 +91,15 @@ func (r *Reader) Dropped() uint64 {
 	return n
 }
 
+// Waited returns how many ticks all threads together have waited for room so far.
+func (r *Reader) Waited() uint64 {
+	var n uint64
+	for i := range r.rings {
+		n += r.word(r.layout.Ring(i) + Waited).Load()
+	}
+	return n
+}
+
 // Signals says how often signals found threads in routines, and what was done.
 type Signals struct{ RolledBack, Shown, Refused, Faults, Recovered uint64 }
 

@@ -1,0 +1,51 @@
+//go:build linux && amd64
+
+package install
+
+import (
+	"slices"
+
+	"smiley/tracer/probe/routine"
+)
+
+// Part is a part of a function's probes.
+type Part int
+
+const (
+	AtEntry   Part = iota // its entry, and a RET whose bytes the entry's jump covers
+	AtReturns             // its other RETs
+)
+
+// Disable takes part of the probes of the given functions, positions in Process.Probes, out of the running program, as Remove
+// does for all. held says that the caller has stopped every thread.
+func (p *Process) Disable(functions []int, part Part, held bool) error {
+	var undo, rest []routine.Patch
+	for _, patch := range p.program.Patches {
+		if patch.Owner < 0 || !slices.Contains(functions, patch.Owner) || p.partOf(&patch) != part {
+			rest = append(rest, patch)
+			continue
+		}
+		undo = append(undo, routine.Patch{Addr: patch.Addr, Old: patch.New, New: patch.Old})
+	}
+	if len(undo) == 0 {
+		return nil
+	}
+	put := func(*stopped) error {
+		if err := write(p.memory, undo); err != nil {
+			return err
+		}
+		p.program.Patches = rest
+		return nil
+	}
+	if held {
+		return put(nil)
+	}
+	return whileStopped(p.Pid, put)
+}
+
+func (p *Process) partOf(patch *routine.Patch) Part {
+	if patch.Addr == p.Sites[patch.Owner].Entry.Addr+p.bias {
+		return AtEntry
+	}
+	return AtReturns
+}
