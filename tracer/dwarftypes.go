@@ -5,34 +5,36 @@ import (
 	"strings"
 
 	"smiley/recording"
+	"smiley/tracer/debuginfo"
 )
 
 // typeTable turns DWARF types into the run's types, when they are first needed, with all types that they mention.
 type typeTable struct {
 	debug   *debugInfo
 	all     *recording.Types
-	ids     map[dwarf.Offset]recording.TypeID // of canonical entries
-	targets map[dwarf.Offset]dwarf.Offset     // canonical entries of typedefs
-	added   []recording.Type                  // since the last definitions
+	ids     map[debuginfo.Offset]recording.TypeID // of canonical entries
+	targets map[debuginfo.Offset]debuginfo.Offset // canonical entries of typedefs
+	added   []recording.Type                      // since the last definitions
 }
 
 func newTypeTable(d *debugInfo) *typeTable {
 	return &typeTable{
-		debug: d, all: recording.NewTypes(nil), ids: map[dwarf.Offset]recording.TypeID{},
-		targets: map[dwarf.Offset]dwarf.Offset{},
+		debug: d, all: recording.NewTypes(nil), ids: map[debuginfo.Offset]recording.TypeID{},
+		targets: map[debuginfo.Offset]debuginfo.Offset{},
 	}
 }
 
 // dwarfType is a canonical entry of a type: the one that says its kind.
 type dwarfType struct {
-	offset   dwarf.Offset
-	entry    *dwarf.Entry
-	children []*dwarf.Entry
+	offset   debuginfo.Offset
+	entry    debuginfo.Entry
+	children []debuginfo.Entry
+	exists   bool
 	kind     recording.TypeKind
 }
 
 // id returns the id of the type at an offset, adding it when it is new; 0 when there is no such type.
-func (t *typeTable) id(offset dwarf.Offset) recording.TypeID {
+func (t *typeTable) id(offset debuginfo.Offset) recording.TypeID {
 	offset = t.canonical(offset)
 	if id, ok := t.ids[offset]; ok {
 		return id
@@ -48,29 +50,25 @@ func (t *typeTable) id(offset dwarf.Offset) recording.TypeID {
 }
 
 // canonical follows typedefs that only name another entry.
-func (t *typeTable) canonical(offset dwarf.Offset) dwarf.Offset {
+func (t *typeTable) canonical(offset debuginfo.Offset) debuginfo.Offset {
 	if target, ok := t.targets[offset]; ok {
 		return target
 	}
 	at := offset
 	for range 16 {
-		e, _ := t.debug.entry(at)
-		if e == nil || e.Tag != dwarf.TagTypedef || e.Val(attrGoKind) != nil {
+		e, ok := t.debug.data.Entry(at)
+		if !ok || e.Tag != dwarf.TagTypedef || e.HasKind || e.Type == 0 {
 			break
 		}
-		next, ok := e.Val(dwarf.AttrType).(dwarf.Offset)
-		if !ok {
-			break
-		}
-		at = next
+		at = e.Type
 	}
 	t.targets[offset] = at
 	return at
 }
 
 // number gives ids to a type and all that it mentions.
-func (t *typeTable) number(offset dwarf.Offset, batch *[]dwarfType) {
-	todo := []dwarf.Offset{offset}
+func (t *typeTable) number(offset debuginfo.Offset, batch *[]dwarfType) {
+	todo := []debuginfo.Offset{offset}
 	for len(todo) > 0 {
 		offset := todo[0]
 		todo = todo[1:]
@@ -87,17 +85,21 @@ func (t *typeTable) number(offset dwarf.Offset, batch *[]dwarfType) {
 }
 
 // load reads a canonical entry and finds its kind.
-func (t *typeTable) load(offset dwarf.Offset) dwarfType {
+func (t *typeTable) load(offset debuginfo.Offset) dwarfType {
 	d := dwarfType{offset: offset, kind: recording.KindOpaque}
-	d.entry, d.children = t.debug.entry(offset)
-	if d.entry == nil {
+	if d.entry, d.exists = t.debug.data.Entry(offset); !d.exists {
 		return d
 	}
-	name, _ := d.entry.Val(dwarf.AttrName).(string)
-	if kind, ok := d.entry.Val(attrGoKind).(int64); ok {
-		d.kind = kindOf(kind)
-	} else if name == "unsafe.Pointer" {
+	switch {
+	case d.entry.HasKind:
+		d.kind = kindOf(d.entry.Kind)
+	case d.entry.Name() == "unsafe.Pointer":
 		d.kind = recording.KindUnsafePointer
+	}
+	if d.kind == recording.KindStruct || d.kind == recording.KindArray {
+		for c := range t.debug.data.Children(&d.entry) {
+			d.children = append(d.children, *c)
+		}
 	}
 	return d
 }
@@ -133,25 +135,25 @@ func kindOf(kind int64) recording.TypeKind {
 }
 
 // mentions returns the types that a description needs.
-func (d *dwarfType) mentions() []dwarf.Offset {
-	var list []dwarf.Offset
-	add := func(e *dwarf.Entry, attr dwarf.Attr) {
-		if offset, ok := e.Val(attr).(dwarf.Offset); ok {
+func (d *dwarfType) mentions() []debuginfo.Offset {
+	var list []debuginfo.Offset
+	add := func(offset debuginfo.Offset) {
+		if offset != 0 {
 			list = append(list, offset)
 		}
 	}
 	switch d.kind {
 	case recording.KindArray, recording.KindPointer:
-		add(d.entry, dwarf.AttrType)
+		add(d.entry.Type)
 	case recording.KindSlice, recording.KindChan:
-		add(d.entry, attrGoElem)
+		add(d.entry.Elem)
 	case recording.KindMap:
-		add(d.entry, attrGoKey)
-		add(d.entry, attrGoElem)
+		add(d.entry.Key)
+		add(d.entry.Elem)
 	case recording.KindStruct:
-		for _, c := range d.children {
-			if c.Tag == dwarf.TagMember {
-				add(c, dwarf.AttrType)
+		for i := range d.children {
+			if d.children[i].Tag == dwarf.TagMember {
+				add(d.children[i].Type)
 			}
 		}
 	}
@@ -161,18 +163,17 @@ func (d *dwarfType) mentions() []dwarf.Offset {
 // describe makes the run's type of an entry; the types that it mentions have their ids.
 func (t *typeTable) describe(d *dwarfType) recording.Type {
 	typ := recording.Type{ID: t.ids[d.offset], Name: "unknown", Kind: d.kind}
-	if d.entry == nil {
+	if !d.exists {
 		return typ
 	}
-	full, _ := d.entry.Val(dwarf.AttrName).(string)
-	typ.Name, typ.Package = t.debug.typeName(full)
-	size, sized := d.entry.Val(dwarf.AttrByteSize).(int64)
+	typ.Name, typ.Package = t.debug.typeName(d.entry.Name())
+	size := d.entry.Size
 	typ.Size = uint32(size)
-	mentioned := func(attr dwarf.Attr) recording.TypeID {
-		if offset, ok := d.entry.Val(attr).(dwarf.Offset); ok {
-			return t.ids[t.canonical(offset)]
+	mentioned := func(offset debuginfo.Offset) recording.TypeID {
+		if offset == 0 {
+			return 0
 		}
-		return 0
+		return t.ids[t.canonical(offset)]
 	}
 	switch d.kind {
 	case recording.KindPointer, recording.KindMap, recording.KindChan, recording.KindFunc, recording.KindUnsafePointer:
@@ -182,19 +183,19 @@ func (t *typeTable) describe(d *dwarfType) recording.Type {
 	case recording.KindSlice:
 		typ.Size = 24
 	default:
-		if !sized || size < 0 || size > 1<<32-1 {
+		if !d.entry.HasSize || size < 0 || size > 1<<32-1 {
 			typ.Kind = recording.KindOpaque
 		}
 	}
 	switch typ.Kind {
 	case recording.KindPointer:
-		typ.Elem = mentioned(dwarf.AttrType)
+		typ.Elem = mentioned(d.entry.Type)
 	case recording.KindArray:
-		typ.Elem, typ.Len = mentioned(dwarf.AttrType), d.count()
+		typ.Elem, typ.Len = mentioned(d.entry.Type), d.count()
 	case recording.KindSlice, recording.KindChan:
-		typ.Elem = mentioned(attrGoElem)
+		typ.Elem = mentioned(d.entry.Elem)
 	case recording.KindMap:
-		typ.Key, typ.Elem = mentioned(attrGoKey), mentioned(attrGoElem)
+		typ.Key, typ.Elem = mentioned(d.entry.Key), mentioned(d.entry.Elem)
 	case recording.KindStruct:
 		typ.Fields = t.fields(d)
 	case recording.KindInterface:
@@ -205,17 +206,14 @@ func (t *typeTable) describe(d *dwarfType) recording.Type {
 
 func (t *typeTable) fields(d *dwarfType) []recording.Field {
 	var fields []recording.Field
-	for _, c := range d.children {
+	for i := range d.children {
+		c := &d.children[i]
 		if c.Tag != dwarf.TagMember {
 			continue
 		}
-		f := recording.Field{}
-		f.Name, _ = c.Val(dwarf.AttrName).(string)
-		f.Embedded, _ = c.Val(attrGoEmbedded).(bool)
-		offset, _ := c.Val(dwarf.AttrDataMemberLoc).(int64)
-		f.Offset = uint32(offset)
-		if typ, ok := c.Val(dwarf.AttrType).(dwarf.Offset); ok {
-			f.Type = t.ids[t.canonical(typ)]
+		f := recording.Field{Name: c.Name(), Embedded: c.Embedded, Offset: uint32(c.Location)}
+		if c.Type != 0 {
+			f.Type = t.ids[t.canonical(c.Type)]
 		}
 		fields = append(fields, f)
 	}
@@ -223,10 +221,9 @@ func (t *typeTable) fields(d *dwarfType) []recording.Field {
 }
 
 func (d *dwarfType) count() uint64 {
-	for _, c := range d.children {
-		if c.Tag == dwarf.TagSubrangeType {
-			n, _ := c.Val(dwarf.AttrCount).(int64)
-			return uint64(n)
+	for i := range d.children {
+		if d.children[i].Tag == dwarf.TagSubrangeType {
+			return uint64(d.children[i].Count)
 		}
 	}
 	return 0
@@ -234,16 +231,16 @@ func (d *dwarfType) count() uint64 {
 
 // hasMethods tells the two layouts of interfaces apart by what their entries name.
 func (t *typeTable) hasMethods(d *dwarfType) bool {
-	target, ok := d.entry.Val(dwarf.AttrType).(dwarf.Offset)
-	for ok {
-		e, _ := t.debug.entry(target)
-		if e == nil {
+	target := d.entry.Type
+	for range 16 {
+		e, ok := t.debug.data.Entry(target)
+		if !ok {
 			break
 		}
-		if name, _ := e.Val(dwarf.AttrName).(string); strings.HasPrefix(name, "runtime.") {
+		if name := e.Name(); strings.HasPrefix(name, "runtime.") {
 			return name != "runtime.eface"
 		}
-		target, ok = e.Val(dwarf.AttrType).(dwarf.Offset)
+		target = e.Type
 	}
 	return false
 }
@@ -261,37 +258,24 @@ func (t *typeTable) dynamic(offset uint64) recording.TypeID {
 }
 
 // runtimeTypes returns the entries of types by where the runtime describes them. They all lie in the runtime's unit.
-func (d *debugInfo) runtimeTypes() map[uint64]dwarf.Offset {
+func (d *debugInfo) runtimeTypes() map[uint64]debuginfo.Offset {
 	if d.runtime != nil {
 		return d.runtime
 	}
-	d.runtime = map[uint64]dwarf.Offset{}
-	r := d.data.Reader()
+	d.runtime = map[uint64]debuginfo.Offset{}
 	for _, u := range d.units {
-		if u.path != "runtime" {
+		if u.Path != "runtime" {
 			continue
 		}
-		r.Seek(u.offset)
-		e, err := r.Next()
-		for err == nil && e != nil && e.Tag != 0 {
-			if e.Tag != dwarf.TagCompileUnit {
-				if at, ok := runtimeOffset(e); ok && at != 0 {
-					d.runtime[at] = e.Offset
-				}
-				r.SkipChildren()
+		e, ok := d.data.Entry(u.Offset)
+		if !ok {
+			continue
+		}
+		for c := range d.data.Children(&e) {
+			if c.RuntimeType != 0 {
+				d.runtime[c.RuntimeType] = c.Offset
 			}
-			e, err = r.Next()
 		}
 	}
 	return d.runtime
-}
-
-func runtimeOffset(e *dwarf.Entry) (uint64, bool) {
-	switch v := e.Val(attrGoRuntimeType).(type) {
-	case uint64:
-		return v, true
-	case int64:
-		return uint64(v), true
-	}
-	return 0, false
 }

@@ -2,40 +2,29 @@ package tracer
 
 import (
 	"debug/dwarf"
-	"debug/elf"
 	"sort"
 	"strconv"
 	"strings"
-)
 
-// Attributes that Go adds to DWARF.
-const (
-	attrGoKind        dwarf.Attr = 0x2900
-	attrGoKey         dwarf.Attr = 0x2901
-	attrGoElem        dwarf.Attr = 0x2902
-	attrGoEmbedded    dwarf.Attr = 0x2903
-	attrGoRuntimeType dwarf.Attr = 0x2904
-	attrGoPackageName dwarf.Attr = 0x2905
+	"smiley/tracer/debuginfo"
 )
 
 // debugInfo is a binary's DWARF, read piece by piece: units when it is opened, a unit's functions when one of them is
 // planned, types one at a time.
 type debugInfo struct {
-	data     *dwarf.Data
-	reader   *dwarf.Reader
+	data     *debuginfo.Data
 	units    []*unit
 	ranges   []unitRange       // by address
 	packages map[string]string // import path → package name, where it is not the last element
-	runtime  map[uint64]dwarf.Offset
+	runtime  map[uint64]debuginfo.Offset
 }
 
 // unit is what was compiled together: a package, or a part of it.
 type unit struct {
-	path      string
-	offset    dwarf.Offset
-	functions map[uint64]dwarf.Offset // by entry; nil until needed
-	abstract  map[dwarf.Offset]bool   // functions that were inlined somewhere
-	origins   map[dwarf.Offset]bool   // those of them that also have code of their own
+	*debuginfo.Unit
+	functions map[uint64]debuginfo.Offset // by entry; nil until needed
+	abstract  map[debuginfo.Offset]bool   // functions that were inlined somewhere
+	origins   map[debuginfo.Offset]bool   // those of them that also have code of their own
 }
 
 type unitRange struct {
@@ -43,50 +32,24 @@ type unitRange struct {
 	unit      *unit
 }
 
-// openDebugInfo returns nil when the binary has no usable DWARF.
-func openDebugInfo(f *elf.File) *debugInfo {
-	if f.Section(".debug_info") == nil && f.Section(".zdebug_info") == nil {
+// newDebugInfo returns nil when the binary has no usable DWARF.
+func newDebugInfo(data *debuginfo.Data) *debugInfo {
+	if data == nil || len(data.Units) == 0 {
 		return nil
 	}
-	data, err := f.DWARF()
-	if err != nil {
-		return nil
-	}
-	d := &debugInfo{data: data, reader: data.Reader(), packages: map[string]string{}}
-	r := data.Reader()
-	for {
-		e, err := r.Next()
-		if err != nil || e == nil {
-			break
+	d := &debugInfo{data: data, packages: map[string]string{}}
+	for _, of := range data.Units {
+		if of.PackageName != "" {
+			d.packages[of.Path] = of.PackageName
 		}
-		if e.Tag == dwarf.TagCompileUnit {
-			d.addUnit(e)
+		u := &unit{Unit: of}
+		d.units = append(d.units, u)
+		for _, r := range of.Ranges {
+			d.ranges = append(d.ranges, unitRange{r[0], r[1], u})
 		}
-		r.SkipChildren()
-	}
-	if len(d.units) == 0 {
-		return nil
 	}
 	sort.Slice(d.ranges, func(i, j int) bool { return d.ranges[i].low < d.ranges[j].low })
 	return d
-}
-
-func (d *debugInfo) addUnit(e *dwarf.Entry) {
-	path, _ := e.Val(dwarf.AttrName).(string)
-	if name, ok := e.Val(attrGoPackageName).(string); ok {
-		d.packages[path] = name
-	} else if language, _ := e.Val(dwarf.AttrLanguage).(int64); language != 22 {
-		return // C
-	}
-	u := &unit{path: path, offset: e.Offset}
-	d.units = append(d.units, u)
-	ranges, err := d.data.Ranges(e)
-	if err != nil {
-		return
-	}
-	for _, r := range ranges {
-		d.ranges = append(d.ranges, unitRange{r[0], r[1], u})
-	}
 }
 
 // unitOf returns the unit that holds the code at pc.
@@ -103,29 +66,21 @@ func (u *unit) load(d *debugInfo) {
 	if u.functions != nil {
 		return
 	}
-	u.functions, u.abstract, u.origins = map[uint64]dwarf.Offset{}, map[dwarf.Offset]bool{}, map[dwarf.Offset]bool{}
-	r := d.data.Reader()
-	r.Seek(u.offset)
-	if e, err := r.Next(); err != nil || e == nil || !e.Children {
+	u.functions, u.abstract, u.origins = map[uint64]debuginfo.Offset{}, map[debuginfo.Offset]bool{}, map[debuginfo.Offset]bool{}
+	e, ok := d.data.Entry(u.Offset)
+	if !ok {
 		return
 	}
-	for {
-		e, err := r.Next()
-		if err != nil || e == nil || e.Tag == 0 {
-			return
-		}
-		if e.Tag == dwarf.TagSubprogram {
-			if entry, ok := e.Val(dwarf.AttrLowpc).(uint64); ok {
-				u.functions[entry] = e.Offset
-				if origin, ok := e.Val(dwarf.AttrAbstractOrigin).(dwarf.Offset); ok {
-					u.origins[origin] = true
-				}
-			} else if e.Val(dwarf.AttrInline) != nil {
-				u.abstract[e.Offset] = true
+	for c := range d.data.Children(&e) {
+		switch {
+		case c.Tag != dwarf.TagSubprogram:
+		case c.HasLowPC:
+			u.functions[c.LowPC] = c.Offset
+			if c.Origin != 0 {
+				u.origins[c.Origin] = true
 			}
-		}
-		if e.Children {
-			r.SkipChildren()
+		case c.Inline:
+			u.abstract[c.Offset] = true
 		}
 	}
 }
@@ -138,7 +93,7 @@ type signature struct {
 
 type variable struct {
 	name string
-	typ  dwarf.Offset
+	typ  debuginfo.Offset
 }
 
 // signature returns what DWARF says of the function that begins at entry; false when it says nothing.
@@ -158,30 +113,32 @@ func (d *debugInfo) signature(entry uint64) (signature, bool) {
 // signatureAt collects the parameters of a function that has code. They are in the order of the source, and those without a
 // name are there as ~p1 or ~r1, while the abstract entry of a function that was also inlined leaves them out. A result
 // that lives in memory for a deferred function is listed twice. It is false when the numbers do not fit.
-func (d *debugInfo) signatureAt(offset dwarf.Offset) (signature, bool) {
-	_, children := d.entry(offset)
+func (d *debugInfo) signatureAt(offset debuginfo.Offset) (signature, bool) {
 	s := signature{dictionary: -1}
-	seen := map[string]bool{}
-	for _, c := range children {
+	e, ok := d.data.Entry(offset)
+	if !ok {
+		return s, false
+	}
+	for c := range d.data.Children(&e) {
 		if c.Tag != dwarf.TagFormalParameter {
 			continue
 		}
-		if origin, ok := c.Val(dwarf.AttrAbstractOrigin).(dwarf.Offset); ok {
-			if c, _ = d.entry(origin); c == nil {
+		if c.Origin != 0 {
+			declared, ok := d.data.Entry(c.Origin)
+			if !ok {
 				return s, false
 			}
+			c = &declared
 		}
-		name, _ := c.Val(dwarf.AttrName).(string)
-		typ, ok := c.Val(dwarf.AttrType).(dwarf.Offset)
-		if !ok {
+		if c.Type == 0 {
 			continue
 		}
-		v := variable{name, typ}
-		if isResult, _ := c.Val(dwarf.AttrVarParam).(bool); isResult {
-			if name != "" && name != "_" && seen[name] {
+		name := c.Name()
+		v := variable{name, c.Type}
+		if c.Result {
+			if name != "" && name != "_" && s.hasResult(name) {
 				continue
 			}
-			seen[name] = true
 			if n, ok := strings.CutPrefix(name, "~r"); ok && n != strconv.Itoa(len(s.results)) {
 				return s, false
 			}
@@ -204,28 +161,13 @@ func (d *debugInfo) signatureAt(offset dwarf.Offset) (signature, bool) {
 	return s, true
 }
 
-// entry reads an entry and its direct children.
-func (d *debugInfo) entry(offset dwarf.Offset) (*dwarf.Entry, []*dwarf.Entry) {
-	r := d.reader
-	r.Seek(offset)
-	e, err := r.Next()
-	if err != nil || e == nil {
-		return nil, nil
-	}
-	children := []*dwarf.Entry{}
-	if !e.Children {
-		return e, children
-	}
-	for {
-		c, err := r.Next()
-		if err != nil || c == nil || c.Tag == 0 {
-			return e, children
-		}
-		children = append(children, c)
-		if c.Children {
-			r.SkipChildren()
+func (s *signature) hasResult(name string) bool {
+	for i := range s.results {
+		if s.results[i].name == name {
+			return true
 		}
 	}
+	return false
 }
 
 // inlined returns the functions of the main module that have no code of their own.
@@ -241,7 +183,7 @@ func (p *Program) inlined() []Symbol {
 	}
 	var list []Symbol
 	for _, u := range p.debug.units {
-		if origins(u.path) != OriginMain {
+		if origins(u.Path) != OriginMain {
 			continue
 		}
 		u.load(p.debug)
@@ -249,14 +191,13 @@ func (p *Program) inlined() []Symbol {
 			if u.origins[offset] {
 				continue
 			}
-			e, _ := p.debug.entry(offset)
-			if e == nil {
+			e, ok := p.debug.data.Entry(offset)
+			if !ok {
 				continue
 			}
-			full, _ := e.Val(dwarf.AttrName).(string)
+			full := e.Name()
 			s := Symbol{Name: plainName(full), Package: packageOf(full), Reason: "inlined everywhere", index: -1}
-			line, _ := e.Val(dwarf.AttrDeclLine).(int64)
-			s.Line, s.Origin = int(line), origins(s.Package)
+			s.Line, s.Origin = int(e.Line), origins(s.Package)
 			if s.Origin != OriginMain || present[s.Name] {
 				continue
 			}
@@ -277,7 +218,7 @@ func (p *Program) inlinedInPart() map[string]bool {
 	}
 	origins := p.origins()
 	for _, u := range p.debug.units {
-		if origins(u.path) != OriginMain {
+		if origins(u.Path) != OriginMain {
 			continue
 		}
 		u.load(p.debug)
@@ -285,9 +226,8 @@ func (p *Program) inlinedInPart() map[string]bool {
 			if !u.origins[offset] {
 				continue
 			}
-			if e, _ := p.debug.entry(offset); e != nil {
-				full, _ := e.Val(dwarf.AttrName).(string)
-				names[plainName(full)] = true
+			if e, ok := p.debug.data.Entry(offset); ok {
+				names[plainName(e.Name())] = true
 			}
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"smiley/recording"
+	"smiley/tracer/debuginfo"
 )
 
 // Program is what a Go binary says about itself: its functions, types and the places where values lie. Addresses are
@@ -17,6 +18,7 @@ import (
 // run's types, functions and files. A Program is not safe for concurrent use.
 type Program struct {
 	path    string
+	raw     *os.File
 	file    *elf.File
 	image   *image
 	info    *buildinfo.BuildInfo
@@ -41,13 +43,18 @@ func OpenProgram(path string) (*Program, error) {
 	if err := checkFile(path, absolute); err != nil {
 		return nil, err
 	}
-	file, err := elf.Open(absolute)
+	raw, err := os.Open(absolute)
 	if err != nil {
 		return nil, notGo(path, absolute, err)
 	}
-	p := &Program{path: absolute, file: file, image: &image{file: file}}
+	file, err := elf.NewFile(raw)
+	if err != nil {
+		_ = raw.Close()
+		return nil, notGo(path, absolute, err)
+	}
+	p := &Program{path: absolute, raw: raw, file: file, image: &image{file: file}}
 	if err := p.load(path); err != nil {
-		_ = file.Close()
+		_ = raw.Close()
 		return nil, err
 	}
 	return p, nil
@@ -133,7 +140,8 @@ func (p *Program) load(path string) error {
 		return tooOld(err)
 	}
 	p.list = p.lines.all()
-	p.debug = openDebugInfo(p.file)
+	debug, _ := debuginfo.Open(p.file, p.raw) // without it, values are not recorded
+	p.debug = newDebugInfo(debug)
 	p.types = newTypeTable(p.debug)
 	return nil
 }
@@ -154,7 +162,7 @@ func machine(f *elf.File) string {
 }
 
 // Close releases the file.
-func (p *Program) Close() error { return p.file.Close() }
+func (p *Program) Close() error { return p.raw.Close() }
 
 // Path returns the absolute path of the binary.
 func (p *Program) Path() string { return p.path }

@@ -2,10 +2,12 @@ package tracer
 
 import (
 	"debug/dwarf"
+	"slices"
 	"strconv"
 	"strings"
 
 	"smiley/recording"
+	"smiley/tracer/debuginfo"
 )
 
 // Offsets are byte offsets of fields in the runtime's structures.
@@ -74,54 +76,51 @@ func (d *debugInfo) offsets() (Offsets, bool) {
 }
 
 // structures finds structures of the runtime by name.
-func (d *debugInfo) structures(names ...string) map[string]dwarf.Offset {
-	found := map[string]dwarf.Offset{}
-	r := d.data.Reader()
+func (d *debugInfo) structures(names ...string) map[string]debuginfo.Offset {
+	found := map[string]debuginfo.Offset{}
 	for _, u := range d.units {
-		if u.path != "runtime" {
+		if u.Path != "runtime" {
 			continue
 		}
-		r.Seek(u.offset)
-		e, err := r.Next()
-		for err == nil && e != nil && e.Tag != 0 && len(found) < len(names) {
-			if e.Tag == dwarf.TagStructType {
-				name, _ := e.Val(dwarf.AttrName).(string)
-				for _, wanted := range names {
-					if name == wanted {
-						found[name] = e.Offset
-					}
-				}
+		e, ok := d.data.Entry(u.Offset)
+		if !ok {
+			continue
+		}
+		for c := range d.data.Children(&e) {
+			if c.Tag != dwarf.TagStructType {
+				continue
 			}
-			if e.Tag != dwarf.TagCompileUnit {
-				r.SkipChildren()
+			if name := c.Name(); slices.Contains(names, name) {
+				found[name] = c.Offset
 			}
-			e, err = r.Next()
+			if len(found) == len(names) {
+				return found
+			}
 		}
 	}
 	return found
 }
 
 // fieldOffset returns the offset of a field of the structure at an entry; name may go into structures in it.
-func (d *debugInfo) fieldOffset(structure dwarf.Offset, name string) (uint64, bool) {
+func (d *debugInfo) fieldOffset(structure debuginfo.Offset, name string) (uint64, bool) {
 	first, rest, nested := strings.Cut(name, ".")
-	_, children := d.entry(structure)
-	for _, c := range children {
-		if member, _ := c.Val(dwarf.AttrName).(string); c.Tag != dwarf.TagMember || member != first {
+	e, ok := d.data.Entry(structure)
+	if !ok {
+		return 0, false
+	}
+	for c := range d.data.Children(&e) {
+		if c.Tag != dwarf.TagMember || c.Name() != first {
 			continue
 		}
-		at, _ := c.Val(dwarf.AttrDataMemberLoc).(int64)
 		if !nested {
-			return uint64(at), true
+			return uint64(c.Location), true
 		}
-		typ, ok := c.Val(dwarf.AttrType).(dwarf.Offset)
-		if !ok {
-			return 0, false
-		}
-		if e, _ := d.entry(typ); e != nil && e.Tag == dwarf.TagTypedef {
-			typ, _ = e.Val(dwarf.AttrType).(dwarf.Offset)
+		typ := c.Type
+		if e, ok := d.data.Entry(typ); ok && e.Tag == dwarf.TagTypedef {
+			typ = e.Type
 		}
 		inner, ok := d.fieldOffset(typ, rest)
-		return uint64(at) + inner, ok
+		return uint64(c.Location) + inner, ok
 	}
 	return 0, false
 }

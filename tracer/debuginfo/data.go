@@ -1,0 +1,107 @@
+// Package debuginfo reads what a tracer needs of a Go program's DWARF: units, functions, parameters and types, one at a time
+// and where they are asked for.
+//
+// Start with [Open]. The standard library's debug/dwarf reads everything that DWARF can say into lists of attributes; this
+// package knows the few attributes that matter, steps over the rest, and is some ten times faster, which is what starting a
+// program with ten thousand recorded functions waits for. It does no more I/O once Open has returned, and its Data may be
+// used by many goroutines.
+package debuginfo
+
+import (
+	"bytes"
+	"debug/elf"
+	"encoding/binary"
+	"errors"
+	"io"
+	"sync"
+
+	"github.com/klauspost/compress/zlib"
+)
+
+// Offset is the place of an entry in the debug information; 0 is none.
+type Offset uint32
+
+// Data is the debug information of a program.
+type Data struct {
+	Units []*Unit // those of Go, in the order of the file
+
+	info, addresses, ranges, lists, text, lineText []byte
+	abbreviations                                  map[uint64][]abbreviation
+}
+
+// Unit is what was compiled together: a package, or a part of it.
+type Unit struct {
+	Path        string      // import path
+	PackageName string      // "" when the unit does not say
+	Offset      Offset      // of its own entry
+	Ranges      [][2]uint64 // half-open ranges of code
+
+	begin   Offset // of its head
+	end     Offset
+	version int
+	wide    bool // offsets of eight bytes
+	table   []abbreviation
+
+	addressBase, listBase uint64
+}
+
+var (
+	errDamaged = errors.New("the debug information is damaged")
+	errNone    = errors.New("the program has no debug information")
+)
+
+// Open reads the debug information of a program, whose file is raw. The error says that there is none, or that it is damaged.
+func Open(f *elf.File, raw io.ReaderAt) (*Data, error) {
+	d := &Data{abbreviations: map[uint64][]abbreviation{}}
+	var abbrev []byte
+	sections := map[string]*[]byte{
+		"info": &d.info, "abbrev": &abbrev, "addr": &d.addresses, "ranges": &d.ranges, "rnglists": &d.lists,
+		"str": &d.text, "line_str": &d.lineText,
+	}
+	var all sync.WaitGroup
+	for name, data := range sections {
+		s := f.Section(".debug_" + name)
+		if s == nil {
+			s = f.Section(".zdebug_" + name)
+		}
+		if s != nil {
+			all.Go(func() { *data, _ = content(s, raw) }) // what is missing shows when it is needed
+		}
+	}
+	all.Wait()
+	if len(d.info) == 0 || len(abbrev) == 0 {
+		return nil, errNone
+	}
+	return d, d.readUnits(abbrev)
+}
+
+// maxSection bounds a section: offsets have four bytes.
+const maxSection = 1<<32 - 1
+
+// content reads a section, compressed or not.
+func content(s *elf.Section, file io.ReaderAt) ([]byte, error) {
+	const head = 24 // of a compressed section: its kind, its size, its alignment
+	if s.Size > maxSection || s.FileSize > maxSection {
+		return nil, errDamaged
+	}
+	if s.Flags&elf.SHF_COMPRESSED == 0 || s.FileSize < head {
+		return s.Data()
+	}
+	raw := make([]byte, s.FileSize)
+	if _, err := file.ReadAt(raw, int64(s.Offset)); err != nil {
+		return nil, err
+	}
+	if binary.LittleEndian.Uint32(raw) != uint32(elf.COMPRESS_ZLIB) {
+		return s.Data()
+	}
+	r, err := zlib.NewReader(bytes.NewReader(raw[head:]))
+	if err != nil {
+		return nil, err
+	}
+	if s.Size > 1100*s.FileSize { // more than the format can reach: the size is a lie
+		return nil, errDamaged
+	}
+	out := make([]byte, s.Size)
+	_, err = io.ReadFull(r, out)
+	return out, err
+}
