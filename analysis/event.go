@@ -19,6 +19,7 @@ type Event struct {
 	Source   string `json:"source,omitempty"`
 
 	Args     []Value `json:"args,omitzero"`        // calls: never nil
+	Locals   []Value `json:"locals,omitzero"`      // lines: the variables that can be seen there, never nil
 	Results  []Value `json:"results,omitzero"`     // returns: never nil; calls of a tree: nil when it did not return
 	Duration *int64  `json:"duration_ns,omitzero"` // returns and calls of a tree; nil when unknown
 	Self     *int64  `json:"self_ns,omitzero"`     // Duration less that of the recorded callees

@@ -61,6 +61,17 @@ func (t *tables) values(params []recording.Param, data []byte) []Value {
 	return values
 }
 
+// locals decodes the variables that can be seen on a line.
+func (t *tables) locals(params []recording.Param, data []byte) []Value {
+	values := []Value{}
+	for i, v := range t.decoder.Values(params, data) {
+		if v.Unreadable != recording.NotInScope {
+			values = append(values, Value{Name: params[i].Name, Type: v.TypeName, Value: v.String()})
+		}
+	}
+	return values
+}
+
 // shownName hides the names that the compiler makes up for unnamed results.
 func shownName(name string) string {
 	if len(name) >= 2 && name[0] == '~' {
@@ -89,6 +100,11 @@ func (t *tables) event(e *recording.Event) (Event, recording.FileID) {
 			out.Results = t.values(f.Results, e.Data)
 		}
 		out.Duration, out.Self = knownTime(e.Duration), knownTime(e.Self)
+	case recording.KindLine:
+		out.Locals = []Value{}
+		if known {
+			out.Locals = t.locals(f.Params, e.Data)
+		}
 	case recording.KindPanic:
 		out.Text = panicText(t.decoder.Any(e.Data))
 	case recording.KindOutput:

@@ -117,7 +117,7 @@ func (t *Text) what(e *analysis.Event) string {
 	case analysis.EventGoroutineEnd:
 		return t.style.Faint(fmt.Sprintf("goroutine %d ended", e.Goroutine))
 	}
-	return t.named(e.Args)
+	return t.style.paint(cyan, "· ") + t.named(e.Locals)
 }
 
 func (t *Text) name(e *analysis.Event) string {

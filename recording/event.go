@@ -8,7 +8,9 @@ const (
 	KindReturn
 	KindPanic     // a panic began in the innermost call
 	KindRecovered // a panic of this goroutine was recovered
-	KindLine      // a line is about to run, with locals
+	// KindLine says that a line is about to run. Its Function is an entry of the function that has the variables as Params; those
+	// that cannot be seen there are unreadable, because of NotInScope.
+	KindLine
 	KindOutput    // the program wrote to descriptor 1 or 2
 	KindGap       // events are missing here
 	KindGoroutineStart
@@ -59,6 +61,9 @@ type Raw struct {
 	// behind an 8-byte count. It is valid during Append only.
 	Data []byte
 }
+
+// NotInScope is why a line event has no value of a variable that cannot be seen on that line. It is no loss.
+const NotInScope = "not in scope"
 
 // RawFlags are details of a Raw.
 type RawFlags uint8

@@ -38,11 +38,13 @@ func (s *session) arm() error {
 	before := len(untraced)
 	stopping := traced // the functions that get breakpoints
 	if s.opt.engine() != EngineBreakpoint {
-		refused, err := s.armProbes(traced)
+		probed, lined := s.filter.divide(traced)
+		refused, err := s.armProbes(probed)
 		switch {
 		case err == nil:
 			var more []Symbol
 			stopping, more = s.breakpointsFor(refused)
+			stopping = append(stopping, lined...)
 			untraced = append(untraced, more...)
 		case s.opt.engine() == EngineProbe || recording.CodeOf(err) != recording.CodeUnsupported:
 			return err
@@ -88,9 +90,16 @@ func (s *session) setBreakpoints(symbols, stopping []Symbol) (refused []Symbol) 
 		if s.inlined[sym.Name] {
 			reason = inlinedSome
 		}
-		if err := e.trace(sym, reason); err != nil {
+		t, err := e.trace(sym, reason)
+		if err != nil {
 			sym.Reason = err.Error()
 			refused = append(refused, sym)
+			continue
+		}
+		if s.filter.byLine(&sym) {
+			if err := e.traceLines(sym, t); err != nil {
+				warn(s.opt, err)
+			}
 		}
 	}
 	byName := named(symbols)
@@ -136,10 +145,10 @@ func (s *session) drive() (ending, error) {
 }
 
 // trace adds the sites of one function. reason says why some of its calls are missing, "" when none is.
-func (e *engine) trace(sym Symbol, reason string) error {
+func (e *engine) trace(sym Symbol, reason string) (*traced, error) {
 	plan, err := e.program.Plan(sym)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	f := plan.Function
 	f.Trace, f.Reason = recording.TraceBreakpoint, reason
@@ -152,5 +161,5 @@ func (e *engine) trace(sym Symbol, reason string) error {
 	for _, addr := range plan.Returns {
 		e.at(addr).ret = t
 	}
-	return nil
+	return t, nil
 }

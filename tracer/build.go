@@ -48,7 +48,7 @@ func build(ctx context.Context, opt *Options, include []recording.Pattern) (*tar
 	return t, nil
 }
 
-// compilerFlags turn inlining off. Of several -gcflags that match a package the go command takes the last.
+// compilerFlags turn inlining off, and all optimization in packages that are recorded line by line. Of several -gcflags that match a package the go command takes the last.
 func compilerFlags(opt *Options, m *module, include []recording.Pattern) []string {
 	const off = "-l"
 	var flags []string
@@ -65,6 +65,17 @@ func compilerFlags(opt *Options, m *module, include []recording.Pattern) []strin
 	for _, p := range include {
 		if pkg := packagePattern(p); pkg != "" {
 			flags = append(flags, "-gcflags="+pkg+"="+off)
+		}
+	}
+	for _, text := range opt.Lines { // optimized code has lost many variables
+		p, err := recording.ParsePattern(text)
+		if err != nil {
+			continue // newFilter has said so
+		}
+		if pkg := packagePattern(p); pkg != "" {
+			flags = append(flags, "-gcflags="+pkg+"=-N -l")
+		} else {
+			flags = append(flags, "-gcflags=-N -l")
 		}
 	}
 	return flags

@@ -52,6 +52,7 @@ type site struct {
 	addr  uint64
 	entry *traced
 	ret   *traced
+	line  *lineSite
 	first []hook // what must be known before the other threads of a stop are looked at
 	hooks []hook
 }
@@ -247,6 +248,11 @@ func (e *engine) handle(h *hit) error {
 	}
 	if h.site.entry != nil {
 		if err := e.enter(h, h.site.entry); err != nil {
+			return err
+		}
+	}
+	if h.site.line != nil {
+		if err := e.reach(h, h.site.line); err != nil {
 			return err
 		}
 	}

@@ -1,6 +1,7 @@
 package tracer
 
 import (
+	"slices"
 	"strings"
 
 	"smiley/recording"
@@ -27,6 +28,7 @@ func packagePattern(p recording.Pattern) string {
 // filter chooses the functions of a run.
 type filter struct {
 	include, exclude []recording.Pattern
+	lines            []recording.Pattern // functions that are recorded line by line
 	deps, stdlib     bool
 }
 
@@ -36,7 +38,7 @@ func newFilter(opt *Options) (*filter, error) {
 	for _, list := range []struct {
 		texts []string
 		dst   *[]recording.Pattern
-	}{{opt.Include, &f.include}, {opt.Exclude, &f.exclude}} {
+	}{{opt.Include, &f.include}, {opt.Exclude, &f.exclude}, {opt.Lines, &f.lines}} {
 		for _, text := range list.texts {
 			p, err := recording.ParsePattern(text)
 			if err != nil {
@@ -66,6 +68,7 @@ func (f *filter) choose(symbols []Symbol, warn func(*recording.Error)) (traced, 
 	for i := range symbols {
 		sym := &symbols[i]
 		named := matches(f.include, sym)
+		named = matches(f.lines, sym) || named
 		excluded := matches(f.exclude, sym)
 		if excluded || sym.NotCode || (!named && !f.byOrigin(sym)) {
 			continue
@@ -76,7 +79,7 @@ func (f *filter) choose(symbols []Symbol, warn func(*recording.Error)) (traced, 
 			untraced = append(untraced, *sym)
 		}
 	}
-	for _, p := range f.include {
+	for _, p := range slices.Concat(f.include, f.lines) {
 		if !used[p.String()] {
 			return nil, nil, unmatched(p, symbols)
 		}
@@ -87,6 +90,26 @@ func (f *filter) choose(symbols []Symbol, warn func(*recording.Error)) (traced, 
 		}
 	}
 	return traced, untraced, nil
+}
+
+// byLine reports whether a function is recorded line by line.
+func (f *filter) byLine(sym *Symbol) bool {
+	return slices.ContainsFunc(f.lines, func(p recording.Pattern) bool { return p.Match(sym.Package, sym.Name) })
+}
+
+// divide separates the functions that are recorded line by line from the others.
+func (f *filter) divide(symbols []Symbol) (whole, lined []Symbol) {
+	if len(f.lines) == 0 {
+		return symbols, nil
+	}
+	for i := range symbols {
+		if f.byLine(&symbols[i]) {
+			lined = append(lined, symbols[i])
+		} else {
+			whole = append(whole, symbols[i])
+		}
+	}
+	return whole, lined
 }
 
 // named reports whether the person asked for this very function, not for all of a package or of a group.

@@ -37,6 +37,10 @@ type Options struct {
 	// cost more are switched off while the program runs, the hottest first.
 	MaxOverhead float64
 
+	// Lines are patterns of functions of which each line is recorded as it begins to run, with the variables that can be seen there.
+	// Every line stops the program. They are recorded whatever Include says.
+	Lines []string
+
 	unprobed func(function string) bool // tests say here what probes are to refuse
 
 	// Stdin, Stdout and Stderr become the program's own descriptors; nil is this process's. There is never a pipe in

@@ -24,6 +24,7 @@ import (
 type recorded struct {
 	result    Result
 	run       *recording.Run
+	types     []recording.Type
 	end       *recording.RunEnd
 	functions map[recording.FunctionID]recording.Function
 	byName    map[string]recording.FunctionID
@@ -190,6 +191,7 @@ func readBack(t *testing.T, all [][]byte) *recorded {
 		if err := validator.Block(b); err != nil {
 			t.Fatalf("block %d: %v", i, err)
 		}
+		r.types = append(r.types, b.Definitions.Types...)
 		if b.Start != nil {
 			r.run = b.Start
 		}

@@ -211,6 +211,10 @@ func (q *request) eventRows(n *namer, events []recording.Event, named []analysis
 				row.Duration = durationText(named[i].Duration)
 			}
 		}
+		if e.Kind == recording.KindLine {
+			row.Args = localRows(out.Locals, previous[e.Function])
+			previous[e.Function] = out.Locals
+		}
 		rows = append(rows, row)
 	}
 	return rows, nil

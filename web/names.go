@@ -177,6 +177,8 @@ func (n *namer) event(e *recording.Event) (analysis.Event, error) {
 	case recording.KindReturn:
 		out.Results = n.values(f.Results, e.Data)
 		out.Duration, out.Self = knownTime(e.Duration), knownTime(e.Self)
+	case recording.KindLine:
+		out.Locals = n.locals(f.Params, e.Data)
 	case recording.KindPanic:
 		out.Text = panicText(n.decoder.Any(e.Data))
 	case recording.KindOutput:
@@ -242,6 +244,17 @@ func (n *namer) values(params []recording.Param, data []byte) []analysis.Value {
 	values := make([]analysis.Value, len(decoded))
 	for i := range decoded {
 		values[i] = analysis.Value{Name: shownName(params[i].Name), Type: decoded[i].TypeName, Value: decoded[i].String()}
+	}
+	return values
+}
+
+// locals decodes the variables that can be seen on a line; the result is never nil.
+func (n *namer) locals(params []recording.Param, data []byte) []analysis.Value {
+	values := []analysis.Value{}
+	for i, v := range n.decoder.Values(params, data) {
+		if v.Unreadable != recording.NotInScope {
+			values = append(values, analysis.Value{Name: params[i].Name, Type: v.TypeName, Value: v.String()})
+		}
 	}
 	return values
 }

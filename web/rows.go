@@ -1,6 +1,7 @@
 package web
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -50,6 +51,16 @@ func valueRows(values, previous []analysis.Value) []valueRow {
 			Name: shown(v.Name, 60), Text: shown(v.Value, valueRunes), Type: shown(v.Type, 200), Class: valueClass(v.Value),
 			Changed: len(previous) == len(values) && previous[i].Value != v.Value,
 		}
+	}
+	return rows
+}
+
+// localRows shows the variables of a line, and which of them have changed since the line before.
+func localRows(values, before []analysis.Value) []valueRow {
+	rows := valueRows(values, nil)
+	for i, v := range values {
+		at := slices.IndexFunc(before, func(b analysis.Value) bool { return b.Name == v.Name })
+		rows[i].Changed = len(before) > 0 && (at < 0 || before[at].Value != v.Value)
 	}
 	return rows
 }

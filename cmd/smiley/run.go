@@ -26,7 +26,7 @@ const signalsInFlight = 16
 func (a *app) runCommand() *cobra.Command {
 	capture := newCaptureFlags()
 	var buildFlags, engine string
-	var tags []string
+	var tags, lines []string
 	var quiet bool
 	var remote remoteFlags
 	command := &cobra.Command{
@@ -48,7 +48,8 @@ the others are listed by smiley show.`,
 		Example: `  smiley run ./cmd/server -- --port 8080
   smiley run . --exclude 'example.com/m/log/...'
   smiley run ./server --include 'main.handle...' --include 'example.com/m/db/...'
-  smiley run ./bin/tool --include-deps --max-depth 4`,
+  smiley run ./bin/tool --include-deps --max-depth 4
+  smiley run . --lines main.parse`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 || cmd.ArgsLenAtDash() == 0 {
 				return errors.New("what should be run? a binary, a package or a .go file is missing")
@@ -67,6 +68,9 @@ the others are listed by smiley show.`,
 			default:
 				return recording.Errorf(recording.CodeInvalid, "there is no engine %q", engine).WithHint("--engine auto, probe or breakpoint")
 			}
+			if options.Lines = lines; len(lines) > 0 && options.Engine == tracer.EngineProbe {
+				return recording.Errorf(recording.CodeInvalid, "lines need breakpoints, and --engine probe allows none").WithHint("leave --engine out")
+			}
 			if remote.recorder != "" {
 				return a.runRemote(cmd.Context(), options, quiet, &remote)
 			}
@@ -76,6 +80,7 @@ the others are listed by smiley show.`,
 	flags := command.Flags()
 	flags.StringVar(&buildFlags, "build-flags", "", "further flags for go build, separated by spaces")
 	flags.StringSliceVar(&tags, "tags", nil, "build tags")
+	flags.StringArrayVar(&lines, "lines", nil, "record each line of these functions, with its variables; every line stops the program for about a millisecond")
 	flags.StringVar(&engine, "engine", string(tracer.EngineAuto), "how calls are captured: auto, probe or breakpoint")
 	capture.register(command)
 	flags.StringVar(&remote.recorder, "remote", "", "send the recording to the recorder at this address (tcp://HOST:PORT or ipc://PATH)")

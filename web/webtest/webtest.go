@@ -64,6 +64,7 @@ const (
 	Name
 	Worker
 	Inlined
+	LeafLines // the variables of leaf, for its lines
 )
 
 // Definitions are the types, files and functions of the program.
@@ -94,6 +95,9 @@ func (v *Vocabulary) Definitions() recording.Definitions {
 		}
 		d.Functions = append(d.Functions, f)
 	}
+	lines := d.Functions[Leaf-1]
+	lines.ID, lines.Params, lines.Results, lines.Trace = LeafLines, []recording.Param{n, s}, nil, recording.TraceReferenced
+	d.Functions = append(d.Functions, lines)
 	return d
 }
 
@@ -265,6 +269,12 @@ func (p *program) perform(v *Vocabulary, loops int) {
 	p.call(7, Worker)
 	for i := range loops {
 		p.call(1, Leaf, i)
+		if i < 2 {
+			p.add(recording.Raw{
+				Kind: recording.KindLine, Function: LeafLines, Goroutine: 1, Frame: p.frame(1), Line: 5,
+				Data: p.record(p.params[LeafLines][0], []any{i, v.text}),
+			})
+		}
 		if i%3 == 0 {
 			p.call(1, Name, v.text)
 			p.ret(1, v.text)
