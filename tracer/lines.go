@@ -46,12 +46,8 @@ func noLines(function string) *recording.Error {
 
 // traceLines adds a site for each line of a function that is traced with breakpoints.
 func (e *engine) traceLines(sym Symbol, f *traced) *recording.Error {
-	debug := e.program.debug
-	if debug == nil {
-		return noLines(sym.Name)
-	}
 	bias := e.program.bias
-	inside, ok := debug.scopeAt(sym.Entry-bias, sym.End-bias, sym.File, sym.Line)
+	inside, ok := e.program.scopeAt(sym.Entry-bias, sym.End-bias, sym.File, sym.Line)
 	if !ok || len(inside.lines) == 0 {
 		return noLines(sym.Name)
 	}

@@ -28,6 +28,7 @@ type Program struct {
 	wrapper uint8          // function id of what the compiler made by itself
 	symbols []Symbol       // addresses of the file; nil until needed
 	debug   *debugInfo     // nil for a stripped binary
+	scopes  *scopeReader   // nil until needed
 	types   *typeTable
 	defined definitions
 	bias    uint64

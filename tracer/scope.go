@@ -6,6 +6,7 @@ import (
 	"sort"
 
 	"smiley/recording"
+	"smiley/tracer/debuginfo"
 )
 
 // attrGoClosureOffset marks a variable that a closure has captured.
@@ -22,7 +23,7 @@ type scope struct {
 type scoped struct {
 	entry   *dwarf.Entry // has the location
 	name    string
-	typ     dwarf.Offset
+	typ     debuginfo.Offset
 	line    int         // it can be seen on lines behind this one; 0: everywhere
 	depth   int         // of its block: an inner one hides those of its name further out
 	block   [][2]uint64 // code of its block
@@ -35,25 +36,38 @@ type lineStart struct {
 	line int
 }
 
+// scopeReader reads the insides of functions. What it needs of DWARF, few runs do, so that it reads with the standard library.
+type scopeReader struct{ data *dwarf.Data }
+
 // scopeAt returns the inside of the function that begins at entry; false when DWARF does not know it. Lines that are not in the
 // function's file were inlined, and left out; so are those of its declaration.
-func (d *debugInfo) scopeAt(entry, end uint64, file string, declared int) (scope, bool) {
-	u := d.unitOf(entry)
+func (p *Program) scopeAt(entry, end uint64, file string, declared int) (scope, bool) {
+	if p.debug == nil {
+		return scope{}, false
+	}
+	u := p.debug.unitOf(entry)
 	if u == nil {
 		return scope{}, false
 	}
-	u.load(d)
+	u.load(p.debug)
 	offset, ok := u.functions[entry]
 	if !ok {
 		return scope{}, false
 	}
-	s := scope{variables: d.variables(offset, [][2]uint64{{entry, end}})}
-	s.lines = d.lineStarts(u, entry, end, file, declared)
+	if p.scopes == nil {
+		data, err := p.file.DWARF()
+		if err != nil {
+			return scope{}, false
+		}
+		p.scopes = &scopeReader{data}
+	}
+	s := scope{variables: p.scopes.variables(dwarf.Offset(offset), [][2]uint64{{entry, end}})}
+	s.lines = p.scopes.lineStarts(dwarf.Offset(u.Offset), entry, end, file, declared)
 	return s, true
 }
 
 // variables collects the variables of a function, those of its blocks included and of inlined functions not.
-func (d *debugInfo) variables(offset dwarf.Offset, whole [][2]uint64) []scoped {
+func (d *scopeReader) variables(offset dwarf.Offset, whole [][2]uint64) []scoped {
 	var list []scoped
 	r := d.data.Reader()
 	r.Seek(offset)
@@ -90,7 +104,7 @@ func (d *debugInfo) variables(offset dwarf.Offset, whole [][2]uint64) []scoped {
 }
 
 // scoped describes a variable; false for those that people did not write.
-func (d *debugInfo) scoped(e *dwarf.Entry) (scoped, bool) {
+func (d *scopeReader) scoped(e *dwarf.Entry) (scoped, bool) {
 	declared := e
 	if origin, ok := e.Val(dwarf.AttrAbstractOrigin).(dwarf.Offset); ok {
 		r := d.data.Reader()
@@ -105,8 +119,9 @@ func (d *debugInfo) scoped(e *dwarf.Entry) (scoped, bool) {
 	if len(v.name) > 1 && v.name[0] == '&' {
 		v.name, v.escaped = v.name[1:], true
 	}
-	var ok bool
-	if v.typ, ok = declared.Val(dwarf.AttrType).(dwarf.Offset); !ok || v.name == "" || v.name == "_" || v.name[0] == '.' || v.name[0] == '~' {
+	typ, ok := declared.Val(dwarf.AttrType).(dwarf.Offset)
+	v.typ = debuginfo.Offset(typ)
+	if !ok || v.name == "" || v.name == "_" || v.name[0] == '.' || v.name[0] == '~' {
 		return scoped{}, false
 	}
 	if line, ok := declared.Val(dwarf.AttrDeclLine).(int64); ok && e.Tag == dwarf.TagVariable {
@@ -124,9 +139,9 @@ func (v *scoped) covers(pc uint64) bool {
 }
 
 // lineStarts finds where the lines of a function begin, by the rows of the line table that the compiler recommends to stop at.
-func (d *debugInfo) lineStarts(u *unit, entry, end uint64, file string, declared int) []lineStart {
+func (d *scopeReader) lineStarts(unit dwarf.Offset, entry, end uint64, file string, declared int) []lineStart {
 	r := d.data.Reader()
-	r.Seek(u.offset)
+	r.Seek(unit)
 	compiled, err := r.Next()
 	if err != nil || compiled == nil {
 		return nil
