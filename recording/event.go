@@ -11,8 +11,8 @@ const (
 	// KindLine says that a line is about to run. Its Function is an entry of the function that has the variables as Params; those
 	// that cannot be seen there are unreadable, because of NotInScope.
 	KindLine
-	KindOutput    // the program wrote to descriptor 1 or 2
-	KindGap       // events are missing here
+	KindOutput // the program wrote to descriptor 1 or 2
+	KindGap    // events are missing here
 	KindGoroutineStart
 	KindGoroutineEnd
 )
