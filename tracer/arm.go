@@ -53,6 +53,11 @@ func (s *session) arm() error {
 				WithHint("--include less of it, or see docs/reference/limits.md"))
 		}
 	}
+	if s.probes == nil || len(stopping) > 0 {
+		if err := s.process.toDelve(); err != nil {
+			return err
+		}
+	}
 	untraced = append(untraced, s.setBreakpoints(symbols, stopping)...)
 	s.traced = len(traced) - (len(untraced) - before)
 	if err := s.noteUntraced(untraced); err != nil {
@@ -136,6 +141,11 @@ func (s *session) noteUntraced(symbols []Symbol) error {
 // drive runs the program to its end with the engines that were armed.
 func (s *session) drive() (ending, error) {
 	switch {
+	case s.probes == nil && s.process.group == nil: // it broke off before there was anything to run
+		if err := s.process.release(); err != nil {
+			return s.engine.letGo(err)
+		}
+		return s.process.wait()
 	case s.probes == nil:
 		return s.engine.run()
 	case len(s.engine.sites) > 0:

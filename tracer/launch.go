@@ -15,28 +15,33 @@ import (
 	"golang.org/x/term"
 
 	"smiley/recording"
+	"smiley/tracer/probe/install"
 )
 
-// process is a launched program under Delve's control, not one instruction old.
+// process is a launched program, not one instruction old. Our own thread traces it until it is let go, or until Delve takes it
+// over because breakpoints are needed: Delve reads all of a program's symbols, which takes long.
 //
-// It is started here and not by Delve's own Launch for three reasons: its descriptors are ours as they are (Delve would
+// It is started here and not by Delve's own Launch for three more reasons: its descriptors are ours as they are (Delve would
 // reopen or replace stdin), it can have an environment of its own, and the kernel kills it when this process dies in
 // whatever way (Pdeathsig), so that nothing is left behind with breakpoints in it.
 type process struct {
 	pid   int
-	group *proc.TargetGroup
+	held  *install.Held     // while our thread traces it
+	group *proc.TargetGroup // nil: Delve does not
 	tgt   *proc.Target
+	path  string
+	plain bool // the binary has no DWARF, of which Delve would complain
 
 	terminal int // descriptor of the terminal that was handed to the program; −1: none
 	ownGroup int // process group that gets it back
 }
 
 // launch starts path stopped at its first instruction. The caller's goroutine must stay locked to its OS thread
-// until the program has ended: the kernel takes the death of that thread for ours. stripped says that the binary has no
-// DWARF.
+// until the program has ended: that thread traces the program, and the kernel takes the death of that thread for ours. stripped
+// says that the binary has no DWARF.
 func launch(path string, argv []string, opt *Options, stripped bool) (*process, error) {
 	stdin := fileOr(opt.Stdin, os.Stdin)
-	p := &process{terminal: -1}
+	p := &process{terminal: -1, path: path, plain: stripped}
 	attr := &syscall.SysProcAttr{Ptrace: true, Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	if fd := int(stdin.Fd()); term.IsTerminal(fd) {
 		// Keyboard signals and reads belong to the foreground process group: that is the program's now.
@@ -61,15 +66,22 @@ func launch(path string, argv []string, opt *Options, stripped bool) (*process, 
 		// inherit it.
 		signal.Ignore(syscall.SIGTTOU)
 	}
-	attach := func() error { return p.handOver(path) }
-	if stripped {
-		attach = func() error { return withoutStderr(func() error { return p.handOver(path) }) }
-	}
-	if err := attach(); err != nil {
+	if p.held, err = install.Hold(p.pid); err != nil {
 		p.abandon()
 		return nil, err
 	}
 	return p, nil
+}
+
+// toDelve hands the program over to Delve, if that has not happened yet.
+func (p *process) toDelve() error {
+	switch {
+	case p.group != nil:
+		return nil
+	case p.plain:
+		return withoutStderr(p.handOver)
+	}
+	return p.handOver()
 }
 
 // withoutStderr runs f with this process's descriptor 2 closed off: Delve prints a warning about missing DWARF there,
@@ -100,42 +112,34 @@ func fileOr(f, otherwise *os.File) *os.File {
 }
 
 // handOver passes the stopped program from this thread to Delve, whose own thread must be the tracer.
-func (p *process) handOver(path string) error {
-	var status syscall.WaitStatus
-	for {
-		_, err := syscall.Wait4(p.pid, &status, syscall.WALL, nil)
-		if !errors.Is(err, syscall.EINTR) {
-			break
-		}
-	}
-	if !status.Stopped() {
-		return recording.Errorf(recording.CodeInternal, "%s ended before it began", path)
-	}
+func (p *process) handOver() error {
 	// The pending SIGSTOP takes effect with the detach, before the program's first instruction. SIGCONT then removes
 	// what is left of it, and of the one that attaching sends: neither reaches the program.
-	if err := unix.Kill(p.pid, unix.SIGSTOP); err != nil {
-		return recording.Errorf(recording.CodeInternal, "cannot hold %s: %w", path, err)
+	if err := p.held.HandOver(); err != nil {
+		return err
 	}
-	if err := syscall.PtraceDetach(p.pid); err != nil {
-		return recording.Errorf(recording.CodeInternal, "cannot hand %s over: %w", path, err)
-	}
+	p.held = nil
 	group, err := native.Attach(p.pid, nil, nil)
 	if err != nil {
+		_ = unix.Kill(p.pid, unix.SIGCONT) // if it is to live, then without us
 		if errors.Is(err, unix.EPERM) {
-			return recording.Errorf(recording.CodePermission, "the system does not let smiley trace %s: %w", path, err).
+			return recording.Errorf(recording.CodePermission, "the system does not let smiley trace %s: %w", p.path, err).
 				WithHint("look at /proc/sys/kernel/yama/ptrace_scope, and in a container at CAP_SYS_PTRACE")
 		}
-		return recording.Errorf(recording.CodeInternal, "Delve cannot trace %s: %w", path, err)
+		return recording.Errorf(recording.CodeInternal, "Delve cannot trace %s: %w", p.path, err)
 	}
 	p.group, p.tgt = group, group.Selected
 	if err := unix.Kill(p.pid, unix.SIGCONT); err != nil {
-		return recording.Errorf(recording.CodeInternal, "cannot continue %s: %w", path, err)
+		return recording.Errorf(recording.CodeInternal, "cannot continue %s: %w", p.path, err)
 	}
 	return p.clearBreakpoints()
 }
 
 // clearBreakpoints removes every breakpoint, Delve's own included.
 func (p *process) clearBreakpoints() error {
+	if p.group == nil {
+		return nil
+	}
 	var first error
 	for addr, bp := range p.tgt.Breakpoints().M {
 		for _, b := range bp.Breaklets {
@@ -148,8 +152,15 @@ func (p *process) clearBreakpoints() error {
 	return first
 }
 
-// release clears every breakpoint and detaches: the program goes on by itself.
+// release lets the program go on by itself, without breakpoints.
 func (p *process) release() error {
+	if p.group == nil {
+		held := p.held
+		if p.held = nil; held == nil {
+			return nil
+		}
+		return held.Release()
+	}
 	cleared := p.clearBreakpoints()
 	detached := p.group.Detach(false)
 	if detached != nil && gone(detached) {
@@ -179,14 +190,6 @@ func (p *process) restoreTerminal() {
 	_ = unix.IoctlSetPointerInt(p.terminal, unix.TIOCSPGRP, p.ownGroup)
 	signal.Reset(syscall.SIGTTOU)
 	p.terminal = -1
-}
-
-// bias returns what the loader added to the binary's addresses.
-func (p *process) bias() uint64 {
-	for _, image := range p.tgt.BinInfo().Images {
-		return image.StaticBase
-	}
-	return 0
 }
 
 func startError(path, dir string, err error) error {

@@ -177,8 +177,12 @@ func (s *session) armAttached(pid int, img *places.Image, bias uint64) error {
 	if _, err := takeOver(pid, img); err != nil {
 		return err
 	}
+	where, err := s.program.runtime()
+	if err != nil {
+		return err
+	}
 	refused, err := s.putProbes(img, bias, traced, func(wanted []install.Probe) (*install.Process, error) {
-		return install.Attach(pid, img, wanted, s.probeOptions())
+		return install.Attach(pid, img, wanted, s.probeOptions(where))
 	})
 	if err != nil {
 		return err

@@ -59,14 +59,18 @@ func (s *session) armProbes(traced []Symbol) ([]Symbol, error) {
 	if err != nil {
 		return nil, err
 	}
-	put := func(wanted []install.Probe) (*install.Process, error) {
-		return install.Into(s.process.group, img, wanted, s.probeOptions())
+	where, err := s.program.runtime()
+	if err != nil {
+		return nil, err
 	}
-	return s.putProbes(img, s.process.bias(), traced, put)
+	put := func(wanted []install.Probe) (*install.Process, error) {
+		return s.process.held.Install(img, wanted, s.probeOptions(where))
+	}
+	return s.putProbes(img, s.program.bias, traced, put)
 }
 
-func (s *session) probeOptions() install.Options {
-	return install.Options{RingBytes: uint64(s.opt.RingBytes), DropWhenFull: s.opt.DropWhenFull}
+func (s *session) probeOptions(where *install.Runtime) install.Options {
+	return install.Options{RingBytes: uint64(s.opt.RingBytes), DropWhenFull: s.opt.DropWhenFull, Runtime: where}
 }
 
 // putProbes makes the handlers and has put install the probes.
@@ -169,7 +173,7 @@ func (p *probes) runBeside() (ending, error) {
 
 // run lets the program go and reads until it has ended and nothing is left.
 func (p *probes) run() (ending, error) {
-	if err := p.process.group.Detach(false); err != nil {
+	if err := p.process.release(); err != nil {
 		return p.letGo(err)
 	}
 	type outcome struct {

@@ -168,6 +168,9 @@ func (p *Program) Close() error { return p.raw.Close() }
 // Path returns the absolute path of the binary.
 func (p *Program) Path() string { return p.path }
 
+// EntryPoint returns the address of the file at which the program begins.
+func (p *Program) EntryPoint() uint64 { return p.file.Entry }
+
 // BuildInfo returns what the linker noted: Go version, modules, settings. It is never nil.
 func (p *Program) BuildInfo() *buildinfo.BuildInfo { return p.info }
 

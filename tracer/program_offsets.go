@@ -1,8 +1,6 @@
 package tracer
 
 import (
-	"debug/dwarf"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -41,88 +39,35 @@ func (p *Program) Offsets() (Offsets, error) {
 		WithHint("build it without -ldflags=-s or -w")
 }
 
-// field names a field by the structure that holds it.
-type field struct {
-	structure, name string
-	to              func(*Offsets) *uint64
-}
-
-var runtimeFields = []field{
-	{"runtime.g", "stack.lo", func(o *Offsets) *uint64 { return &o.StackLo }},
-	{"runtime.g", "stack.hi", func(o *Offsets) *uint64 { return &o.StackHi }},
-	{"runtime.g", "goid", func(o *Offsets) *uint64 { return &o.GoID }},
-	{"runtime.g", "parentGoid", func(o *Offsets) *uint64 { return &o.ParentGoID }},
-	{"runtime.g", "gopc", func(o *Offsets) *uint64 { return &o.GoPC }},
-	{"runtime.g", "startpc", func(o *Offsets) *uint64 { return &o.StartPC }},
-	{"runtime.g", "m", func(o *Offsets) *uint64 { return &o.M }},
-	{"runtime.g", "_panic", func(o *Offsets) *uint64 { return &o.Panic }},
-	{"runtime.m", "tls", func(o *Offsets) *uint64 { return &o.MTLS }},
-	{"runtime.m", "procid", func(o *Offsets) *uint64 { return &o.MProcID }},
-	{"runtime.m", "curg", func(o *Offsets) *uint64 { return &o.MCurG }},
+var runtimeFields = []struct {
+	debuginfo.Field
+	to func(*Offsets) *uint64
+}{
+	{debuginfo.Field{Structure: "runtime.g", Path: "stack.lo"}, func(o *Offsets) *uint64 { return &o.StackLo }},
+	{debuginfo.Field{Structure: "runtime.g", Path: "stack.hi"}, func(o *Offsets) *uint64 { return &o.StackHi }},
+	{debuginfo.Field{Structure: "runtime.g", Path: "goid"}, func(o *Offsets) *uint64 { return &o.GoID }},
+	{debuginfo.Field{Structure: "runtime.g", Path: "parentGoid"}, func(o *Offsets) *uint64 { return &o.ParentGoID }},
+	{debuginfo.Field{Structure: "runtime.g", Path: "gopc"}, func(o *Offsets) *uint64 { return &o.GoPC }},
+	{debuginfo.Field{Structure: "runtime.g", Path: "startpc"}, func(o *Offsets) *uint64 { return &o.StartPC }},
+	{debuginfo.Field{Structure: "runtime.g", Path: "m"}, func(o *Offsets) *uint64 { return &o.M }},
+	{debuginfo.Field{Structure: "runtime.g", Path: "_panic"}, func(o *Offsets) *uint64 { return &o.Panic }},
+	{debuginfo.Field{Structure: "runtime.m", Path: "tls"}, func(o *Offsets) *uint64 { return &o.MTLS }},
+	{debuginfo.Field{Structure: "runtime.m", Path: "procid"}, func(o *Offsets) *uint64 { return &o.MProcID }},
+	{debuginfo.Field{Structure: "runtime.m", Path: "curg"}, func(o *Offsets) *uint64 { return &o.MCurG }},
 }
 
 // offsets reads the structures of the runtime; false when one of the fields is not there.
 func (d *debugInfo) offsets() (Offsets, bool) {
-	structures := d.structures("runtime.g", "runtime.m")
+	fields := make([]debuginfo.Field, len(runtimeFields))
+	for i := range runtimeFields {
+		fields[i] = runtimeFields[i].Field
+	}
 	var o Offsets
-	for _, f := range runtimeFields {
-		at, ok := d.fieldOffset(structures[f.structure], f.name)
-		if !ok {
-			return o, false
-		}
-		*f.to(&o) = at
+	at, missing := d.data.FieldOffsets(fields)
+	for i := range at {
+		*runtimeFields[i].to(&o) = at[i]
 	}
-	return o, true
-}
-
-// structures finds structures of the runtime by name.
-func (d *debugInfo) structures(names ...string) map[string]debuginfo.Offset {
-	found := map[string]debuginfo.Offset{}
-	for _, u := range d.units {
-		if u.Path != "runtime" {
-			continue
-		}
-		e, ok := d.data.Entry(u.Offset)
-		if !ok {
-			continue
-		}
-		for c := range d.data.Children(&e) {
-			if c.Tag != dwarf.TagStructType {
-				continue
-			}
-			if name := c.Name(); slices.Contains(names, name) {
-				found[name] = c.Offset
-			}
-			if len(found) == len(names) {
-				return found
-			}
-		}
-	}
-	return found
-}
-
-// fieldOffset returns the offset of a field of the structure at an entry; name may go into structures in it.
-func (d *debugInfo) fieldOffset(structure debuginfo.Offset, name string) (uint64, bool) {
-	first, rest, nested := strings.Cut(name, ".")
-	e, ok := d.data.Entry(structure)
-	if !ok {
-		return 0, false
-	}
-	for c := range d.data.Children(&e) {
-		if c.Tag != dwarf.TagMember || c.Name() != first {
-			continue
-		}
-		if !nested {
-			return uint64(c.Location), true
-		}
-		typ := c.Type
-		if e, ok := d.data.Entry(typ); ok && e.Tag == dwarf.TagTypedef {
-			typ = e.Type
-		}
-		inner, ok := d.fieldOffset(typ, rest)
-		return uint64(c.Location) + inner, ok
-	}
-	return 0, false
+	return o, missing == nil
 }
 
 // knownOffsets are those of Go versions whose stripped binaries were tried.

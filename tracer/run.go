@@ -148,7 +148,18 @@ func (s *session) launch() error {
 	if s.process, err = launch(s.target.path, argv, s.opt, s.program.Stripped()); err != nil {
 		return err
 	}
-	s.program.SetBias(s.process.bias())
+	bias, err := s.process.held.Bias(s.program.EntryPoint())
+	if err != nil {
+		s.process.abandon()
+		return err
+	}
+	s.program.SetBias(bias)
+	if s.opt.engine() == EngineBreakpoint {
+		if err := s.process.toDelve(); err != nil {
+			s.process.abandon()
+			return err
+		}
+	}
 	host, _ := os.Hostname()
 	cwd := s.opt.Dir
 	if cwd == "" {

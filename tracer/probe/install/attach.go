@@ -12,7 +12,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/go-delve/delve/pkg/proc"
 	"golang.org/x/sys/unix"
 
 	"smiley/recording"
@@ -94,11 +93,8 @@ type attachment struct {
 	code    uint64
 	size    uint64
 	bias    uint64
-	allgs   uint64 // address of runtime.allgs
-	allm    uint64 // address of runtime.allm
-	offsets routine.Offsets
-	schedSP int64
-	allLink int64         // runtime.m.alllink
+	allgs   uint64        // address of runtime.allgs
+	allm    uint64        // address of runtime.allm
 	host    routine.Patch // the stub
 }
 
@@ -121,7 +117,7 @@ func newAttachment(pid int, img *site.Image, probes []Probe, o Options) (*attach
 		return nil, err
 	}
 	return a, a.process.generate(img, a.plan, routine.Config{
-		Image: img, Bias: a.bias, Code: a.code, Size: a.size, Rings: a.layout, Offsets: a.offsets,
+		Image: img, Bias: a.bias, Code: a.code, Size: a.size, Rings: a.layout, Offsets: a.options.Runtime.Offsets,
 	})
 }
 
@@ -132,19 +128,14 @@ func (a *attachment) symbols(path string) error {
 		return recording.Errorf(recording.CodePermission, "reading %s: %w", path, err)
 	}
 	defer func() { _ = f.Close() }()
-	bi := proc.NewBinaryInfo("linux", "amd64", true)
-	if err := bi.LoadBinaryInfo(path, f.Entry+a.bias, nil); err != nil {
-		return recording.Errorf(recording.CodeUnsupported, "reading %s: %w", path, err)
+	if a.options.Runtime == nil {
+		if a.options.Runtime, err = readRuntime(path); err != nil {
+			return err
+		}
 	}
-	defer func() { _ = bi.Close() }()
-	if a.offsets, err = runtimeOffsets(bi); err != nil {
-		return err
-	}
-	if a.schedSP, err = fieldOffset(bi, "runtime.g", []string{"sched", "sp"}); err != nil {
-		return err
-	}
-	if a.allLink, err = fieldOffset(bi, "runtime.m", []string{"alllink"}); err != nil {
-		return err
+	if a.options.Runtime.SchedSP == 0 {
+		return recording.Errorf(recording.CodeUnsupported, "the program has no debug information").
+			WithHint("attaching needs a program that was built without -ldflags=-s or -w")
 	}
 	symbols, _ := f.Symbols()
 	for _, s := range symbols {
@@ -159,7 +150,7 @@ func (a *attachment) symbols(path string) error {
 		return nil
 	}
 	return recording.Errorf(recording.CodeUnsupported, "the program has no symbols").
-		WithHint("attaching needs a program that was built without -ldflags=-s")
+		WithHint("attaching needs a program that was built without -ldflags=-s or -w")
 }
 
 // Bias returns the distance between where the program runs and where its file says (rule R13).
@@ -273,17 +264,17 @@ func (a *attachment) stacks(s *stopped, look func([]byte)) error {
 		return recording.Errorf(recording.CodeInternal, "the program's goroutines cannot be read")
 	}
 	list := read(binary.LittleEndian.Uint64(header), 8*binary.LittleEndian.Uint64(header[8:]))
-	size := uint64(a.schedSP) + 8
+	size := a.options.Runtime.SchedSP + 8
 	for ; len(list) >= 8; list = list[8:] {
 		g := read(binary.LittleEndian.Uint64(list), size)
 		if uint64(len(g)) < size {
 			continue
 		}
-		lo, hi := binary.LittleEndian.Uint64(g), binary.LittleEndian.Uint64(g[a.offsets.StackHi:])
+		lo, hi := binary.LittleEndian.Uint64(g), binary.LittleEndian.Uint64(g[a.options.Runtime.StackHi:])
 		if hi <= lo {
 			continue
 		}
-		if sp := binary.LittleEndian.Uint64(g[a.schedSP:]); hi-lo > wholeStack && sp > lo && sp < hi {
+		if sp := binary.LittleEndian.Uint64(g[a.options.Runtime.SchedSP:]); hi-lo > wholeStack && sp > lo && sp < hi {
 			lo = sp &^ 7
 		}
 		look(read(lo, min(hi-lo, 64<<20)))
@@ -303,10 +294,10 @@ func (a *attachment) forgetRings() error {
 		if m == 0 {
 			return nil
 		}
-		if _, err := a.process.memory.WriteAt(make([]byte, 8), int64(m)+int64(a.offsets.ThreadSlot)); err != nil {
+		if _, err := a.process.memory.WriteAt(make([]byte, 8), int64(m)+int64(a.options.Runtime.ThreadSlot)); err != nil {
 			return recording.Errorf(recording.CodeInternal, "the program's threads cannot be prepared: %w", err)
 		}
-		at = m + uint64(a.allLink)
+		at = m + a.options.Runtime.AllLink
 	}
 }
 

@@ -1,4 +1,4 @@
-// Package install puts probes into a program through Delve, and takes them out.
+// Package install puts probes into a program and takes them out.
 //
 // Start with [Launch]. It returns when the program runs free, with nobody tracing it; what its threads record is read
 // from [Process.Reader].

@@ -6,11 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"syscall"
 	"time"
 
-	"github.com/go-delve/delve/pkg/proc"
-	"github.com/go-delve/delve/pkg/proc/native"
 	"golang.org/x/sys/unix"
 
 	"smiley/recording"
@@ -27,18 +26,18 @@ type Probe struct {
 
 // Options say what to launch and how.
 type Options struct {
-	Command       []string // the program's path first
-	Dir           string
-	Env           []string // nil: the tracer's own
-	Stdin         string   // path; "" is the tracer's own
-	Stdout        *os.File // nil: the tracer's own; else taken over and closed
-	Stderr        *os.File // nil: the tracer's own; else taken over and closed
-	Rings         int      // 0: DefaultRings
-	RingBytes     uint64   // bytes for records in each ring, rounded up to a page; 0: DefaultRingBytes
-	Patience      time.Duration
-	DropWhenFull  bool
-	KeepHandler   bool // leave the signal handler as it is: for measuring what the shim does
-	DebugInfoDirs []string
+	Command      []string // the program's path first
+	Dir          string
+	Env          []string // nil: the tracer's own
+	Stdin        string   // path; "" is the tracer's own
+	Stdout       *os.File // nil: the tracer's own; else taken over and closed
+	Stderr       *os.File // nil: the tracer's own; else taken over and closed
+	Rings        int      // 0: DefaultRings
+	RingBytes    uint64   // bytes for records in each ring, rounded up to a page; 0: DefaultRingBytes
+	Patience     time.Duration
+	DropWhenFull bool
+	KeepHandler  bool     // leave the signal handler as it is: for measuring what the shim does
+	Runtime      *Runtime // nil: to be read from the program's file
 }
 
 // The defaults of Options.
@@ -77,54 +76,53 @@ type Skipped struct {
 type Report struct {
 	Functions, Patches int
 	CodeBytes          int
-	Launched           time.Duration // Delve's launch and its reading of symbols
 	Planned            time.Duration // sites
 	Generated          time.Duration
 	Mapped             time.Duration
 	Patched            time.Duration
-	Detached           time.Duration
 	Stopped            time.Duration // attaching: how long the program stood still
 	Moved              int           // attaching: threads that stood in bytes to be patched
 }
 
 // Launch starts a program with probes in the given functions. img must have been loaded from Command[0].
-func Launch(img *site.Image, probes []Probe, o Options) (*Process, error) {
-	begin := time.Now()
-	plan := planned(img, probes)
-	p := &Process{Sites: plan.sites, Probes: plan.probes, Skipped: plan.skipped}
-	p.Report.Planned = time.Since(begin)
-
-	begin = time.Now()
-	stdin := o.Stdin
-	if stdin == "" {
-		stdin = "/proc/self/fd/0"
+func Launch(img *site.Image, probes []Probe, o Options) (p *Process, err error) {
+	runtime.LockOSThread() // which traces the program until it goes
+	defer runtime.UnlockOSThread()
+	files := []*os.File{os.Stdin, os.Stdout, os.Stderr}
+	if o.Stdin != "" {
+		if files[0], err = os.Open(o.Stdin); err != nil {
+			return nil, recording.Errorf(recording.CodeInvalid, "opening the input of %s: %w", o.Command[0], err)
+		}
+		defer files[0].Close()
 	}
-	group, err := native.Launch(o.Command, o.Dir, 0, o.DebugInfoDirs, "", stdin,
-		proc.OutputRedirect{File: o.Stdout}, proc.OutputRedirect{File: o.Stderr})
+	for i, f := range []*os.File{o.Stdout, o.Stderr} {
+		if f != nil {
+			files[1+i] = f
+			defer f.Close()
+		}
+	}
+	child, err := os.StartProcess(o.Command[0], o.Command, &os.ProcAttr{
+		Dir: o.Dir, Env: o.Env, Files: files, Sys: &syscall.SysProcAttr{Ptrace: true, Setpgid: true},
+	})
 	if err != nil {
 		return nil, recording.Errorf(recording.CodeInvalid, "starting %s: %w", o.Command[0], err)
 	}
-	p.Report.Launched = time.Since(begin)
-	if err := p.install(img, plan, group, o); err != nil {
-		_ = group.Detach(true)
+	defer func() {
+		if err != nil {
+			_ = child.Kill()
+			_, _ = child.Wait()
+			return
+		}
+		_ = child.Release()
+	}()
+	h, err := Hold(child.Pid)
+	if err != nil {
 		return nil, err
 	}
-	begin = time.Now()
-	if err := group.Detach(false); err != nil {
-		return nil, recording.Errorf(recording.CodeInternal, "letting %s go: %w", o.Command[0], err)
+	if p, err = h.Install(img, probes, o); err != nil {
+		return nil, err
 	}
-	p.Report.Detached = time.Since(begin)
-	return p, nil
-}
-
-// Into puts probes into a program that Delve has stopped. The caller detaches, and then owns the waiting; of the options,
-// those about launching mean nothing here.
-func Into(group *proc.TargetGroup, img *site.Image, probes []Probe, o Options) (*Process, error) {
-	begin := time.Now()
-	plan := planned(img, probes)
-	p := &Process{Sites: plan.sites, Probes: plan.probes, Skipped: plan.skipped}
-	p.Report.Planned = time.Since(begin)
-	return p, p.install(img, plan, group, o)
+	return p, h.Release()
 }
 
 type plan struct {
@@ -149,45 +147,6 @@ func planned(img *site.Image, probes []Probe) plan {
 		p.sites = append(p.sites, s)
 	}
 	return p
-}
-
-// install does everything between launch and detach.
-func (p *Process) install(img *site.Image, plan plan, group *proc.TargetGroup, o Options) error {
-	target := group.Selected
-	p.Pid = target.Pid()
-	for addr := range target.Breakpoints().M {
-		if err := target.ClearBreakpoint(addr); err != nil {
-			return recording.Errorf(recording.CodeInternal, "clearing a breakpoint: %w", err)
-		}
-	}
-	offsets, err := runtimeOffsets(target.BinInfo())
-	if err != nil {
-		return err
-	}
-	begin := time.Now()
-	layout := o.layout()
-	bias := target.BinInfo().Images[0].StaticBase
-	size := codeSize(plan)
-	code, err := placed(p.Pid, img, bias, size, &layout)
-	if err != nil {
-		return err
-	}
-	region, err := mapRegion(target, group, p.Pid, mappings(code, size, layout), zeroByte(img)+bias)
-	if err != nil {
-		return err
-	}
-	p.Report.Mapped = time.Since(begin)
-	err = p.generate(img, plan, routine.Config{
-		Image: img, Bias: bias, Code: code, Size: size, Rings: layout, Offsets: offsets,
-	})
-	if err != nil {
-		return err
-	}
-	p.place(region, size)
-	if err := p.open(); err != nil {
-		return err
-	}
-	return p.start(plan, layout, o)
 }
 
 func (o *Options) layout() ring.Layout {

@@ -6,13 +6,10 @@ import (
 	"bufio"
 	"bytes"
 	"cmp"
-	"errors"
 	"fmt"
 	"os"
 	"slices"
 
-	"github.com/go-delve/delve/pkg/proc"
-	"github.com/go-delve/delve/pkg/proc/linutil"
 	"golang.org/x/sys/unix"
 
 	"smiley/recording"
@@ -105,16 +102,6 @@ func mappings(code, codeSize uint64, l ring.Layout) []mapping {
 	}
 }
 
-// mapRegion makes the program map shared memory, and maps all of it here. The program keeps no descriptor.
-func mapRegion(t *proc.Target, g *proc.TargetGroup, pid int, parts []mapping, name uint64) ([]byte, error) {
-	c, err := newCaller(t, g)
-	if err != nil {
-		return nil, err
-	}
-	region, err := share(c.call, pid, parts, name)
-	return region, errors.Join(err, c.restore())
-}
-
 func total(parts []mapping) int64 {
 	last := parts[len(parts)-1]
 	return int64(last.offset + last.size)
@@ -151,81 +138,6 @@ func mapHere(shared *os.File, parts []mapping) ([]byte, error) {
 		return nil, recording.Errorf(recording.CodeInternal, "mapping the shared memory: %w", err)
 	}
 	return region, nil
-}
-
-// caller runs system calls in a stopped program, at the place where it stopped.
-type caller struct {
-	group  *proc.TargetGroup
-	thread proc.Thread
-	regs   linutil.AMD64PtraceRegs
-	all    proc.Registers
-	old    []byte
-	done   bool
-}
-
-func newCaller(t *proc.Target, g *proc.TargetGroup) (*caller, error) {
-	c := &caller{group: g, thread: t.CurrentThread(), old: make([]byte, 2)}
-	regs, err := c.thread.Registers()
-	if err == nil {
-		regs, err = regs.Copy()
-	}
-	if err != nil {
-		return nil, recording.Errorf(recording.CodeInternal, "reading registers: %w", err)
-	}
-	amd64, ok := regs.(*linutil.AMD64Registers)
-	if !ok {
-		return nil, recording.Errorf(recording.CodeUnsupported, "these are not the registers of linux/amd64")
-	}
-	c.all, c.regs = regs, *amd64.Regs
-	if _, err := c.thread.ProcessMemory().ReadMemory(c.old, c.regs.Rip); err != nil {
-		return nil, recording.Errorf(recording.CodeInternal, "reading code: %w", err)
-	}
-	if _, err := c.thread.ProcessMemory().WriteMemory(c.regs.Rip, []byte{0x0F, 0x05}); err != nil {
-		return nil, recording.Errorf(recording.CodeInternal, "writing code: %w", err)
-	}
-	return c, nil
-}
-
-func (c *caller) call(number uint64, args ...uint64) (uint64, error) {
-	regs, err := c.all.Copy()
-	if err != nil {
-		return 0, recording.Errorf(recording.CodeInternal, "copying registers: %w", err)
-	}
-	r := regs.(*linutil.AMD64Registers).Regs
-	r.Rax, r.Orig_rax = number, ^uint64(0)
-	for i, a := range args {
-		*[]*uint64{&r.Rdi, &r.Rsi, &r.Rdx, &r.R10, &r.R8, &r.R9}[i] = a
-	}
-	if err := c.thread.RestoreRegisters(regs); err != nil {
-		return 0, recording.Errorf(recording.CodeInternal, "setting registers: %w", err)
-	}
-	if err := c.group.StepInstruction(false); err != nil {
-		return 0, recording.Errorf(recording.CodeInternal, "running system call %d in the program: %w", number, err)
-	}
-	after, err := c.thread.Registers()
-	if err != nil {
-		return 0, recording.Errorf(recording.CodeInternal, "reading registers: %w", err)
-	}
-	v := after.(*linutil.AMD64Registers).Regs.Rax
-	if int64(v) < 0 && int64(v) > -4096 {
-		return 0, recording.Errorf(recording.CodePermission, "system call %d in the program: %w", number, unix.Errno(-int64(v)))
-	}
-	return v, nil
-}
-
-// restore puts code and registers back; it may be called again.
-func (c *caller) restore() error {
-	if c.done {
-		return nil
-	}
-	c.done = true
-	if _, err := c.thread.ProcessMemory().WriteMemory(c.regs.Rip, c.old); err != nil {
-		return recording.Errorf(recording.CodeInternal, "restoring code: %w", err)
-	}
-	if err := c.thread.RestoreRegisters(c.all); err != nil {
-		return recording.Errorf(recording.CodeInternal, "restoring registers: %w", err)
-	}
-	return nil
 }
 
 // pageSize is the size in which the kernel copies text that is written to.

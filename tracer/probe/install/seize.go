@@ -130,12 +130,20 @@ func (t *thread) wait() (bool, error) {
 func (s *stopped) release() error {
 	var first error
 	for _, t := range s.threads {
-		_, _, errno := unix.Syscall6(unix.SYS_PTRACE, unix.PTRACE_DETACH, uintptr(t.id), 0, uintptr(t.signal), 0, 0)
-		if errno != 0 && errno != unix.ESRCH && first == nil {
-			first = recording.Errorf(recording.CodeInternal, "letting thread %d go: %w", t.id, errno)
+		if err := t.detach(); err != nil && first == nil {
+			first = err
 		}
 	}
 	return first
+}
+
+// detach lets the thread go on, and delivers the signal that it stopped with.
+func (t *thread) detach() error {
+	_, _, errno := unix.Syscall6(unix.SYS_PTRACE, unix.PTRACE_DETACH, uintptr(t.id), 0, uintptr(t.signal), 0, 0)
+	if errno != 0 && errno != unix.ESRCH {
+		return recording.Errorf(recording.CodeInternal, "letting thread %d go: %w", t.id, errno)
+	}
+	return nil
 }
 
 // any returns the thread that calls are made on: the lowest number, so that it is always the same.

@@ -4,85 +4,91 @@ package install
 
 import (
 	"debug/buildinfo"
+	"debug/elf"
+	"os"
 	"strings"
 
-	"github.com/go-delve/delve/pkg/dwarf/godwarf"
-	"github.com/go-delve/delve/pkg/proc"
-
 	"smiley/recording"
+	"smiley/tracer/debuginfo"
 	"smiley/tracer/probe/routine"
 )
 
-// runtimeOffsets reads the places of the runtime's fields from the program's debug information. For a program without
-// any, it knows them for some versions of Go.
-func runtimeOffsets(bi *proc.BinaryInfo) (routine.Offsets, error) {
-	var o routine.Offsets
-	for _, f := range []struct {
-		dst  *int32
-		typ  string
-		path string
-	}{
-		{&o.GoroutineM, "runtime.g", "m"},
-		{&o.GoroutineID, "runtime.g", "goid"},
-		{&o.StackHi, "runtime.g", "stack.hi"},
-		{&o.ThreadSlot, "runtime.m", "tls"},
-		{&o.ThreadID, "runtime.m", "procid"},
-		{&o.ThreadExtra, "runtime.m", "isextra"},
-	} {
-		off, err := fieldOffset(bi, f.typ, strings.Split(f.path, "."))
-		if err != nil {
-			if known, ok := knownOffsets(bi.Images[0].Path); ok {
-				return known, nil
-			}
-			return o, err
-		}
-		*f.dst = int32(off)
-	}
-	o.ThreadSlot += 2 * 8
-	return o, nil
+// Runtime says where the Go runtime of a program keeps what probes and their installation need.
+type Runtime struct {
+	routine.Offsets
+	SchedSP uint64 // runtime.g.sched.sp; 0: not known, and the program cannot be attached to
+	AllLink uint64 // runtime.m.alllink
 }
 
-// offsetsOf holds what runtimeOffsets found in programs with debug information, for those without. A test compares the
+var runtimeFields = []debuginfo.Field{
+	{Structure: "runtime.g", Path: "m"},
+	{Structure: "runtime.g", Path: "goid"},
+	{Structure: "runtime.g", Path: "stack.hi"},
+	{Structure: "runtime.m", Path: "tls"},
+	{Structure: "runtime.m", Path: "procid"},
+	{Structure: "runtime.m", Path: "isextra"},
+	{Structure: "runtime.g", Path: "sched.sp"},
+	{Structure: "runtime.m", Path: "alllink"},
+}
+
+// RuntimeOf reads the places of the runtime's fields from a program's debug information. For a program without any, info is
+// nil, it knows some of them for some versions of Go.
+func RuntimeOf(info *debuginfo.Data, goVersion string) (*Runtime, error) {
+	if info == nil {
+		if o, ok := knownOffsets(goVersion); ok {
+			return &Runtime{Offsets: o}, nil
+		}
+		return nil, recording.Errorf(recording.CodeUnsupported, "the program has no debug information, and the runtime of %s is not known", goVersion).
+			WithHint("build it without -ldflags=-s or -w")
+	}
+	at, missing := info.FieldOffsets(runtimeFields)
+	if missing != nil {
+		if o, ok := knownOffsets(goVersion); ok {
+			return &Runtime{Offsets: o}, nil
+		}
+		return nil, recording.Errorf(recording.CodeUnsupported, "the program does not describe %s.%s", missing.Structure, missing.Path).
+			WithHint("probes need debug information: build it without -ldflags=-w")
+	}
+	const slot = 2 * 8 // m.tls[2]
+	return &Runtime{
+		Offsets: routine.Offsets{
+			GoroutineM: int32(at[0]), GoroutineID: int32(at[1]), StackHi: int32(at[2]),
+			ThreadSlot: int32(at[3]) + slot, ThreadID: int32(at[4]), ThreadExtra: int32(at[5]),
+		},
+		SchedSP: at[6], AllLink: at[7],
+	}, nil
+}
+
+// readRuntime does RuntimeOf for the program in a file.
+func readRuntime(path string) (*Runtime, error) {
+	info, err := buildinfo.ReadFile(path)
+	if err != nil {
+		return nil, recording.Errorf(recording.CodeUnsupported, "reading %s: %w", path, err)
+	}
+	raw, err := os.Open(path)
+	if err != nil {
+		return nil, recording.Errorf(recording.CodePermission, "reading %s: %w", path, err)
+	}
+	defer raw.Close()
+	f, err := elf.NewFile(raw)
+	if err != nil {
+		return nil, recording.Errorf(recording.CodeUnsupported, "reading %s: %w", path, err)
+	}
+	data, _ := debuginfo.Open(f, raw)
+	return RuntimeOf(data, info.GoVersion)
+}
+
+// offsetsOf holds what RuntimeOf found in programs with debug information, for those without. A test compares the
 // entry of the Go that builds us.
 var offsetsOf = map[string]routine.Offsets{
 	"go1.26": {GoroutineM: 48, GoroutineID: 152, StackHi: 8, ThreadSlot: 144, ThreadID: 64, ThreadExtra: 281},
 }
 
-func knownOffsets(path string) (routine.Offsets, bool) {
-	info, err := buildinfo.ReadFile(path)
-	if err != nil {
-		return routine.Offsets{}, false
-	}
-	parts := strings.SplitN(info.GoVersion, ".", 3)
+func knownOffsets(goVersion string) (routine.Offsets, bool) {
+	parts := strings.SplitN(goVersion, ".", 3)
 	if len(parts) < 2 {
 		return routine.Offsets{}, false
 	}
 	o, ok := offsetsOf[parts[0]+"."+parts[1]]
 	return o, ok
-}
-
-// fieldOffset returns the offset of a field, reached through a path of fields, in a type of the program.
-func fieldOffset(bi *proc.BinaryInfo, name string, path []string) (int64, error) {
-	t, err := bi.FindType(name)
-	if err != nil {
-		return 0, recording.Errorf(recording.CodeUnsupported, "the program does not describe %s: %w", name, err).
-			WithHint("probes need debug information: build it without -ldflags=-w")
-	}
-	off := int64(0)
-next:
-	for _, part := range path {
-		s, ok := godwarf.ResolveTypedef(t).(*godwarf.StructType)
-		if !ok {
-			break
-		}
-		for _, f := range s.Field {
-			if f.Name == part {
-				off += f.ByteOffset
-				t = f.Type
-				continue next
-			}
-		}
-		return 0, recording.Errorf(recording.CodeUnsupported, "%s has no field %s", name, part)
-	}
-	return off, nil
 }

@@ -16,6 +16,7 @@ import (
 // program runs at these plus a bias. An Image does not change after Load and may be used by many goroutines.
 type Image struct {
 	Functions []Function // by address
+	Entry     uint64     // where the program begins
 	Base      uint64     // address of the first loaded segment, rounded down to a page
 
 	text    []byte
@@ -45,7 +46,7 @@ func Load(path string) (*Image, error) {
 		return nil, recording.Errorf(recording.CodeUnsupported, "%s is a program for %s", path, f.Machine).
 			WithHint("probes need a program built with GOARCH=amd64")
 	}
-	img := &Image{}
+	img := &Image{Entry: f.Entry}
 	for _, p := range f.Progs {
 		if p.Type == elf.PT_LOAD {
 			img.Base = p.Vaddr &^ 4095
