@@ -23,6 +23,16 @@ type Image struct {
 	addr    uint64
 	targets bitmap // by offset in text: a direct branch or a data word leads here
 	landing bitmap // by offset in text: a return address behind a call
+	starts  bitmap // by offset in text: an instruction of a function begins here
+	shapes  []shape
+}
+
+// shape is what one walk over a function's instructions found. It is of the same position as the function.
+type shape struct {
+	returns []uint64 // addresses of its RETs
+	end     uint64   // see codeEnd
+	loops   bool     // a branch leads back to its first instruction
+	whole   bool     // all its bytes are instructions
 }
 
 // Function is one function of the program.
@@ -33,6 +43,8 @@ type Function struct {
 	File  string
 	Skip  string // why it is not a candidate for probes, "" when it is
 	Leave bool   // Skip stands for a whole class nobody would ask for: runtime, assembly, C
+
+	index int // in Image.Functions
 }
 
 // Load reads the file of a Go program for linux/amd64.
@@ -59,9 +71,7 @@ func Load(path string) (*Image, error) {
 	if err := img.readFunctions(f, path); err != nil {
 		return nil, err
 	}
-	img.targets = newBitmap(len(img.text))
-	img.landing = newBitmap(len(img.text))
-	img.markBranches()
+	img.walk()
 	return img, img.markData(f)
 }
 
@@ -140,6 +150,9 @@ func (img *Image) readFunctions(f *elf.File, path string) error {
 		img.Functions = append(img.Functions, out)
 	}
 	slices.SortFunc(img.Functions, func(a, b Function) int { return cmp.Compare(a.Addr, b.Addr) })
+	for i := range img.Functions {
+		img.Functions[i].index = i
+	}
 	return nil
 }
 
@@ -186,22 +199,6 @@ func Package(name string) string {
 		return name[:slash+1+dot]
 	}
 	return ""
-}
-
-// markBranches walks all functions once and remembers where direct branches lead and where calls return to.
-func (img *Image) markBranches() {
-	for i := range img.Functions {
-		f := &img.Functions[i]
-		for in := range img.Instructions(f.Addr, f.End) {
-			switch in.Flow {
-			case FlowJump, FlowCond, FlowLoop, FlowCall:
-				img.mark(img.targets, in.Target())
-			}
-			if in.Flow == FlowCall || in.Flow == FlowIndirectCall {
-				img.mark(img.landing, in.End())
-			}
-		}
-	}
 }
 
 func (img *Image) mark(b bitmap, addr uint64) {
@@ -258,6 +255,12 @@ func (img *Image) Instructions(from, to uint64) func(func(Inst) bool) {
 }
 
 type bitmap []uint64
+
+func (b bitmap) or(other bitmap) {
+	for i, w := range other {
+		b[i] |= w
+	}
+}
 
 func newBitmap(n int) bitmap       { return make(bitmap, (n+63)/64) }
 func (b bitmap) set(i int)         { b[i/64] |= 1 << (i % 64) }

@@ -26,22 +26,28 @@ type planner struct {
 	used map[uint64]bool // bytes of padding that are taken
 }
 
-// body is a function taken apart.
+// body is a function and its first instructions.
 type body struct {
 	f    *Function
-	code []Inst
-	back map[uint64]bool // where branches within the function lead
+	head []Inst
+}
+
+// headMax is how many instructions a stack check and a jump behind it can cover.
+const headMax = 16
+
+func (img *Image) body(f *Function, addr uint64) body {
+	b := body{f: f, head: make([]Inst, 0, headMax)}
+	for in := range img.Instructions(addr, f.End) {
+		if b.head = append(b.head, in); len(b.head) == headMax {
+			break
+		}
+	}
+	return b
 }
 
 func (p *planner) function(f *Function) Sites {
-	b := body{f: f, back: map[uint64]bool{}}
-	for in := range p.img.Instructions(f.Addr, f.End) {
-		b.code = append(b.code, in)
-		switch in.Flow {
-		case FlowJump, FlowCond, FlowLoop:
-			b.back[in.Target()] = true
-		}
-	}
+	shape := &p.img.shapes[f.index]
+	b := p.img.body(f, f.Addr)
 	s := Sites{Function: f}
 	s.Entry = p.entry(&b)
 	for i := range s.Entry.Code {
@@ -49,12 +55,10 @@ func (p *planner) function(f *Function) Sites {
 			p.used[in.Addr] = true // padding behind a function shorter than a jump
 		}
 	}
-	for i := range b.code {
-		if b.code[i].Flow == FlowRet {
-			s.Returns = append(s.Returns, p.ret(&b, i, &s.Entry))
-		}
+	for _, addr := range shape.returns {
+		s.Returns = append(s.Returns, p.ret(f, addr, &s.Entry))
 	}
-	if s.Entry.Form != FormNone && len(b.code) > 0 && b.code[len(b.code)-1].End() != f.End {
+	if s.Entry.Form != FormNone && len(b.head) > 0 && !shape.whole {
 		s.Entry = Site{Kind: Entry, Reason: "its code holds bytes that are no instructions"}
 	}
 	return s
@@ -63,11 +67,11 @@ func (p *planner) function(f *Function) Sites {
 // entry is rule R2: behind the stack check, so that growing the stack and cooperative preemption stay what they were and
 // no entry is seen twice. Where the bytes behind the check are taken, the check itself gives way.
 func (p *planner) entry(b *body) Site {
-	check := checkEnd(b.code)
+	check := checkEnd(b.head)
 	s := p.displace(b, check)
 	s.Kind = Entry
 	switch {
-	case s.Form != FormNone && b.back[s.Addr] && check == 0:
+	case s.Form != FormNone && check == 0 && p.img.shapes[b.f.index].loops:
 		return Site{Kind: Entry, Reason: "a loop leads back to its first instruction"}
 	case s.Form != FormNone && check > 0 && p.isTarget(s.Addr):
 		s = Site{Kind: Entry, Reason: "a branch leads back to the instruction behind the stack check"}
@@ -76,7 +80,7 @@ func (p *planner) entry(b *body) Site {
 		return s
 	}
 	over := p.displace(b, 0)
-	if over.Form == FormNone || over.Resume() != b.code[check-1].End() {
+	if over.Form == FormNone || over.Resume() != b.head[check-1].End() {
 		return s
 	}
 	over.Kind, over.Form = Entry, FormOverCheck
@@ -98,15 +102,15 @@ func checkEnd(code []Inst) int {
 
 // displace is rule R3: whole instructions from position i on that together have room for a jump.
 func (p *planner) displace(b *body, i int) Site {
-	if i >= len(b.code) {
+	if i >= len(b.head) {
 		return Site{Reason: "it has no instructions"}
 	}
-	s := Site{Addr: b.code[i].Addr, Patch: JumpLen}
+	s := Site{Addr: b.head[i].Addr, Patch: JumpLen}
 	for n := 0; n < JumpLen; i++ {
-		if i >= len(b.code) {
+		if i >= len(b.head) {
 			return Site{Reason: "it is shorter than a jump"}
 		}
-		in := b.code[i]
+		in := b.head[i]
 		if n > 0 && p.isTarget(in.Addr) {
 			return Site{Reason: "a branch leads into the bytes of the jump"}
 		}
@@ -139,10 +143,10 @@ func (p *planner) isTarget(addr uint64) bool {
 	return p.img.targets.get(at) || p.img.landing.get(at)
 }
 
-// ret looks for room at the RET at position i, from the best form to the worst.
-func (p *planner) ret(b *body, i int, entry *Site) Site {
-	s := Site{Kind: Return, Ret: b.code[i].Addr}
-	floor := b.f.Addr
+// ret looks for room at the RET at an address, from the best form to the worst.
+func (p *planner) ret(f *Function, addr uint64, entry *Site) Site {
+	s := Site{Kind: Return, Ret: addr}
+	floor := f.Addr
 	if entry.Form != FormNone {
 		floor = entry.Resume()
 		if s.Ret < floor {
@@ -152,65 +156,73 @@ func (p *planner) ret(b *body, i int, entry *Site) Site {
 	} else {
 		s.Reason = "its entry has none"
 	}
-	first := p.blockStart(b, i, floor)
-	room := func(j int) int { return int(s.Ret + 1 - b.code[j].Addr) }
-	for j := i; j >= first; j-- {
-		if room(j) >= JumpLen {
-			p.take(&s, b, j, i, FormJump)
-			return s
-		}
+	// The last instructions of the block, up to the first that leave room.
+	code := p.block(f, addr, floor, JumpLen)
+	if room(code) >= JumpLen {
+		p.take(&s, code, FormJump)
+		return s
 	}
-	pad := p.padding(b, i)
-	for j := i; j >= first; j-- {
-		if n := JumpLen - room(j); n <= pad {
+	pad := p.padding(f, addr+1)
+	for j := len(code) - 1; j >= 0; j-- {
+		if n := JumpLen - room(code[j:]); n <= pad {
 			for k := range n {
 				p.used[s.Ret+1+uint64(k)] = true
 			}
-			p.take(&s, b, j, i, FormPadding)
+			p.take(&s, code[j:], FormPadding)
 			return s
 		}
 	}
-	if p.extendEntry(b, i, first, floor, entry) {
+	if p.extendEntry(code, floor, entry) {
 		s.Form = FormInside
 		return s
 	}
 	s.Reason = "no room for a jump at one of its returns"
-	for j := i; j >= first; j-- {
-		if room(j) >= ShortLen || room(j)+pad >= ShortLen {
-			s.Addr, s.Code = b.code[j].Addr, slices.Clone(b.code[j:i+1])
+	for j := len(code) - 1; j >= 0; j-- {
+		if room(code[j:])+pad >= ShortLen {
+			s.Addr, s.Code = code[j].Addr, slices.Clone(code[j:])
 			break
 		}
 	}
 	return s
 }
 
-// blockStart returns the lowest position from which execution always runs on into the RET at position i through
-// instructions that can be moved.
-func (p *planner) blockStart(b *body, i int, floor uint64) int {
-	first := i
-	for first > 0 && !p.isTarget(b.code[first].Addr) {
-		before := &b.code[first-1]
-		if before.Addr < floor || immovable(before) != "" || before.Flow == FlowRet || before.Flow == FlowJump ||
+// room is how many bytes instructions have.
+func room(code []Inst) int {
+	return int(code[len(code)-1].End() - code[0].Addr)
+}
+
+// block returns the instructions from which execution always runs on into the RET at an address, the RET last: as many as it takes
+// to have a number of bytes, if there are. All but the first can be moved.
+func (p *planner) block(f *Function, addr, floor, bytes uint64) []Inst {
+	ret, err := Decode(p.img.Text(addr, f.End), addr)
+	if err != nil {
+		return nil
+	}
+	code := []Inst{ret}
+	for first := addr; ret.End()-first < bytes && !p.isTarget(first); first = code[len(code)-1].Addr {
+		before, ok := p.img.before(f, first)
+		if !ok || before.Addr < floor || immovable(&before) != "" || before.Flow == FlowRet || before.Flow == FlowJump ||
 			before.Flow == FlowIndirectJump || before.Flow == FlowTrap {
 			break
 		}
-		first--
+		code = append(code, before)
 	}
-	return first
+	slices.Reverse(code)
+	return code
 }
 
-func (p *planner) take(s *Site, b *body, from, ret int, form Form) {
+func (p *planner) take(s *Site, code []Inst, form Form) {
 	s.Form, s.Reason = form, ""
-	s.Addr, s.Patch = b.code[from].Addr, JumpLen
-	s.Code = slices.Clone(b.code[from : ret+1])
+	s.Addr, s.Patch = code[0].Addr, JumpLen
+	s.Code = slices.Clone(code)
 	s.Early, s.Adjust = frameOnly(s.Code[:len(s.Code)-1], p.img)
 }
 
-// padding returns how many int3 follow the RET at position i up to the next code.
-func (p *planner) padding(b *body, i int) int {
+// padding returns how many int3 lie at an address, up to the next code.
+func (p *planner) padding(f *Function, addr uint64) int {
 	n := 0
-	for j := i + 1; j < len(b.code) && b.code[j].Opcode == 0xCC && b.code[j].Map == 0 && b.code[j].Len == 1; j++ {
-		if p.isTarget(b.code[j].Addr) && b.code[j].Addr != b.f.End {
+	for _, b := range p.img.Text(addr, f.End) {
+		if b != 0xCC || p.isTarget(addr+uint64(n)) {
 			break
 		}
 		n++
@@ -219,15 +231,15 @@ func (p *planner) padding(b *body, i int) int {
 }
 
 // extendEntry lets the bytes displaced at the entry grow up to the RET, when nothing leads in between.
-func (p *planner) extendEntry(b *body, i, first int, floor uint64, entry *Site) bool {
-	if entry.Form != FormJump || b.code[first].Addr != floor || p.isTarget(floor) {
+func (p *planner) extendEntry(code []Inst, floor uint64, entry *Site) bool {
+	if entry.Form != FormJump || code[0].Addr != floor || p.isTarget(floor) {
 		return false
 	}
 	last := entry.Code[len(entry.Code)-1]
 	if last.Flow == FlowJump || last.Flow == FlowRet || last.Flow == FlowIndirectJump || last.Flow == FlowTrap {
 		return false
 	}
-	entry.Code = append(entry.Code, b.code[first:i+1]...)
+	entry.Code = append(entry.Code, code...)
 	return true
 }
 
@@ -298,20 +310,7 @@ func (img *Image) FunctionAt(addr uint64) *Function {
 
 // codeEnd returns the address behind the last instruction of f that is no padding. A trailing int3 may be the last
 // instruction of a function that must not go on; leaving one byte of it is enough, for an int3 ends what runs into it.
-func (img *Image) codeEnd(f *Function) uint64 {
-	end := f.Addr
-	last := end
-	for in := range img.Instructions(f.Addr, f.End) {
-		if in.Flow != FlowTrap || in.Opcode != 0xCC {
-			end = in.End()
-			last = end
-			if in.Flow == FlowCall || in.Flow == FlowIndirectCall {
-				last = end + 1 // what a call returns to is not padding
-			}
-		}
-	}
-	return last
-}
+func (img *Image) codeEnd(f *Function) uint64 { return img.shapes[f.index].end }
 
 // frameOnly reports whether instructions do nothing but take down a frame, and how far they move the stack pointer.
 func frameOnly(code []Inst, img *Image) (early bool, adjust int64) {
@@ -341,9 +340,6 @@ func (img *Image) Displace(addr uint64) Site {
 		return Site{Reason: "no function holds it"}
 	}
 	p := planner{img: img, used: map[uint64]bool{}}
-	b := body{f: f}
-	for in := range img.Instructions(addr, f.End) {
-		b.code = append(b.code, in)
-	}
+	b := img.body(f, addr)
 	return p.displace(&b, 0)
 }

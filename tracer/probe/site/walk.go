@@ -1,0 +1,78 @@
+package site
+
+import (
+	"runtime"
+	"sync"
+)
+
+// walker goes over the instructions of functions once and notes all that is asked later, so that nothing but the neighbourhood of
+// a site is decoded again.
+type walker struct {
+	img                      *Image
+	targets, landing, starts bitmap
+}
+
+// walk goes over all functions, on as many processors as there are.
+func (img *Image) walk() {
+	img.shapes = make([]shape, len(img.Functions))
+	n := min(runtime.GOMAXPROCS(0), 8)
+	walkers := make([]walker, n)
+	var all sync.WaitGroup
+	for i := range walkers {
+		size := len(img.text)
+		walkers[i] = walker{img, newBitmap(size), newBitmap(size), newBitmap(size)}
+		from, to := i*len(img.Functions)/n, (i+1)*len(img.Functions)/n
+		all.Go(func() {
+			for f := from; f < to; f++ {
+				walkers[i].function(&img.Functions[f], &img.shapes[f])
+			}
+		})
+	}
+	all.Wait()
+	img.targets, img.landing, img.starts = walkers[0].targets, walkers[0].landing, walkers[0].starts
+	for _, w := range walkers[1:] {
+		img.targets.or(w.targets)
+		img.landing.or(w.landing)
+		img.starts.or(w.starts)
+	}
+}
+
+func (w *walker) function(f *Function, s *shape) {
+	img := w.img
+	end := f.Addr
+	s.end = f.Addr
+	for in := range img.Instructions(f.Addr, f.End) {
+		end = in.End()
+		img.mark(w.starts, in.Addr)
+		if in.Flow != FlowTrap || in.Opcode != 0xCC {
+			s.end = end
+		}
+		switch in.Flow {
+		case FlowRet:
+			s.returns = append(s.returns, in.Addr)
+		case FlowJump, FlowCond, FlowLoop:
+			img.mark(w.targets, in.Target())
+			s.loops = s.loops || in.Target() == f.Addr
+		case FlowCall:
+			img.mark(w.targets, in.Target())
+			img.mark(w.landing, end)
+			s.end = end + 1 // what a call returns to is not padding
+		case FlowIndirectCall:
+			img.mark(w.landing, end)
+			s.end = end + 1
+		}
+	}
+	s.whole = end == f.End
+}
+
+// before returns the instruction that ends where another of the same function begins; false when that is the first.
+func (img *Image) before(f *Function, addr uint64) (Inst, bool) {
+	for at := addr; at > f.Addr; {
+		at--
+		if img.starts.get(int(at - img.addr)) {
+			in, err := Decode(img.Text(at, f.End), at)
+			return in, err == nil && in.End() == addr
+		}
+	}
+	return Inst{}, false
+}
