@@ -41,11 +41,11 @@ func (p *Program) Plan(sym Symbol) (*Plan, error) {
 	if sym.Reason != "" || sym.Entry == 0 {
 		return nil, cannotTrace(sym.Name, sym.Reason)
 	}
-	i, ok := find(p.list, sym.Entry-p.bias)
-	if !ok || p.list[i].entry+p.bias != sym.Entry {
-		return nil, cannotTrace(sym.Name, "no function begins at its address")
+	pl, err := p.PlanValues(sym)
+	if err != nil {
+		return nil, err
 	}
-	f := &p.list[i]
+	f := &p.list[sym.index]
 	code := make([]byte, f.end-f.entry)
 	if err := p.image.read(code, f.entry); err != nil {
 		return nil, cannotTrace(sym.Name, "its code cannot be read")
@@ -54,11 +54,21 @@ func (p *Program) Plan(sym Symbol) (*Plan, error) {
 	if err != nil {
 		return nil, cannotTrace(sym.Name, err.Error())
 	}
-	pl := &Plan{Function: p.function(&sym), Symbol: sym, Entry: sym.Entry + uint64(s.entry), EntryRepeats: s.repeats}
+	pl.Entry, pl.EntryRepeats = sym.Entry+uint64(s.entry), s.repeats
 	for _, r := range s.returns {
 		pl.Returns = append(pl.Returns, sym.Entry+uint64(r))
 	}
-	p.placeValues(pl, f)
+	return pl, nil
+}
+
+// PlanValues is Plan without the places to stop at: Entry and Returns are for others to find.
+func (p *Program) PlanValues(sym Symbol) (*Plan, error) {
+	i := sym.index
+	if i < 0 || i >= len(p.list) || p.list[i].entry+p.bias != sym.Entry {
+		return nil, cannotTrace(sym.Name, "no function begins at its address")
+	}
+	pl := &Plan{Function: p.function(&sym), Symbol: sym}
+	p.placeValues(pl, &p.list[i])
 	return pl, nil
 }
 

@@ -130,10 +130,11 @@ func (s *session) find(pid int) (*places.Image, uint64, error) {
 	if s.filter, err = newFilter(s.opt); err != nil {
 		return nil, 0, err
 	}
+	s.image.start(file)
 	if s.program, err = OpenProgram(file); err != nil {
 		return nil, 0, err
 	}
-	img, err := places.Load(file)
+	img, err := s.image.wait()
 	if err != nil {
 		return nil, 0, err
 	}
@@ -177,12 +178,8 @@ func (s *session) armAttached(pid int, img *places.Image, bias uint64) error {
 	if _, err := takeOver(pid, img); err != nil {
 		return err
 	}
-	where, err := s.program.runtime()
-	if err != nil {
-		return err
-	}
-	refused, err := s.putProbes(img, bias, traced, func(wanted []install.Probe) (*install.Process, error) {
-		return install.Attach(pid, img, wanted, s.probeOptions(where))
+	refused, err := s.putProbes(img, bias, traced, func(wanted []install.Probe, o install.Options) (*install.Process, error) {
+		return install.Attach(pid, img, wanted, o)
 	})
 	if err != nil {
 		return err

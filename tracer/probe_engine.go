@@ -4,6 +4,7 @@ package tracer
 
 import (
 	"encoding/binary"
+	"runtime"
 	"sync"
 	"time"
 
@@ -55,34 +56,53 @@ type watched struct {
 
 // armProbes puts probes into the stopped program. It returns the functions that can have none, with their reasons.
 func (s *session) armProbes(traced []Symbol) ([]Symbol, error) {
-	img, err := places.Load(s.target.path)
+	img, err := s.image.wait()
 	if err != nil {
 		return nil, err
 	}
-	where, err := s.program.runtime()
-	if err != nil {
-		return nil, err
-	}
-	put := func(wanted []install.Probe) (*install.Process, error) {
-		return s.process.held.Install(img, wanted, s.probeOptions(where))
+	put := func(wanted []install.Probe, o install.Options) (*install.Process, error) {
+		return s.process.held.Install(img, wanted, o)
 	}
 	return s.putProbes(img, s.program.bias, traced, put)
 }
 
-func (s *session) probeOptions(where *install.Runtime) install.Options {
-	return install.Options{RingBytes: uint64(s.opt.RingBytes), DropWhenFull: s.opt.DropWhenFull, Runtime: where}
+// imageLoader reads a program's code while its symbols are read. Its zero value has read nothing.
+type imageLoader struct {
+	done  chan struct{}
+	image *places.Image
+	err   error
+}
+
+func (l *imageLoader) start(path string) {
+	l.done = make(chan struct{})
+	go func() {
+		defer close(l.done)
+		l.image, l.err = places.Load(path)
+	}()
+}
+
+// wait returns the image when it is there.
+func (l *imageLoader) wait() (*places.Image, error) {
+	if l.done == nil {
+		return nil, nil
+	}
+	<-l.done
+	return l.image, l.err
 }
 
 // putProbes makes the handlers and has put install the probes.
 func (s *session) putProbes(
-	img *places.Image, bias uint64, traced []Symbol, put func([]install.Probe) (*install.Process, error),
+	img *places.Image, bias uint64, traced []Symbol, put func([]install.Probe, install.Options) (*install.Process, error),
 ) (refused []Symbol, err error) {
 	p := &probes{engine: s.engine, bias: bias}
 	p.capturer = s.engine.capturer
 	p.capturer.Memory = &p.memory
 	p.capturer.Resolver = s.program.Resolver(&p.memory)
-	list, refused := p.watch(img, traced, s.inlined)
+	list, refused := p.candidates(img, traced)
 	list = append(list, p.hooks(img, list)...)
+	survey := surveyOf(img, list)
+	list, more := p.watch(list, s.inlined)
+	refused = append(refused, more...)
 	bySite := map[*places.Function]*watched{}
 	wanted := make([]install.Probe, len(list))
 	for i := range list {
@@ -90,7 +110,14 @@ func (s *session) putProbes(
 		bySite[w.function] = w
 		wanted[i] = install.Probe{Function: w.function, Args: w.entry.capture.Capture, Results: w.exit.capture.Capture}
 	}
-	if p.installed, err = put(wanted); err != nil {
+	where, err := s.program.runtime()
+	if err != nil {
+		return nil, err
+	}
+	options := install.Options{
+		RingBytes: uint64(s.opt.RingBytes), DropWhenFull: s.opt.DropWhenFull, Runtime: where, Survey: <-survey,
+	}
+	if p.installed, err = put(wanted, options); err != nil {
 		return nil, err
 	}
 	for _, skipped := range p.installed.Skipped {
@@ -115,14 +142,12 @@ func (s *session) putProbes(
 	return refused, nil
 }
 
-// watch makes the handlers of the functions that are recorded.
-func (p *probes) watch(img *places.Image, symbols []Symbol, inlined map[string]bool) (list []watched, refused []Symbol) {
+// candidates are the functions that probes can be tried on, with their symbols. The others are refused, with the reason.
+func (p *probes) candidates(img *places.Image, symbols []Symbol) (list []watched, refused []Symbol) {
+	list = make([]watched, 0, len(symbols))
 	for _, sym := range symbols {
-		plan, err := p.program.Plan(sym)
 		f := img.FunctionAt(sym.Entry - p.bias)
 		switch {
-		case err != nil:
-			sym.Reason = err.Error()
 		case p.opt.unprobed != nil && p.opt.unprobed(sym.Name):
 			sym.Reason = "refused for a test"
 		case f == nil || f.Addr != sym.Entry-p.bias:
@@ -134,20 +159,69 @@ func (p *probes) watch(img *places.Image, symbols []Symbol, inlined map[string]b
 			refused = append(refused, sym)
 			continue
 		}
+		list = append(list, watched{function: f, symbol: sym, traced: &traced{}})
+	}
+	return list, refused
+}
+
+// surveyOf looks for the sites of functions while their values are planned.
+func surveyOf(img *places.Image, list []watched) <-chan *install.Survey {
+	functions := make([]*places.Function, len(list))
+	for i := range list {
+		functions[i] = list[i].function
+	}
+	done := make(chan *install.Survey, 1)
+	go func() { done <- install.NewSurvey(img, functions) }()
+	return done
+}
+
+// watch makes the handlers of the functions that are recorded, and leaves out those whose values cannot be planned.
+func (p *probes) watch(candidates []watched, inlined map[string]bool) (list []watched, refused []Symbol) {
+	list = candidates[:0]
+	for _, w := range candidates {
+		if w.traced == nil { // a hook
+			list = append(list, w)
+			continue
+		}
+		plan, err := p.program.PlanValues(w.symbol)
+		if err != nil {
+			w.symbol.Reason = err.Error()
+			refused = append(refused, w.symbol)
+			continue
+		}
 		plan.Function.Trace = recording.TraceProbe
-		if inlined[sym.Name] {
+		if inlined[w.symbol.Name] {
 			plan.Function.Reason = inlinedSome
 		}
-		t := &traced{plan: plan}
-		types, bounds := p.capturer.Types, p.opt.Bounds
-		w := watched{function: f, symbol: sym, traced: t}
-		w.entry.capture = compileCapture(types, bounds, plan.Function.Params, plan.args)
-		w.exit.capture = compileCapture(types, bounds, plan.Function.Results, plan.results)
+		t := w.traced
+		t.plan = plan
 		w.entry.see = func(r *seen) error { return p.entered(r, t) }
 		w.exit.see = func(r *seen) error { return p.left(r, t) }
 		list = append(list, w)
 	}
+	p.compile(list)
 	return list, refused
+}
+
+// compile compiles the captures of all functions, on as many processors as there are: the types are complete.
+func (p *probes) compile(list []watched) {
+	types, bounds := p.capturer.Types, p.opt.Bounds
+	workers := min(runtime.GOMAXPROCS(0), 8)
+	var all sync.WaitGroup
+	for n := range workers {
+		all.Go(func() {
+			for i := n; i < len(list); i += workers {
+				w := &list[i]
+				if w.traced == nil {
+					continue
+				}
+				plan := w.traced.plan
+				w.entry.capture = compileCapture(types, bounds, plan.Function.Params, plan.args)
+				w.exit.capture = compileCapture(types, bounds, plan.Function.Results, plan.results)
+			}
+		})
+	}
+	all.Wait()
 }
 
 // heartbeat is how often the program is told that somebody reads; idle is the pause when there was nothing to read.

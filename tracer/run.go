@@ -64,6 +64,7 @@ type session struct {
 	filter   *filter
 	target   *target
 	program  *Program
+	image    imageLoader
 	process  *process
 	engine   *engine
 	probes   *probes // nil: breakpoints
@@ -75,6 +76,7 @@ type session struct {
 }
 
 func (s *session) close() {
+	_, _ = s.image.wait() // it reads what is about to go
 	if s.program != nil {
 		_ = s.program.Close()
 	}
@@ -91,6 +93,9 @@ func (s *session) prepare(ctx context.Context) error {
 	}
 	if s.target, err = resolve(ctx, s.opt, s.filter.include); err != nil {
 		return err
+	}
+	if s.opt.engine() != EngineBreakpoint {
+		s.image.start(s.target.path)
 	}
 	if s.program, err = OpenProgram(s.target.path); err != nil {
 		return err

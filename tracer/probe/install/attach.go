@@ -101,7 +101,7 @@ type attachment struct {
 func newAttachment(pid int, img *site.Image, probes []Probe, o Options) (*attachment, error) {
 	begin := time.Now()
 	path := fmt.Sprintf("/proc/%d/exe", pid)
-	a := &attachment{img: img, plan: planned(img, probes), options: o}
+	a := &attachment{img: img, plan: planned(img, probes, o.Survey), options: o}
 	a.process = &Process{Pid: pid, Sites: a.plan.sites, Probes: a.plan.probes, Skipped: a.plan.skipped}
 	a.process.Report.Planned = time.Since(begin)
 	var err error

@@ -23,7 +23,7 @@ func exact(t *testing.T, path string, env []string, args ...string) (run, *pairi
 	want, _, wantStatus := untraced(t, env, append([]string{path}, args...)...)
 	p := newPairing()
 	probes := mainProbes(img, twoWords)
-	plan := planned(img, probes)
+	plan := planned(img, probes, nil)
 	name := func(f uint32) string { return displayName(plan.probes[f].Function) }
 	see := p.see(name)
 	r := record(t, img, probes, Options{Command: append([]string{path}, args...)}, func(rec *ring.Record) error { return see(rec) })

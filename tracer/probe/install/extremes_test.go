@@ -18,7 +18,7 @@ func counted(t *testing.T, path string, args ...string) (run, *pairing) {
 		t.Fatal(err)
 	}
 	want, _, status := untraced(t, nil, append([]string{path}, args...)...)
-	plan := planned(img, mainProbes(img, twoWords))
+	plan := planned(img, mainProbes(img, twoWords), nil)
 	p := newPairing()
 	see := p.see(func(f uint32) string { return plan.probes[f].Function.Name })
 	r := record(t, img, plan.probes, Options{Command: append([]string{path}, args...)}, func(rec *ring.Record) error { return see(rec) })

@@ -95,7 +95,7 @@ func TestR7RingsOfEndedThreadsAreTakenBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	calls := 0
-	plan := planned(img, mainProbes(img, twoWords))
+	plan := planned(img, mainProbes(img, twoWords), nil)
 	r := record(t, img, plan.probes, Options{Command: []string{path}, Rings: 16}, func(rec *ring.Record) error {
 		if rec.Site%2 == 0 && plan.probes[rec.Site/2].Function.Name == "main.call" {
 			calls++

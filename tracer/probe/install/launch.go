@@ -38,6 +38,7 @@ type Options struct {
 	DropWhenFull bool
 	KeepHandler  bool     // leave the signal handler as it is: for measuring what the shim does
 	Runtime      *Runtime // nil: to be read from the program's file
+	Survey       *Survey  // nil: to be made
 }
 
 // The defaults of Options.
@@ -131,20 +132,44 @@ type plan struct {
 	skipped []Skipped
 }
 
-// planned finds the sites of all probes and leaves out functions that lack one.
-func planned(img *site.Image, probes []Probe) plan {
-	var p plan
-	functions := make([]*site.Function, len(probes))
-	for i := range probes {
-		functions[i] = probes[i].Function
+// Survey holds the sites of functions.
+type Survey struct {
+	sites map[*site.Function]*site.Sites
+}
+
+// NewSurvey looks for the sites of all functions that are to be probed, and perhaps of more. It knows nothing of what will be
+// recorded, so that it can be made while others find that out.
+func NewSurvey(img *site.Image, functions []*site.Function) *Survey {
+	sites := img.Plan(functions)
+	s := &Survey{sites: make(map[*site.Function]*site.Sites, len(sites))}
+	for i := range sites {
+		s.sites[sites[i].Function] = &sites[i]
 	}
-	for i, s := range img.Plan(functions) {
+	return s
+}
+
+// planned takes the sites of all probes and leaves out functions that lack one.
+func planned(img *site.Image, probes []Probe, survey *Survey) plan {
+	var p plan
+	if survey == nil {
+		functions := make([]*site.Function, len(probes))
+		for i := range probes {
+			functions[i] = probes[i].Function
+		}
+		survey = NewSurvey(img, functions)
+	}
+	for i := range probes {
+		s := survey.sites[probes[i].Function]
+		if s == nil {
+			p.skipped = append(p.skipped, Skipped{probes[i].Function, "nobody looked for its sites"})
+			continue
+		}
 		if why, ok := s.Complete(); !ok {
 			p.skipped = append(p.skipped, Skipped{s.Function, why})
 			continue
 		}
 		p.probes = append(p.probes, probes[i])
-		p.sites = append(p.sites, s)
+		p.sites = append(p.sites, *s)
 	}
 	return p
 }

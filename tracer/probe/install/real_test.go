@@ -38,7 +38,7 @@ func TestRealPrograms(t *testing.T) {
 			}
 			want, wantErr, status := untraced(t, nil, command...)
 			p := newPairing()
-			plan := planned(img, probes)
+			plan := planned(img, probes, nil)
 			see := p.see(func(n uint32) string { return plan.probes[n].Function.Name })
 			r := record(t, img, probes, Options{Command: command}, func(rec *ring.Record) error { return see(rec) })
 			if r.stdout != want || r.stderr != wantErr || r.status != status {

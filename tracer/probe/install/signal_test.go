@@ -39,7 +39,7 @@ func TestF1SignalsFindOrdinaryPlaces(t *testing.T) {
 		return twoWords(f)
 	}
 	probes := mainProbes(img, capture)
-	plan := planned(img, probes)
+	plan := planned(img, probes, nil)
 	p := newPairing()
 	see := p.see(func(f uint32) string { return plan.probes[f].Function.Name })
 	r := record(t, img, probes, Options{Command: []string{path, "200000"}}, func(rec *ring.Record) error { return see(rec) })

@@ -18,7 +18,7 @@ func TestR5CausesComeBeforeEffects(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	plan := planned(img, mainProbes(img, twoWords))
+	plan := planned(img, mainProbes(img, twoWords), nil)
 	given, inversions, pairs := map[uint64]uint64{}, 0, 0
 	r := record(t, img, plan.probes, Options{Command: []string{path}}, func(rec *ring.Record) error {
 		if rec.Site%2 == 1 {

@@ -37,9 +37,11 @@ func (img *Image) walk() {
 	}
 }
 
+// function walks one function. A return that removes its arguments, which no Go compiler writes, counts as bytes that are
+// none of its instructions.
 func (w *walker) function(f *Function, s *shape) {
 	img := w.img
-	end := f.Addr
+	end, odd := f.Addr, false
 	s.end = f.Addr
 	for in := range img.Instructions(f.Addr, f.End) {
 		end = in.End()
@@ -50,6 +52,8 @@ func (w *walker) function(f *Function, s *shape) {
 		switch in.Flow {
 		case FlowRet:
 			s.returns = append(s.returns, in.Addr)
+		case FlowOther:
+			odd = odd || in.Map == 0 && in.Opcode == 0xC2
 		case FlowJump, FlowCond, FlowLoop:
 			img.mark(w.targets, in.Target())
 			s.loops = s.loops || in.Target() == f.Addr
@@ -62,7 +66,7 @@ func (w *walker) function(f *Function, s *shape) {
 			s.end = end + 1
 		}
 	}
-	s.whole = end == f.End
+	s.whole = end == f.End && !odd
 }
 
 // before returns the instruction that ends where another of the same function begins; false when that is the first.
