@@ -1,6 +1,9 @@
 package recording
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // The sections of a run's tables. Each is a count followed by its elements.
 
@@ -196,6 +199,11 @@ func (s *scanner) params() []Param {
 }
 
 func appendFiles(dst []byte, files []File) []byte {
+	size := 0
+	for i := range files {
+		size += len(files[i].Name) + len(files[i].Body) + len(files[i].Missing) + 64
+	}
+	dst = slices.Grow(dst, size)
 	dst = appendUint(dst, uint64(len(files)))
 	for i := range files {
 		f := &files[i]

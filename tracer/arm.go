@@ -30,11 +30,7 @@ func (s *session) arm() error {
 	if err := s.newEngine(); err != nil {
 		return err
 	}
-	symbols := s.program.Functions()
-	traced, untraced, err := s.filter.choose(symbols, func(*recording.Error) {})
-	if err != nil {
-		return err
-	}
+	symbols, traced, untraced := s.chosen.all, s.chosen.traced, s.chosen.untraced
 	before := len(untraced)
 	stopping := traced // the functions that get breakpoints
 	if s.opt.engine() != EngineBreakpoint {
@@ -57,12 +53,15 @@ func (s *session) arm() error {
 		if err := s.process.toDelve(); err != nil {
 			return err
 		}
+	} else if err := s.process.release(); err != nil { // the rings hold what comes while the rest is prepared
+		return err
 	}
 	untraced = append(untraced, s.setBreakpoints(symbols, stopping)...)
 	s.traced = len(traced) - (len(untraced) - before)
 	if err := s.noteUntraced(untraced); err != nil {
 		return err
 	}
+	_ = s.out.cut() // what was defined can be encoded from now on; a refusal shows at the next event
 	return s.engine.place()
 }
 

@@ -51,6 +51,42 @@ func compileCapture(types *recording.Types, bounds recording.Bounds, params []re
 	return c
 }
 
+// captures are those that were compiled already.
+type captures struct {
+	types  *recording.Types
+	bounds recording.Bounds
+	known  map[string]*probeCapture
+	key    []byte // scratch
+}
+
+// of returns the compiled form of values.
+func (c *captures) of(params []recording.Param, locations []location) *probeCapture {
+	key := c.key[:0]
+	for i := range locations {
+		l := &locations[i]
+		if i >= len(params) || params[i].Unreadable != "" || l.reason != "" {
+			key = append(key, 0)
+			continue
+		}
+		key = binary.AppendUvarint(append(key, 1+byte(len(l.pieces))), uint64(params[i].Type))
+		key = binary.AppendVarint(binary.AppendUvarint(key, uint64(l.size)), int64(l.stack))
+		for _, p := range l.pieces {
+			register := p.register << 1
+			if p.float {
+				register |= 1
+			}
+			key = append(binary.AppendUvarint(key, uint64(p.offset)), byte(p.size), register)
+		}
+	}
+	c.key = key
+	if known, ok := c.known[string(key)]; ok {
+		return known
+	}
+	made := compileCapture(c.types, c.bounds, params, locations)
+	c.known[string(key)] = made
+	return made
+}
+
 // source finds the word at an offset of a value.
 type source func(offset uint32) (routine.Source, bool)
 

@@ -203,21 +203,20 @@ func (p *probes) watch(candidates []watched, inlined map[string]bool) (list []wa
 	return list, refused
 }
 
-// compile compiles the captures of all functions, on as many processors as there are: the types are complete.
+// compile compiles the captures of all functions, on as many processors as there are: the types are complete. Functions with
+// values of the same types in the same places share theirs.
 func (p *probes) compile(list []watched) {
-	types, bounds := p.capturer.Types, p.opt.Bounds
 	workers := min(runtime.GOMAXPROCS(0), 8)
 	var all sync.WaitGroup
 	for n := range workers {
 		all.Go(func() {
-			for i := n; i < len(list); i += workers {
-				w := &list[i]
-				if w.traced == nil {
-					continue
+			compiled := captures{types: p.capturer.Types, bounds: p.opt.Bounds, known: map[string]*probeCapture{}}
+			for i := n * len(list) / workers; i < (n+1)*len(list)/workers; i++ {
+				if w := &list[i]; w.traced != nil {
+					plan := w.traced.plan
+					w.entry.capture = compiled.of(plan.Function.Params, plan.args)
+					w.exit.capture = compiled.of(plan.Function.Results, plan.results)
 				}
-				plan := w.traced.plan
-				w.entry.capture = compileCapture(types, bounds, plan.Function.Params, plan.args)
-				w.exit.capture = compileCapture(types, bounds, plan.Function.Results, plan.results)
 			}
 		})
 	}

@@ -70,9 +70,36 @@ type session struct {
 	probes   *probes // nil: breakpoints
 	out      *pipeline
 	run      recording.Run
+	chosen   chosen
 	traced   int // functions with probes or breakpoints
 	untraced []recording.Function
 	inlined  map[string]bool // names of functions that were inlined at some of their calls
+}
+
+// chosen are the program's functions, and which of them are to be recorded and which of these cannot be.
+type chosen struct{ all, traced, untraced []Symbol }
+
+func (s *session) choose(note func(*recording.Error)) error {
+	c := &s.chosen
+	var err error
+	c.all = s.program.Functions()
+	c.traced, c.untraced, err = s.filter.choose(c.all, note)
+	return err
+}
+
+// move turns addresses of the file into those of the program.
+func (c *chosen) move(bias uint64) {
+	if bias == 0 {
+		return
+	}
+	for _, list := range [][]Symbol{c.all, c.traced, c.untraced} {
+		for i := range list {
+			if list[i].Entry != 0 { // else it has no code
+				list[i].Entry += bias
+				list[i].End += bias
+			}
+		}
+	}
 }
 
 func (s *session) close() {
@@ -100,10 +127,10 @@ func (s *session) prepare(ctx context.Context) error {
 	if s.program, err = OpenProgram(s.target.path); err != nil {
 		return err
 	}
-	traced, _, err := s.filter.choose(s.program.Functions(), func(e *recording.Error) { warn(s.opt, e) })
-	if err != nil {
+	if err := s.choose(func(e *recording.Error) { warn(s.opt, e) }); err != nil {
 		return err
 	}
+	traced := s.chosen.traced
 	switch {
 	case len(traced) == 0:
 		warn(s.opt, recording.Errorf(recording.CodeNotFound, "no function of %s will be recorded", s.opt.Target).
@@ -159,6 +186,7 @@ func (s *session) launch() error {
 		return err
 	}
 	s.program.SetBias(bias)
+	s.chosen.move(bias)
 	if s.opt.engine() == EngineBreakpoint {
 		if err := s.process.toDelve(); err != nil {
 			s.process.abandon()

@@ -92,8 +92,13 @@ type fixup struct {
 // New begins code that will run at addr.
 func New(addr uint64) *Code { return &Code{addr: addr} }
 
-// Grow makes room for n more bytes, so that writing them does not move what is there.
-func (c *Code) Grow(n int) { c.buf = slices.Grow(c.buf, n) }
+// Grow makes room for n more bytes and about as many branches as they hold, so that writing them does not move what is there.
+func (c *Code) Grow(n int) {
+	const branch = 24
+	c.buf = slices.Grow(c.buf, n)
+	c.fixups = slices.Grow(c.fixups, n/branch)
+	c.labels = slices.Grow(c.labels, n/branch)
+}
 
 // PC returns the address of the next instruction.
 func (c *Code) PC() uint64 { return c.addr + uint64(len(c.buf)) }

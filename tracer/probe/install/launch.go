@@ -269,6 +269,9 @@ func ReturnNumber(i int) uint32 { return uint32(2*i + 1) }
 
 func shape(c routine.Capture) ring.Shape {
 	s := ring.Shape{Words: len(c.Words)}
+	if len(c.Copies) > 0 {
+		s.Copies = make([]int, 0, len(c.Copies))
+	}
 	for _, k := range c.Copies {
 		s.Copies = append(s.Copies, k.Nested)
 	}

@@ -143,10 +143,11 @@ func mapHere(shared *os.File, parts []mapping) ([]byte, error) {
 // pageSize is the size in which the kernel copies text that is written to.
 const pageSize = 4096
 
-// write applies patches after making sure that each finds the bytes it was made for. It reads and writes runs of whole
+// write sorts patches and applies them after making sure that each finds the bytes it was made for. It reads and writes runs of whole
 // pages, so no other thread of the program may run.
 func write(memory *os.File, patches []routine.Patch) error {
-	sorted := slices.SortedFunc(slices.Values(patches), func(a, b routine.Patch) int { return cmp.Compare(a.Addr, b.Addr) })
+	slices.SortFunc(patches, func(a, b routine.Patch) int { return cmp.Compare(a.Addr, b.Addr) })
+	sorted := patches
 	for len(sorted) > 0 {
 		n := 1
 		from, to := sorted[0].Addr&^(pageSize-1), pageEnd(sorted[0])

@@ -64,7 +64,7 @@ type Generator struct {
 	slow  asm.Label // the slow path
 	// copying is where bytes behind a pointer are copied, lost where that goes on when the pointer leads nowhere.
 	copying, lost asm.Label
-	now           *routine
+	now           routine
 	added         int
 	tails         []tail
 	tailAt        map[string]int // positions in tails
@@ -209,12 +209,12 @@ func (g *Generator) tables() int  { return g.codeMax() + g.codeMax()/granule*4 }
 // begin aligns the code for a routine of a site.
 func (g *Generator) begin(at uint64) {
 	g.code.Align(granule)
-	g.now = &routine{site: at + g.cfg.Bias, start: g.code.Len()}
+	g.now.site, g.now.start, g.now.ranges, g.now.moves = at+g.cfg.Bias, g.code.Len(), g.now.ranges[:0], nil
 }
 
 // end writes the routine's table and its part of the index.
 func (g *Generator) end() error {
-	r := g.now
+	r := &g.now
 	off := uint32(len(g.meta))
 	g.meta = binary.LittleEndian.AppendUint64(g.meta, r.site)
 	g.meta = binary.LittleEndian.AppendUint32(g.meta, uint32(r.start))

@@ -31,9 +31,9 @@ type Inst struct {
 
 	HasModRM bool
 	Prefixed bool  // an operand-size, repeat, lock or segment prefix is present
-	RIP      int   // offset of a RIP-relative displacement of four bytes, 0 when there is none
-	Rel      int   // offset of a branch distance, 0 when there is none
-	RelLen   int   // 1 or 4
+	RIP      uint8 // offset of a RIP-relative displacement of four bytes, 0 when there is none
+	Rel      uint8 // offset of a branch distance, 0 when there is none
+	RelLen   uint8 // 1 or 4
 	Distance int64 // branch distance, or RIP-relative displacement
 }
 
@@ -206,7 +206,7 @@ func (d *decoder) modRM() error {
 	switch {
 	case mod == 0 && rm == 5:
 		disp = 4
-		d.inst.RIP = d.pos
+		d.inst.RIP = uint8(d.pos)
 	case mod == 1:
 		disp = 1
 	case mod == 2:
@@ -233,9 +233,9 @@ func (d *decoder) finish(f form) error {
 	imm := 0
 	switch {
 	case f&formRel8 != 0:
-		in.Rel, in.RelLen, imm = d.pos, 1, 1
+		in.Rel, in.RelLen, imm = uint8(d.pos), 1, 1
 	case f&formRel32 != 0:
-		in.Rel, in.RelLen, imm = d.pos, 4, 4
+		in.Rel, in.RelLen, imm = uint8(d.pos), 4, 4
 	case f&formImmV != 0 && in.Rex&8 != 0:
 		imm = 8
 	case f&(formImmZ|formImmV) != 0:

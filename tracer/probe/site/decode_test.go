@@ -88,7 +88,7 @@ func FuzzDecode(f *testing.F) {
 		if in.Len <= 0 || in.Len > len(code) || in.Len > 15 {
 			t.Fatalf("% x: length %d", code, in.Len)
 		}
-		if in.RelLen > 0 && in.Rel+in.RelLen > in.Len || in.RIP > 0 && in.RIP+4 > in.Len {
+		if in.RelLen > 0 && int(in.Rel+in.RelLen) > in.Len || in.RIP > 0 && int(in.RIP)+4 > in.Len {
 			t.Fatalf("% x: displacement outside of the instruction: %+v", code, in)
 		}
 	})

@@ -16,7 +16,7 @@ func Move(dst []byte, in *Inst, code []byte, to uint64) ([]byte, error) {
 	case in.RIP != 0:
 		n := len(dst)
 		dst = append(dst, code...)
-		return dst, putDistance(dst[n+in.RIP:], in.Target(), to+uint64(in.Len))
+		return dst, putDistance(dst[n+int(in.RIP):], in.Target(), to+uint64(in.Len))
 	case in.Flow == FlowCond:
 		n := len(dst)
 		dst = append(dst, 0x0F, 0x80|in.Opcode&0x0F, 0, 0, 0, 0)
