@@ -119,6 +119,10 @@ func (p *Program) load(path string) error {
 		return recording.Errorf(recording.CodeUnsupported, "%s is for %s, smiley records linux/amd64", path, machine(p.file)).
 			WithHint("build it with GOOS=linux GOARCH=amd64")
 	}
+	if mode := p.buildMode(); mode != "" {
+		return recording.Errorf(recording.CodeUnsupported, "%s is not a program of its own: it was built with -buildmode=%s", path, mode).
+			WithHint("record the program that loads it")
+	}
 	tooOld := func(cause error) error {
 		return recording.Errorf(recording.CodeUnsupported, "%s: its function table cannot be read (built by %s): %w",
 			path, info.GoVersion, cause).WithHint("build it with Go 1.20 or later")
@@ -145,6 +149,16 @@ func (p *Program) load(path string) error {
 	p.debug = newDebugInfo(debug)
 	p.types = newTypeTable(p.debug)
 	return nil
+}
+
+// buildMode is how the binary was built when that makes no program: "plugin", "c-shared" and the like.
+func (p *Program) buildMode() string {
+	for _, s := range p.info.Settings {
+		if s.Key == "-buildmode" && s.Value != "exe" && s.Value != "pie" {
+			return s.Value
+		}
+	}
+	return ""
 }
 
 // machine names the architecture of a file as Go does where it can.

@@ -32,7 +32,7 @@ type Options struct {
 	Stdin        string   // path; "" is the tracer's own
 	Stdout       *os.File // nil: the tracer's own; else taken over and closed
 	Stderr       *os.File // nil: the tracer's own; else taken over and closed
-	Rings        int      // 0: DefaultRings
+	Rings        int      // 0: DefaultRings, fewer if they are very large
 	RingBytes    uint64   // bytes for records in each ring, rounded up to a page; 0: DefaultRingBytes
 	Patience     time.Duration
 	DropWhenFull bool
@@ -43,10 +43,13 @@ type Options struct {
 
 // The defaults of Options.
 const (
-	DefaultRings     = 128
+	DefaultRings     = ring.OfferedMax // memory is taken only by rings that are used
 	DefaultRingBytes = 4 << 20
 	DefaultPatience  = 2 * time.Second
 )
+
+// ringAddresses bounds the addresses that rings take by default.
+const ringAddresses = 64 << 30
 
 // Process is a program with probes in it.
 type Process struct {
@@ -176,13 +179,13 @@ func planned(img *site.Image, probes []Probe, survey *Survey) plan {
 
 func (o *Options) layout() ring.Layout {
 	l := ring.Layout{Count: o.Rings, DataSize: (o.RingBytes + 4095) &^ 4095}
-	if l.Count == 0 {
-		l.Count = DefaultRings
-	}
-	l.Count = min(l.Count, ring.OfferedMax)
 	if l.DataSize == 0 {
 		l.DataSize = DefaultRingBytes
 	}
+	if l.Count == 0 {
+		l.Count = max(DefaultRings/8, min(DefaultRings, int(ringAddresses/l.DataSize)))
+	}
+	l.Count = min(l.Count, ring.OfferedMax)
 	return l
 }
 
