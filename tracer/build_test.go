@@ -86,6 +86,24 @@ func TestTargets(t *testing.T) {
 	}
 }
 
+// TestPlugin names a plugin as the program to run: its functions are recorded by nobody, and executing it never ends.
+func TestPlugin(t *testing.T) {
+	if _, err := exec.LookPath("gcc"); err != nil {
+		t.Skip("plugins need gcc, which is not installed:", err)
+	}
+	path := filepath.Join(t.TempDir(), "plugin.so")
+	if out, err := exec.Command("go", "build", "-buildmode=plugin", "-o", path, "./testdata/exit").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if err := os.Chmod(path, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	_, err := tryRecord(t, Options{Target: path})
+	if recording.CodeOf(err) != recording.CodeUnsupported || !strings.Contains(err.Error(), "plugin") {
+		t.Errorf("a plugin: %v", err)
+	}
+}
+
 // TestBadTargets names programs that cannot be run: each time a clear error with a hint, and nothing is sent.
 func TestBadTargets(t *testing.T) {
 	dir := writeModule(t, exampleModule)

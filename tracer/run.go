@@ -103,6 +103,9 @@ func (c *chosen) move(bias uint64) {
 }
 
 func (s *session) close() {
+	if s.probes != nil {
+		_ = s.probes.installed.Close() // the program has ended
+	}
 	_, _ = s.image.wait() // it reads what is about to go
 	if s.program != nil {
 		_ = s.program.Close()

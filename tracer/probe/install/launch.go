@@ -305,12 +305,16 @@ func (p *Process) TakeBack() int {
 }
 
 // Close releases the tracer's side and the memory of the rings. The control pages stay: a thread may still be about to
-// write a record that nobody will read.
+// write a record that nobody will read. A second Close does nothing.
 func (p *Process) Close() error {
+	if p.region == nil {
+		return nil
+	}
 	for i := range p.layout.Count {
 		at := p.layout.Offset(p.layout.Ring(i)) + ring.ControlLen
 		_ = unix.Madvise(p.shared[at:at+p.layout.DataSize], unix.MADV_REMOVE) // only memory is lost without it
 	}
-	p.Reader, p.shared = nil, nil
-	return errors.Join(unix.Munmap(p.region), p.memory.Close())
+	region := p.region
+	p.Reader, p.shared, p.region = nil, nil, nil
+	return errors.Join(unix.Munmap(region), p.memory.Close())
 }
