@@ -3,10 +3,10 @@
 package tracer
 
 import (
-	"fmt"
 	"time"
 
 	"smiley/recording"
+	places "smiley/tracer/probe/site"
 )
 
 // newEngine makes the state that both engines share. The program must be stopped, or not looked at yet.
@@ -74,8 +74,11 @@ func (s *session) breakpointsFor(refused []Symbol) (stopping, untraced []Symbol)
 			stopping = append(stopping, sym)
 			continue
 		}
+		if places.RuntimeOwn(sym.Package) { // nobody means the runtime with --include-stdlib
+			continue
+		}
 		if s.opt.engine() == EngineAuto {
-			sym.Reason += fmt.Sprintf("; --include '%s' traces it with a breakpoint, which is slow", sym.Name)
+			sym.Reason += "; named by --include it gets a breakpoint, which is slow"
 		}
 		untraced = append(untraced, sym)
 	}

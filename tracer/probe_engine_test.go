@@ -142,7 +142,7 @@ func TestBreakpointsByName(t *testing.T) {
 		if defined := without.functions[f.ID]; defined.Trace != recording.TraceNot || defined.Reason != f.Reason {
 			t.Errorf("recorded as %+v", defined)
 		}
-		if !strings.Contains(f.Reason, "--include '"+f.Name+"'") || without.calls()[f.Name] > 0 {
+		if !strings.Contains(f.Reason, "named by --include") || without.calls()[f.Name] > 0 {
 			t.Errorf("%s: %q, %d calls", f.Name, f.Reason, without.calls()[f.Name])
 		}
 	}

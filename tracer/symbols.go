@@ -3,6 +3,8 @@ package tracer
 import (
 	"path"
 	"strings"
+
+	places "smiley/tracer/probe/site"
 )
 
 // Origin says where a function's package comes from.
@@ -195,17 +197,10 @@ func cutArguments(name string) string {
 // isRuntime reports whether a package's functions run where no goroutine may be stopped, or check their own code.
 func isRuntime(pkg string) bool {
 	switch pkg {
-	case "runtime", "syscall", "sync/atomic", "reflect/internal/abi":
+	case "runtime/debug", "runtime/pprof", "runtime/trace", "runtime/metrics":
+		return false
+	case "reflect/internal/abi":
 		return true
 	}
-	for _, prefix := range []string{
-		"runtime/", "internal/runtime", "internal/abi", "internal/bytealg", "internal/cpu",
-		"internal/race", "internal/sync", "crypto/internal/fips140",
-	} {
-		if strings.HasPrefix(pkg, prefix) && (strings.HasSuffix(prefix, "/") || len(pkg) == len(prefix) || pkg[len(prefix)] == '/' ||
-			prefix == "crypto/internal/fips140") {
-			return pkg != "runtime/debug" && pkg != "runtime/pprof" && pkg != "runtime/trace" && pkg != "runtime/metrics"
-		}
-	}
-	return false
+	return places.RuntimeOwn(pkg) || strings.HasPrefix(pkg, "crypto/internal/fips140")
 }

@@ -171,7 +171,7 @@ func whyNot(f *Function, abi0, stripped bool) (reason string, class bool) {
 	case fips(f.Name):
 		return "it is checked against its own bytes when the program starts", false
 	}
-	if runtimeOwn(Package(f.Name)) {
+	if RuntimeOwn(Package(f.Name)) {
 		return "it belongs to the runtime", true
 	}
 	return "", false
@@ -181,9 +181,14 @@ func fips(name string) bool {
 	return strings.HasPrefix(name, "crypto/internal/fips140")
 }
 
-func runtimeOwn(pkg string) bool {
+// RuntimeOwn reports whether the runtime itself calls functions of a package: before it can handle signals, in signal handlers, or
+// where there is no goroutine. Those are what package runtime of Go 1.25 to 1.27 depends on, and some more.
+func RuntimeOwn(pkg string) bool {
 	switch pkg {
-	case "runtime", "sync/atomic", "syscall", "internal/abi", "internal/bytealg", "internal/cpu", "internal/race", "internal/sync":
+	case "runtime", "sync/atomic", "syscall", "internal/sync",
+		"internal/abi", "internal/asan", "internal/bytealg", "internal/byteorder", "internal/chacha8rand", "internal/coverage/rtcov",
+		"internal/cpu", "internal/goarch", "internal/godebugs", "internal/goexperiment", "internal/goos", "internal/msan",
+		"internal/profilerecord", "internal/race", "internal/strconv", "internal/stringslite", "internal/trace/tracev2":
 		return true
 	}
 	return strings.HasPrefix(pkg, "runtime/") || strings.HasPrefix(pkg, "internal/runtime/")
