@@ -61,7 +61,6 @@ func (s *session) arm() error {
 	if err := s.noteUntraced(untraced); err != nil {
 		return err
 	}
-	_ = s.out.cut() // what was defined can be encoded from now on; a refusal shows at the next event
 	return s.engine.place()
 }
 

@@ -326,14 +326,37 @@ func (a *attachment) moveThreads(s *stopped) error {
 // Remove takes the probes out of the running program: every byte of its text but the signal handler's is what it was. Threads
 // that are inside of routines run out of them by themselves, so routines and rings stay mapped.
 func (p *Process) Remove() error {
-	return whileStopped(p.Pid, func(*stopped) error {
+	return whileStopped(p.Pid, func(s *stopped) error {
 		p.Reader.Abandon() // nobody waits for us from here on
 		undo := make([]routine.Patch, len(p.program.Patches))
 		for i, patch := range p.program.Patches {
 			undo[i] = routine.Patch{Addr: patch.Addr, Old: patch.New, New: patch.Old}
 		}
+		if err := s.leaveIslands(p.program.Patches); err != nil {
+			return err
+		}
 		return write(p.memory, undo)
 	})
+}
+
+// leaveIslands takes threads that stand at islands back to their sites: an island's bytes are about to become others.
+func (s *stopped) leaveIslands(patches []routine.Patch) error {
+	for i := range patches {
+		p := &patches[i]
+		if p.For == 0 {
+			continue
+		}
+		for _, t := range s.threads {
+			if t.regs.Rip != p.Addr {
+				continue
+			}
+			t.regs.Rip = p.For
+			if err := unix.PtraceSetRegs(t.id, &t.regs); err != nil {
+				return recording.Errorf(recording.CodeInternal, "setting registers of thread %d: %w", t.id, err)
+			}
+		}
+	}
+	return nil
 }
 
 // Clean takes out what a tracer that died left in a program: every byte of the functions' code that differs from the file,
@@ -360,6 +383,9 @@ func Clean(pid int, img *site.Image) (int, error) {
 			if err != nil {
 				return err
 			}
+			if err := leaveUnknownIslands(s, p.memory, img, bias); err != nil {
+				return err
+			}
 			return write(p.memory, patches)
 		})
 		if err != nil || !busy {
@@ -367,6 +393,30 @@ func Clean(pid int, img *site.Image) (int, error) {
 		}
 	}
 	return 0, recording.Errorf(recording.CodeLocked, "process %d is still busy with what an earlier tracer left", pid).WithHint("try again")
+}
+
+// leaveUnknownIslands sends threads that stand at islands of a tracer that died to where these lead: a jump at a place where the
+// file has no instruction, or padding.
+func leaveUnknownIslands(s *stopped, memory *os.File, img *site.Image, bias uint64) error {
+	for _, t := range s.threads {
+		at := t.regs.Rip - bias
+		file := img.Text(at, at+site.JumpLen)
+		now := make([]byte, site.JumpLen)
+		if file == nil {
+			continue
+		}
+		if _, err := memory.ReadAt(now, int64(t.regs.Rip)); err != nil || now[0] != 0xE9 {
+			continue
+		}
+		if file[0] != 0xCC && (file[0] == 0xE9 || img.IsInstruction(at)) {
+			continue
+		}
+		t.regs.Rip += site.JumpLen + uint64(int64(int32(binary.LittleEndian.Uint32(now[1:]))))
+		if err := unix.PtraceSetRegs(t.id, &t.regs); err != nil {
+			return recording.Errorf(recording.CodeInternal, "setting registers of thread %d: %w", t.id, err)
+		}
+	}
+	return nil
 }
 
 // cleanTries bounds the waiting for a thread to leave a stub, which takes it microseconds.

@@ -17,11 +17,11 @@ const (
 )
 
 // Disable takes part of the probes of the given functions, positions in Process.Probes, out of the running program, as Remove
-// does for all. held says that the caller has stopped every thread.
+// does for all; islands, which nothing leads to then, stay. held says that the caller has stopped every thread.
 func (p *Process) Disable(functions []int, part Part, held bool) error {
 	var undo, rest []routine.Patch
 	for _, patch := range p.program.Patches {
-		if patch.Owner < 0 || !slices.Contains(functions, patch.Owner) || p.partOf(&patch) != part {
+		if patch.Owner < 0 || patch.Stays || !slices.Contains(functions, patch.Owner) || p.partOf(&patch) != part {
 			rest = append(rest, patch)
 			continue
 		}

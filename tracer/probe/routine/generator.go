@@ -36,6 +36,8 @@ type Patch struct {
 	Owner    int    // position of the function among those added; −1: none
 	Replaces bool   // another jump may stand there: that of a tracer before us
 	Moves    []Move // of the instructions that the patch covers, but the first
+	For      uint64 // of an island: the address of the site that leads here; else 0
+	Stays    bool   // an island, or the host of one: to be taken out only with all others, since a thread may stand there
 }
 
 // Move says where a displaced instruction lies now.
@@ -69,6 +71,7 @@ type Generator struct {
 	tails         []tail
 	tailAt        map[string]int // positions in tails
 	key           []byte         // scratch
+	islands       int            // how many there are
 }
 
 // granule is the alignment of routines, and the resolution of the shim's index.
@@ -144,6 +147,11 @@ func (g *Generator) Add(s *site.Sites, entry, ret uint32, args, results Capture)
 			return err
 		}
 	}
+	for i := range s.Hosts {
+		if err := g.routine(&s.Hosts[i], p); err != nil {
+			return err
+		}
+	}
 	g.added++
 	return nil
 }
@@ -181,6 +189,7 @@ func (g *Generator) Finish(handler *site.Function) (*Program, error) {
 	if g.code.Len() > g.codeMax() {
 		return nil, recording.Errorf(recording.CodeInternal, "the routines do not fit into %d bytes", g.codeMax())
 	}
+	islands := g.listIslands()
 	if err := g.shim(handler); err != nil {
 		return nil, err
 	}
@@ -188,8 +197,8 @@ func (g *Generator) Finish(handler *site.Function) (*Program, error) {
 	if err != nil {
 		return nil, recording.Errorf(recording.CodeInternal, "generating probes: %w", err)
 	}
-	if uint64(g.tables()+len(g.meta)) > g.cfg.Size {
-		return nil, recording.Errorf(recording.CodeInternal, "the routines need %d bytes and have %d", g.tables()+len(g.meta), g.cfg.Size)
+	if need := g.islandsAt() + len(islands); uint64(need) > g.cfg.Size {
+		return nil, recording.Errorf(recording.CodeInternal, "the routines need %d bytes and have %d", need, g.cfg.Size)
 	}
 	// The index has one word for each granule of the reserved size, so that the shim can be generated before the end
 	// of the code is known.
@@ -197,14 +206,31 @@ func (g *Generator) Finish(handler *site.Function) (*Program, error) {
 	for _, v := range g.index {
 		index = binary.LittleEndian.AppendUint32(index, v)
 	}
-	g.out.Parts = []Part{{0, code}, {g.indexAt(), index}, {g.tables(), g.meta}}
+	g.out.Parts = []Part{{0, code}, {g.indexAt(), index}, {g.tables(), g.meta}, {g.islandsAt(), islands}}
 	return &g.out, nil
+}
+
+// listIslands lists, behind the tables, where the islands lie, and then which sites they are for: a thread can stand at an island,
+// which Go takes for something else.
+func (g *Generator) listIslands() []byte {
+	var islands, sites []byte
+	for _, p := range g.out.Patches {
+		if p.For != 0 {
+			g.islands++
+			islands = binary.LittleEndian.AppendUint64(islands, p.Addr)
+			sites = binary.LittleEndian.AppendUint64(sites, p.For)
+		}
+	}
+	return append(islands, sites...)
 }
 
 // The reserved region holds code in its first half, the index in the next eighth, and routines' tables behind it.
 func (g *Generator) codeMax() int { return int(g.cfg.Size / 2) }
 func (g *Generator) indexAt() int { return g.codeMax() }
 func (g *Generator) tables() int  { return g.codeMax() + g.codeMax()/granule*4 }
+
+// islandsAt is where the list of islands lies, once the tables are complete.
+func (g *Generator) islandsAt() int { return g.tables() + len(g.meta) }
 
 // begin aligns the code for a routine of a site.
 func (g *Generator) begin(at uint64) {

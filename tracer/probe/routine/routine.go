@@ -115,6 +115,10 @@ func (g *Generator) patch(s *site.Site) {
 	}
 	p := g.jump(addr, to)
 	p.Owner, p.Moves = g.added, g.now.moves
+	p.Stays = s.Kind == site.Host || s.Form == site.FormIsland
+	if s.Form == site.FormIsland {
+		p.For = s.Addr + g.cfg.Bias
+	}
 	g.out.Patches = append(g.out.Patches, p)
 	if s.Form == site.FormIsland {
 		d := int64(s.Island) - int64(s.Addr) - site.ShortLen

@@ -51,7 +51,8 @@ func (g *Generator) shim(handler *site.Function) error {
 	a.MovImm(RCX, g.cfg.Code)
 	a.Sub(RAX, RCX)
 	a.CmpImm(RAX, int32(g.codeMax()))
-	a.JTo(AboveEqual, native)
+	outside := a.NewLabel()
+	a.J(AboveEqual, outside)
 	a.MovImm(R9, g.cfg.Code+uint64(g.indexAt()))
 	g.lookup(native)
 	a.Xor32(R10, R10) // R10: the part of what is shared, 0 for a routine
@@ -100,6 +101,8 @@ func (g *Generator) shim(handler *site.Function) error {
 	g.faults(native, async)
 	a.Bind(async)
 	g.interrupted(native)
+	a.Bind(outside)
+	g.atIsland(native)
 	g.part(start, indexNone)
 	g.out.Shim = g.jump(handler.Addr, g.cfg.Code+uint64(start))
 	g.out.Shim.Replaces = true
@@ -114,6 +117,27 @@ func (g *Generator) lookup(native uint64) {
 	a.Load32(R8, Indexed(R9, R8, 4, 0))
 	a.Test(R8, R8)
 	a.JTo(Equal, native)
+}
+
+// atIsland handles signals that found no routine. A thread at an island is on its way into one: it is shown the site, and taken
+// back there.
+func (g *Generator) atIsland(native uint64) {
+	a := g.code
+	if g.islands > 0 {
+		next := a.NewLabel()
+		a.Load(RAX, At(RDX, ctxRIP))
+		a.MovImm(R9, g.cfg.Code+uint64(g.islandsAt()))
+		a.MovImm(RCX, uint64(g.islands))
+		a.Bind(next)
+		a.SubImm(RCX, 1)
+		a.JTo(Sign, native)
+		a.CmpMem(RAX, Indexed(R9, RCX, 8, 0))
+		a.J(NotEqual, next)
+		a.Load(RCX, Indexed(R9, RCX, 8, int32(8*g.islands)))
+		g.count(ring.SharedRolledBack)
+		a.Store(At(RDX, ctxRIP), RCX)
+	}
+	a.JmpTo(native)
 }
 
 // faults handles signals that the interrupted instruction caused: SIGSEGV, SIGBUS, SIGFPE and SIGILL with a positive code.

@@ -201,11 +201,14 @@ func (z *Sizer) Add(s *site.Sites, args, results Capture) {
 	for i := range s.Returns {
 		z.routine(&s.Returns[i])
 	}
+	for i := range s.Hosts {
+		z.routine(&s.Hosts[i])
+	}
 }
 
 func (z *Sizer) routine(s *site.Site) {
 	const record, instruction = 2 * linkLen, 20 // a table's line included
-	z.bytes += 64
+	z.bytes += 64 + 16                          // it may need an island
 	for i := range s.Code {
 		if z.bytes += instruction; s.Code[i].Flow == site.FlowRet {
 			z.bytes += record

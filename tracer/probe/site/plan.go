@@ -14,8 +14,12 @@ func (img *Image) Plan(functions []*Function) []Sites {
 		out[i] = p.function(f)
 	}
 	for i := range out {
-		for j := range out[i].Returns {
-			p.island(&out[i].Returns[j])
+		s := &out[i]
+		for j := range s.Returns {
+			p.island(&s.Returns[j])
+		}
+		for j := range s.Returns {
+			p.host(s, &s.Returns[j])
 		}
 	}
 	return out
@@ -50,6 +54,9 @@ func (p *planner) function(f *Function) Sites {
 	b := p.img.body(f, f.Addr)
 	s := Sites{Function: f}
 	s.Entry = p.entry(&b)
+	if s.Entry.Form == FormNone {
+		p.shortEntry(&s, &b)
+	}
 	for i := range s.Entry.Code {
 		if in := &s.Entry.Code[i]; in.Flow == FlowTrap && in.Len == 1 {
 			p.used[in.Addr] = true // padding behind a function shorter than a jump

@@ -3,6 +3,7 @@ package site
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sort"
 	"strings"
 	"testing"
@@ -65,7 +66,7 @@ func TestSharesOfRealPrograms(t *testing.T) {
 		}
 		sort.Strings(lines)
 		t.Logf("  reasons:\n%s", strings.Join(lines, "\n"))
-		if n < 1000 || percent(entries[FormJump], n) < 99 || percent(incomplete, n) > 1 {
+		if n < 1000 || percent(entries[FormJump], n) < 99 || percent(incomplete, n) > 0.3 {
 			t.Errorf("%s: the shares are worse than they were measured to be", name)
 		}
 	}
@@ -93,7 +94,19 @@ func TestR3NothingLeadsIntoAJump(t *testing.T) {
 		}
 	}
 	for i := range sites {
-		all := append([]Site{sites[i].Entry}, sites[i].Returns...)
+		all := slices.Concat([]Site{sites[i].Entry}, sites[i].Returns, sites[i].Hosts)
+		hosted := map[uint64]bool{}
+		for _, h := range sites[i].Hosts {
+			hosted[h.Addr+JumpLen] = true
+			if h.Resume()-h.Addr < 2*JumpLen {
+				t.Errorf("the host at %#x has %d bytes", h.Addr, h.Resume()-h.Addr)
+			}
+			for k := range h.Code {
+				if h.Code[k].Flow != FlowNext {
+					t.Errorf("the host at %#x holds a branch", h.Addr)
+				}
+			}
+		}
 		for j := range all {
 			s := &all[j]
 			if s.Form == FormNone || s.Form == FormInside {
@@ -102,7 +115,7 @@ func TestR3NothingLeadsIntoAJump(t *testing.T) {
 			claim(s, s.Addr, s.Patch)
 			if s.Form == FormIsland {
 				claim(s, s.Island, JumpLen)
-				if b := img.Text(s.Island, s.Island+JumpLen); string(b) != "\xcc\xcc\xcc\xcc\xcc" {
+				if b := img.Text(s.Island, s.Island+JumpLen); !hosted[s.Island] && string(b) != "\xcc\xcc\xcc\xcc\xcc" {
 					t.Errorf("island at %#x lies on % x", s.Island, b)
 				}
 			}
@@ -131,7 +144,7 @@ func TestR3MovedInstructionsMeanTheSame(t *testing.T) {
 	img := load(t, goBinary(t, "go"))
 	compared, relative := 0, 0
 	for _, s := range img.Plan(candidates(img)) {
-		for _, site := range append([]Site{s.Entry}, s.Returns...) {
+		for _, site := range slices.Concat([]Site{s.Entry}, s.Returns, s.Hosts) {
 			for i := range site.Code {
 				in := &site.Code[i]
 				if in.Wide {

@@ -6,6 +6,7 @@ type Kind uint8
 const (
 	Entry  Kind = iota + 1 // a call has begun; the stack is large enough and nothing has run yet
 	Return                 // the RET that ends a call is next
+	Host                   // no moment at all: instructions that give way to an island
 )
 
 // Form is how a jump finds room.
@@ -38,7 +39,7 @@ type Site struct {
 	Reason string
 	Addr   uint64 // first byte of the jump
 	Patch  int    // bytes of the program's text that the jump at Addr replaces: JumpLen or ShortLen
-	Island uint64 // FormIsland: where five bytes of padding take the long jump
+	Island uint64 // FormIsland: where five bytes of padding, or of a host, take the long jump
 	Code   []Inst // the displaced instructions, in order, whole
 	Ret    uint64 // returns: the address of the RET
 	// Early says that a return can be recorded before its displaced instructions run, because they only take down the
@@ -60,6 +61,7 @@ type Sites struct {
 	Function *Function
 	Entry    Site
 	Returns  []Site // by address, one for each RET
+	Hosts    []Site // of islands: their displaced instructions leave room for two jumps, their own and that of an island
 }
 
 // Complete reports whether every place takes a jump; if not, it says why the first one does not.

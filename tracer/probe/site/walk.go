@@ -69,6 +69,11 @@ func (w *walker) function(f *Function, s *shape) {
 	s.whole = end == f.End && !odd
 }
 
+// IsInstruction reports whether an instruction of a function begins at an address.
+func (img *Image) IsInstruction(addr uint64) bool {
+	return addr >= img.addr && addr < img.addr+uint64(len(img.text)) && img.starts.get(int(addr-img.addr))
+}
+
 // before returns the instruction that ends where another of the same function begins; false when that is the first.
 func (img *Image) before(f *Function, addr uint64) (Inst, bool) {
 	for at := addr; at > f.Addr; {
