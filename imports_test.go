@@ -36,7 +36,7 @@ var mayImport = map[string][]string{
 // what it compares with.
 var onlyIn = map[string][]string{
 	"github.com/go-delve/delve": {"tracer"},
-	"github.com/pebbe/zmq4":     {"transport"},
+	"github.com/pebbe/zmq4":     {"transport", "bench"},
 	"modernc.org/sqlite":        {"store", "bench"},
 	"database/sql":              {"store", "bench"},
 	"github.com/spf13/cobra":    {"cmd/smiley"},

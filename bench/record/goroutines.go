@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"smiley/bench/synthetic"
 	"smiley/recording"
 	"smiley/store"
 )
@@ -26,7 +27,7 @@ func goroutines(ctx context.Context, s settings) error {
 	resetPeak()
 	rows := [][]string{{"goroutines ended", "memory"}}
 	start := time.Now()
-	_, err = record(ctx, st, mixInts, func(b *recording.Builder) error {
+	_, err = record(ctx, st, synthetic.Ints, func(b *recording.Builder) error {
 		return churn(b, total, func(done int) {
 			rows = append(rows, []string{fmt.Sprint(done), mebibytes(resident())})
 		})
@@ -44,24 +45,24 @@ func goroutines(ctx context.Context, s settings) error {
 
 // churn appends the events of total goroutines: start, a call in a call, end.
 func churn(b *recording.Builder, total int, sample func(done int)) error {
-	p := newProgram(mixInts)
+	p := synthetic.NewProgram(synthetic.Ints)
 	const events = 6
 	stacks := make([][]recording.FunctionID, shortLived)
 	var r recording.Raw
 	for wave := 0; wave < total; wave += shortLived {
 		for step := range events {
 			for i := range shortLived {
-				p.tick()
+				p.Tick()
 				id := int64(wave + i + 1)
 				switch step {
 				case 0:
-					r = recording.Raw{Kind: recording.KindGoroutineStart, Goroutine: id, Time: p.now}
+					r = recording.Raw{Kind: recording.KindGoroutineStart, Goroutine: id, Time: p.Now}
 				case 1, 2:
-					p.enter(&r, &stacks[i], id, recording.FunctionID(step))
+					p.Enter(&r, &stacks[i], id, recording.FunctionID(step))
 				case 3, 4:
-					p.leave(&r, &stacks[i], id)
+					p.Leave(&r, &stacks[i], id)
 				case 5:
-					r = recording.Raw{Kind: recording.KindGoroutineEnd, Goroutine: id, Time: p.now}
+					r = recording.Raw{Kind: recording.KindGoroutineEnd, Goroutine: id, Time: p.Now}
 				}
 				if err := b.Append(&r); err != nil {
 					return err

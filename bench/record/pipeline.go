@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"smiley/bench/synthetic"
 	"smiley/recording"
 	"smiley/store"
 )
@@ -21,8 +22,8 @@ var errStopped = errors.New("a later stage stopped")
 
 // record sends events through the pipeline of a local run into a new recording in s: the builder on this goroutine, the
 // encoder and the store on one each. It returns when all is committed.
-func record(ctx context.Context, s *store.Store, m mix, events func(*recording.Builder) error) (recording.RunID, error) {
-	run, err := newRun()
+func record(ctx context.Context, s *store.Store, m synthetic.Mix, events func(*recording.Builder) error) (recording.RunID, error) {
+	run, err := synthetic.NewRun()
 	if err != nil {
 		return run.ID, err
 	}
@@ -45,7 +46,7 @@ func record(ctx context.Context, s *store.Store, m mix, events func(*recording.B
 			return errStopped
 		}
 	})
-	err = b.Define(m.definitions())
+	err = b.Define(m.Definitions())
 	if err == nil {
 		err = events(b)
 	}
@@ -78,25 +79,4 @@ func keep(ctx context.Context, s *store.Store, encoded <-chan []byte) error {
 		}
 	}
 	return nil
-}
-
-// repeat appends events again and again, at later times, until calls of them were calls.
-func repeat(list []recording.Raw, calls int) func(*recording.Builder) error {
-	span := list[len(list)-1].Time
-	return func(b *recording.Builder) error {
-		for shift := int64(0); ; shift += span {
-			for i := range list {
-				r := list[i]
-				r.Time += shift
-				if err := b.Append(&r); err != nil {
-					return err
-				}
-				if r.Kind == recording.KindCall {
-					if calls--; calls == 0 {
-						return nil
-					}
-				}
-			}
-		}
-	}
 }

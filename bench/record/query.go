@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"time"
 
+	"smiley/bench/synthetic"
 	"smiley/recording"
 	"smiley/store"
 )
@@ -23,7 +24,7 @@ func query(ctx context.Context, s settings) error {
 	if _, err := os.Stat(s.file); errors.Is(err, fs.ErrNotExist) {
 		start := time.Now()
 		calls := s.scaled(100_000_000)
-		if err := recordFile(ctx, s.file, mixInts, large(calls)); err != nil {
+		if err := recordFile(ctx, s.file, synthetic.Ints, large(calls)); err != nil {
 			return err
 		}
 		disk, err := diskUse(s.file)
@@ -49,7 +50,7 @@ func query(ctx context.Context, s settings) error {
 // The goroutines of the large recording: the ordinary ones, one that makes half of all calls from a single call, and
 // short ones that come and go.
 const (
-	loopGoroutine = goroutineCount + 1
+	loopGoroutine = synthetic.Goroutines + 1
 	firstShort    = 100
 	shortCalls    = 500
 )
@@ -58,11 +59,11 @@ const (
 // do ordinary work and short goroutines come and go.
 func large(calls int) func(*recording.Builder) error {
 	return func(b *recording.Builder) error {
-		p := newProgram(mixInts)
+		p := synthetic.NewProgram(synthetic.Ints)
 		var loop, short []recording.FunctionID
 		shortID, shortLeft := int64(firstShort), shortCalls
 		var r recording.Raw
-		p.enter(&r, &loop, loopGoroutine, 1)
+		p.Enter(&r, &loop, loopGoroutine, 1)
 		for {
 			if err := b.Append(&r); err != nil {
 				return err
@@ -71,26 +72,26 @@ func large(calls int) func(*recording.Builder) error {
 				calls--
 			}
 			if calls <= 0 && len(loop) == 1 {
-				p.leave(&r, &loop, loopGoroutine)
+				p.Leave(&r, &loop, loopGoroutine)
 				return b.Append(&r)
 			}
-			p.tick()
-			switch dice := p.random.IntN(16); {
+			p.Tick()
+			switch dice := p.Random.IntN(16); {
 			case dice < 8 || calls <= 0:
 				if len(loop) == 1 {
-					p.enter(&r, &loop, loopGoroutine, 2)
+					p.Enter(&r, &loop, loopGoroutine, 2)
 				} else {
-					p.leave(&r, &loop, loopGoroutine)
+					p.Leave(&r, &loop, loopGoroutine)
 				}
 			case dice == 8 && shortLeft > 0:
 				shortLeft--
-				p.step(&r, &short, shortID)
+				p.Step(&r, &short, shortID)
 			case dice == 8:
-				r = recording.Raw{Kind: recording.KindGoroutineEnd, Goroutine: shortID, Time: p.now}
+				r = recording.Raw{Kind: recording.KindGoroutineEnd, Goroutine: shortID, Time: p.Now}
 				shortID, shortLeft, short = shortID+1, shortCalls, nil
 			default:
-				p.running = p.random.IntN(goroutineCount)
-				p.step(&r, &p.stacks[p.running], int64(p.running+1))
+				p.Running = p.Random.IntN(synthetic.Goroutines)
+				p.Step(&r, &p.Stacks[p.Running], int64(p.Running+1))
 			}
 		}
 	}

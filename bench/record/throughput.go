@@ -11,6 +11,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"smiley/bench/synthetic"
 	"smiley/recording"
 	"smiley/store"
 )
@@ -68,30 +69,30 @@ func removeAll(file string) error {
 // throughput measures raw events → blocks → SQLite, beside one row for every call.
 func throughput(ctx context.Context, s settings) error {
 	rows := [][]string{{"what", "calls/s", "processor/call", "allocations/call", "peak memory", "disk/call"}}
-	for _, m := range []mix{mixNone, mixInts, mixValues} {
-		list := prepare(m, 2*recording.BlockEvents)
+	for _, m := range []synthetic.Mix{synthetic.None, synthetic.Ints, synthetic.Values} {
+		list := synthetic.Prepare(m, 2*recording.BlockEvents)
 		file := filepath.Join(s.dir, "throughput.db")
 		got, err := measure(file, s.scaled(30_000_000), func() error {
-			return recordFile(ctx, file, m, repeat(list, s.scaled(30_000_000)))
+			return recordFile(ctx, file, m, synthetic.Repeat(list, s.scaled(30_000_000)))
 		})
 		if err != nil {
 			return err
 		}
-		rows = append(rows, got.row("smiley, "+m.name))
+		rows = append(rows, got.row("smiley, "+m.Name))
 	}
 	file := filepath.Join(s.dir, "plain.db")
 	calls := s.scaled(2_000_000)
-	got, err := measure(file, calls, func() error { return plain(file, prepare(mixInts, 2*recording.BlockEvents), calls) })
+	got, err := measure(file, calls, func() error { return plain(file, synthetic.Prepare(synthetic.Ints, 2*recording.BlockEvents), calls) })
 	if err != nil {
 		return err
 	}
-	rows = append(rows, got.row("a row for every call, "+mixInts.name))
+	rows = append(rows, got.row("a row for every call, "+synthetic.Ints.Name))
 	table("Raw events to SQLite", rows...)
 	return nil
 }
 
 // recordFile records into a new file.
-func recordFile(ctx context.Context, file string, m mix, events func(*recording.Builder) error) error {
+func recordFile(ctx context.Context, file string, m synthetic.Mix, events func(*recording.Builder) error) error {
 	s, err := store.Open(ctx, file)
 	if err != nil {
 		return err
@@ -144,7 +145,7 @@ func plainBatch(db *sql.DB, list []recording.Raw, first, n int) error {
 // size measures the disk a call takes, by what was captured of it.
 func size(ctx context.Context, s settings) error {
 	rows := [][]string{{"values", "blocks", "database"}}
-	for _, m := range []mix{mixNone, mixInts, mixValues} {
+	for _, m := range []synthetic.Mix{synthetic.None, synthetic.Ints, synthetic.Values} {
 		calls := s.scaled(4_000_000)
 		file := filepath.Join(s.dir, "size.db")
 		if err := recordFile(ctx, file, m, generate(m, calls)); err != nil {
@@ -159,7 +160,7 @@ func size(ctx context.Context, s settings) error {
 			return err
 		}
 		rows = append(rows, []string{
-			m.name, fmt.Sprintf("%.2f B/call", float64(blocks)/float64(calls)), fmt.Sprintf("%.2f B/call", float64(disk)/float64(calls)),
+			m.Name, fmt.Sprintf("%.2f B/call", float64(blocks)/float64(calls)), fmt.Sprintf("%.2f B/call", float64(disk)/float64(calls)),
 		})
 	}
 	table("Size on disk", rows...)
@@ -167,12 +168,12 @@ func size(ctx context.Context, s settings) error {
 }
 
 // generate appends fresh events until calls of them were calls.
-func generate(m mix, calls int) func(*recording.Builder) error {
+func generate(m synthetic.Mix, calls int) func(*recording.Builder) error {
 	return func(b *recording.Builder) error {
-		p := newProgram(m)
+		p := synthetic.NewProgram(m)
 		var r recording.Raw
 		for calls > 0 {
-			p.next(&r)
+			p.Next(&r)
 			if err := b.Append(&r); err != nil {
 				return err
 			}

@@ -1,4 +1,5 @@
-package main
+// Package synthetic makes the events of a program that does not exist, for benchmarks of what comes after the capture.
+package synthetic
 
 import (
 	"encoding/binary"
@@ -12,10 +13,10 @@ import (
 // The synthetic program: functions that call up to six others, about ten calls deep, on four goroutines whose events
 // come interleaved, 20 to 400 ns apart.
 const (
-	functionCount  = 200
-	calleeCount    = 6
-	goroutineCount = 4
-	meanDepth      = 10
+	functionCount = 200
+	calleeCount   = 6
+	Goroutines    = 4
+	meanDepth     = 10
 )
 
 const (
@@ -24,28 +25,29 @@ const (
 	typeError
 )
 
-// mix says which values the functions have.
-type mix struct {
-	name    string
+// Mix says which values the functions have.
+type Mix struct {
+	Name    string
 	params  []recording.Param
 	results []recording.Param
 }
 
 var (
-	mixNone = mix{name: "no values"}
-	mixInts = mix{
-		name:    "two ints, one int result",
+	None = Mix{Name: "no values"}
+	Ints = Mix{
+		Name:    "two ints, one int result",
 		params:  []recording.Param{{Name: "a", Type: typeInt}, {Name: "b", Type: typeInt}},
 		results: []recording.Param{{Name: "~r0", Type: typeInt}},
 	}
-	mixValues = mix{
-		name:    "two ints, a string, an error",
+	Values = Mix{
+		Name:    "two ints, a string, an error",
 		params:  []recording.Param{{Name: "a", Type: typeInt}, {Name: "b", Type: typeInt}, {Name: "s", Type: typeString}},
 		results: []recording.Param{{Name: "~r0", Type: typeError}},
 	}
 )
 
-func (m mix) definitions() recording.Definitions {
+// Definitions are the functions and types of the program.
+func (m Mix) Definitions() recording.Definitions {
 	d := recording.Definitions{Types: []recording.Type{
 		{ID: typeInt, Name: "int", Kind: recording.KindInt, Size: 8},
 		{ID: typeString, Name: "string", Kind: recording.KindString, Size: 16},
@@ -79,80 +81,84 @@ func (resolver) DynamicType(uint64) recording.TypeID    { return 0 }
 func (resolver) ItabType(uint64) recording.TypeID       { return 0 }
 func (resolver) FunctionAt(uint64) recording.FunctionID { return 0 }
 
-// program makes events of a mix.
-type program struct {
-	mix      mix
-	random   *rand.Rand
+// Program makes events of a Mix.
+type Program struct {
+	m        Mix
+	Random   *rand.Rand
 	capturer recording.Capturer
 	callees  [functionCount + 1][calleeCount]recording.FunctionID
-	stacks   [goroutineCount][]recording.FunctionID
+	Stacks   [Goroutines][]recording.FunctionID
 	words    [4][16]byte
 	roots    []recording.Root
 	data     []byte
-	now      int64
-	running  int
+	Now      int64
+	Running  int
 }
 
-func newProgram(m mix) *program {
-	p := &program{mix: m, random: rand.New(rand.NewPCG(1, 2))}
+// NewProgram returns a program that always does the same.
+func NewProgram(m Mix) *Program {
+	p := &Program{m: m, Random: rand.New(rand.NewPCG(1, 2))}
 	var h heap
 	for range 10_000 {
-		h = append(h, 'a'+byte(p.random.IntN(26)))
+		h = append(h, 'a'+byte(p.Random.IntN(26)))
 	}
 	p.capturer = recording.Capturer{
-		Types: recording.NewTypes(m.definitions().Types), Bounds: recording.DefaultBounds(), Memory: h, Resolver: resolver{},
+		Types: recording.NewTypes(m.Definitions().Types), Bounds: recording.DefaultBounds(), Memory: h, Resolver: resolver{},
 	}
 	for i := range p.callees {
 		for j := range p.callees[i] {
-			p.callees[i][j] = recording.FunctionID(1 + p.random.IntN(functionCount))
+			p.callees[i][j] = recording.FunctionID(1 + p.Random.IntN(functionCount))
 		}
 	}
 	return p
 }
 
-// next makes the next event. Its data is valid until the event after it.
-func (p *program) next(r *recording.Raw) {
-	p.tick()
-	if p.random.IntN(8) == 0 {
-		p.running = p.random.IntN(goroutineCount)
+// Next makes the next event. Its data is valid until the event after it.
+func (p *Program) Next(r *recording.Raw) {
+	p.Tick()
+	if p.Random.IntN(8) == 0 {
+		p.Running = p.Random.IntN(Goroutines)
 	}
-	p.step(r, &p.stacks[p.running], int64(p.running+1))
+	p.Step(r, &p.Stacks[p.Running], int64(p.Running+1))
 }
 
-func (p *program) tick() { p.now += 20 + p.random.Int64N(381) }
+// Tick lets a moment pass.
+func (p *Program) Tick() { p.Now += 20 + p.Random.Int64N(381) }
 
-// step makes the next event of a goroutine with this stack.
-func (p *program) step(r *recording.Raw, stack *[]recording.FunctionID, goroutine int64) {
+// Step makes the next event of a goroutine with this stack.
+func (p *Program) Step(r *recording.Raw, stack *[]recording.FunctionID, goroutine int64) {
 	depth := len(*stack)
-	if p.random.IntN(2*meanDepth) < depth {
-		p.leave(r, stack, goroutine)
+	if p.Random.IntN(2*meanDepth) < depth {
+		p.Leave(r, stack, goroutine)
 		return
 	}
 	caller := recording.FunctionID(0)
 	if depth > 0 {
 		caller = (*stack)[depth-1]
 	}
-	p.enter(r, stack, goroutine, p.callees[caller][p.random.IntN(calleeCount)])
+	p.Enter(r, stack, goroutine, p.callees[caller][p.Random.IntN(calleeCount)])
 }
 
-func (p *program) enter(r *recording.Raw, stack *[]recording.FunctionID, goroutine int64, f recording.FunctionID) {
+// Enter makes a call of f.
+func (p *Program) Enter(r *recording.Raw, stack *[]recording.FunctionID, goroutine int64, f recording.FunctionID) {
 	*stack = append(*stack, f)
 	*r = recording.Raw{
-		Kind: recording.KindCall, Goroutine: goroutine, Time: p.now, Function: f, Frame: uint64(len(*stack)) * 96,
-		Data: p.record(p.mix.params),
+		Kind: recording.KindCall, Goroutine: goroutine, Time: p.Now, Function: f, Frame: uint64(len(*stack)) * 96,
+		Data: p.record(p.m.params),
 	}
 }
 
-func (p *program) leave(r *recording.Raw, stack *[]recording.FunctionID, goroutine int64) {
+// Leave makes the return of the innermost call.
+func (p *Program) Leave(r *recording.Raw, stack *[]recording.FunctionID, goroutine int64) {
 	depth := len(*stack)
 	*r = recording.Raw{
-		Kind: recording.KindReturn, Goroutine: goroutine, Time: p.now, Function: (*stack)[depth-1], Frame: uint64(depth) * 96,
-		Data: p.record(p.mix.results),
+		Kind: recording.KindReturn, Goroutine: goroutine, Time: p.Now, Function: (*stack)[depth-1], Frame: uint64(depth) * 96,
+		Data: p.record(p.m.results),
 	}
 	*stack = (*stack)[:depth-1]
 }
 
-func (p *program) record(params []recording.Param) []byte {
+func (p *Program) record(params []recording.Param) []byte {
 	if len(params) == 0 {
 		return nil
 	}
@@ -165,17 +171,17 @@ func (p *program) record(params []recording.Param) []byte {
 }
 
 // root makes up a value: ints below 1,000, one of 1,000 strings, an error in one of a hundred.
-func (p *program) root(t recording.TypeID, word *[16]byte) recording.Root {
+func (p *Program) root(t recording.TypeID, word *[16]byte) recording.Root {
 	*word = [16]byte{}
 	switch t {
 	case typeInt:
-		binary.LittleEndian.PutUint64(word[:], uint64(p.random.IntN(1000)))
+		binary.LittleEndian.PutUint64(word[:], uint64(p.Random.IntN(1000)))
 		return recording.Root{Bytes: word[:8]}
 	case typeString:
-		binary.LittleEndian.PutUint64(word[:], heapBase+10*uint64(p.random.IntN(1000)))
+		binary.LittleEndian.PutUint64(word[:], heapBase+10*uint64(p.Random.IntN(1000)))
 		binary.LittleEndian.PutUint64(word[8:], 10)
 	case typeError:
-		if p.random.IntN(100) == 0 {
+		if p.Random.IntN(100) == 0 {
 			binary.LittleEndian.PutUint64(word[:], 0x4d0000)
 			binary.LittleEndian.PutUint64(word[8:], heapBase)
 		}
@@ -183,13 +189,13 @@ func (p *program) root(t recording.TypeID, word *[16]byte) recording.Root {
 	return recording.Root{Bytes: word[:]}
 }
 
-// prepare makes n events ahead, so that a measurement does not contain their making.
-func prepare(m mix, n int) []recording.Raw {
-	p := newProgram(m)
+// Prepare makes n events ahead, so that a measurement does not contain their making.
+func Prepare(m Mix, n int) []recording.Raw {
+	p := NewProgram(m)
 	list := make([]recording.Raw, n)
 	var data []byte
 	for i := range list {
-		p.next(&list[i])
+		p.Next(&list[i])
 		begin := len(data)
 		data = append(data, list[i].Data...)
 		list[i].Data = data[begin:len(data):len(data)]
@@ -197,10 +203,32 @@ func prepare(m mix, n int) []recording.Raw {
 	return list
 }
 
-func newRun() (recording.Run, error) {
+// NewRun returns the head of a recording.
+func NewRun() (recording.Run, error) {
 	id, err := recording.NewRunID()
 	return recording.Run{
 		ID: id, Program: "/synthetic", GoVersion: "go1.26", Start: time.Now(),
 		Settings: recording.Settings{Bounds: recording.DefaultBounds(), Engine: "synthetic"},
 	}, err
+}
+
+// Repeat appends events again and again, at later times, until calls of them were calls.
+func Repeat(list []recording.Raw, calls int) func(*recording.Builder) error {
+	span := list[len(list)-1].Time
+	return func(b *recording.Builder) error {
+		for shift := int64(0); ; shift += span {
+			for i := range list {
+				r := list[i]
+				r.Time += shift
+				if err := b.Append(&r); err != nil {
+					return err
+				}
+				if r.Kind == recording.KindCall {
+					if calls--; calls == 0 {
+						return nil
+					}
+				}
+			}
+		}
+	}
 }
