@@ -83,14 +83,15 @@ func (w *waker) wake() {
 	}
 }
 
-// drain is called by the sleeper when it is awake.
+// drain is called by the sleeper when it is awake, before it looks at what happened.
 func (w *waker) drain() {
-	w.pending.Store(false)
 	for {
 		if _, err := w.read.RecvBytes(zmq4.DONTWAIT); err != nil {
-			return
+			break
 		}
 	}
+	// Last: were it first, the message of a wake in between would be read with the others, and no wake would send one again.
+	w.pending.Store(false)
 }
 
 func (w *waker) close() {

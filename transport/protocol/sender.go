@@ -42,7 +42,7 @@ func DefaultSenderConfig() SenderConfig {
 	return SenderConfig{
 		Memory:         64 << 20,
 		Spool:          4 << 30,
-		SpoolAfter:     100 * time.Millisecond,
+		SpoolAfter:     40 * time.Millisecond,
 		HoldFor:        time.Minute,
 		CloseFor:       10 * time.Second,
 		ConnectTimeout: 5 * time.Second,

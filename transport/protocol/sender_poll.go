@@ -19,14 +19,14 @@ func (s *Sender) Poll(now time.Duration) SenderAction {
 		m := s.control[0]
 		s.control = s.control[1:]
 		return SenderAction{Kind: ActControl, Body: m}
+	case s.maySend(): // before the disk: the window bounds how long that waits
+		return s.send(now)
 	case s.spoolDue(now):
 		s.spoolBusy = true
 		return SenderAction{Kind: ActSpool, Number: s.spoolNext, Body: s.at(s.spoolNext).body}
 	case s.released < s.first:
 		s.released = s.first
 		return SenderAction{Kind: ActRelease, Number: s.first}
-	case s.maySend():
-		return s.send(now)
 	}
 	return SenderAction{}
 }

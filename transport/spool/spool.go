@@ -111,12 +111,8 @@ func (s *Spool) writable() (*segment, error) {
 		if !last.sealed && last.size < s.full {
 			return last, nil
 		}
-		if !last.sealed {
-			last.sealed = true
-			if err := last.file.Sync(); err != nil {
-				return nil, err
-			}
-		}
+		// It is not synced: what is written survives the process, and waiting for the disk would hold up what is being sent.
+		last.sealed = true
 	}
 	if s.lock == nil {
 		if err := os.MkdirAll(s.dir, 0o700); err != nil {
