@@ -137,6 +137,13 @@ func (p *pipeline) progress(run recording.RunID) Progress {
 	return Progress{Run: run, Calls: p.calls, Events: ledger.Captured, Ledger: ledger}
 }
 
+// discard ends a pipeline whose run never began: nothing of it is sent.
+func (p *pipeline) discard() {
+	close(p.drafts)
+	<-p.ended
+	_ = p.sink.Close()
+}
+
 // finish adds the end of the run, waits until everything is sent and closes the sink. It returns the run's ledger, which
 // balances: what the sink did not take is dropped.
 func (p *pipeline) finish(end recording.RunEnd) (recording.Ledger, uint64, error) {

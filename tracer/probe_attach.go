@@ -30,25 +30,14 @@ func Attach(ctx context.Context, pid int, opt Options, sink recording.Sink) (Res
 	}
 	s.out = newPipeline(s.run, sink)
 	failure := s.armAttached(pid, img, bias)
-	if failure == nil {
-		over := make(chan struct{})
-		until, stopWaiting := context.WithCancel(ctx)
-		go func() {
-			defer close(over)
-			awaitEnd(until, pid)
-		}()
-		ticks := make(chan struct{})
-		ticked := make(chan struct{})
-		go func() {
-			defer close(ticked)
-			s.tick(ticks)
-		}()
-		s.probes.pump(over)
-		stopWaiting()
-		<-over
-		close(ticks)
-		<-ticked
-		failure = s.leave(pid)
+	switch {
+	case failure != nil && s.probes == nil:
+		s.out.discard()
+		return Result{}, failure
+	case failure != nil:
+		failure = errors.Join(failure, s.leave(pid))
+	default:
+		failure = s.recordAttached(ctx, pid)
 	}
 	finished := time.Now()
 	flushErr := errors.Join(s.engine.finish(), s.settleBudget())
@@ -60,6 +49,28 @@ func Attach(ctx context.Context, pid int, opt Options, sink recording.Sink) (Res
 		Run: s.run.ID, Calls: calls, Ledger: ledger, Untraced: s.untraced, unmatched: s.engine.unmatched,
 	}
 	return result, errors.Join(failure, s.engine.failure, flushErr, sinkErr)
+}
+
+// recordAttached reads what the program writes until it is enough, and leaves it.
+func (s *session) recordAttached(ctx context.Context, pid int) error {
+	over := make(chan struct{})
+	until, stopWaiting := context.WithCancel(ctx)
+	go func() {
+		defer close(over)
+		awaitEnd(until, pid)
+	}()
+	ticks := make(chan struct{})
+	ticked := make(chan struct{})
+	go func() {
+		defer close(ticked)
+		s.tick(ticks)
+	}()
+	s.probes.pump(over)
+	stopWaiting()
+	<-over
+	close(ticks)
+	<-ticked
+	return s.leave(pid)
 }
 
 // Detach takes out what a tracer that was killed left in a running program, and returns how many bytes of code that were.
@@ -195,8 +206,29 @@ func (s *session) leave(pid int) error {
 		return nil
 	}
 	err := s.probes.installed.Remove()
-	s.probes.drain()
+	s.probes.readOut()
 	return err
+}
+
+// readOut reads what threads write that were under way in routines, or waiting for room, when the probes were taken out.
+func (p *probes) readOut() {
+	const (
+		silent = 3 // times in a row that nothing was written
+		pause  = time.Millisecond
+		limit  = time.Second // a ring of another's making could be filled for ever
+	)
+	empty := 0
+	for deadline := time.Now().Add(limit); empty < silent && time.Now().Before(deadline); {
+		p.installed.Reader.Beat()
+		if p.drain() > 0 {
+			empty = 0
+			continue
+		}
+		empty++
+		time.Sleep(pause) // a waiting thread looks every 20 µs; nothing tells when it does
+	}
+	p.installed.Reader.Abandon() // nobody waits for us from here on
+	p.drain()
 }
 
 // awaitEnd returns when ctx ends or the program does.

@@ -23,10 +23,11 @@ type busyProgram struct {
 	end func() string // ends it and returns what it found
 }
 
-func startBusy(t *testing.T) busyProgram {
+func startBusy(t *testing.T, buildFlags ...string) busyProgram {
 	t.Helper()
 	binary := filepath.Join(t.TempDir(), "busy")
-	if out, err := exec.Command("go", "build", "-o", binary, "../../tracer/probe/install/testdata/busy").CombinedOutput(); err != nil {
+	build := append([]string{"build", "-o", binary}, buildFlags...)
+	if out, err := exec.Command("go", append(build, "../../tracer/probe/install/testdata/busy")...).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	command := exec.Command(binary)

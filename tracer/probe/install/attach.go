@@ -324,10 +324,10 @@ func (a *attachment) moveThreads(s *stopped) error {
 }
 
 // Remove takes the probes out of the running program: every byte of its text but the signal handler's is what it was. Threads
-// that are inside of routines run out of them by themselves, so routines and rings stay mapped.
+// that are inside of routines run out of them by themselves, so routines and rings stay mapped. Some may still wait for room in
+// their rings: the caller reads until they have found it, and then calls Reader.Abandon.
 func (p *Process) Remove() error {
 	return whileStopped(p.Pid, func(s *stopped) error {
-		p.Reader.Abandon() // nobody waits for us from here on
 		undo := make([]routine.Patch, len(p.program.Patches))
 		for i, patch := range p.program.Patches {
 			undo[i] = routine.Patch{Addr: patch.Addr, Old: patch.New, New: patch.Old}

@@ -307,6 +307,10 @@ func (p *Process) TakeBack() int {
 // Close releases the tracer's side and the memory of the rings. The control pages stay: a thread may still be about to
 // write a record that nobody will read. A second Close does nothing.
 func (p *Process) Close() error {
+	if p.Reader == nil {
+		return nil // it is closed
+	}
+	p.Reader.Abandon() // nobody waits for us from here on
 	if p.region == nil {
 		return nil
 	}

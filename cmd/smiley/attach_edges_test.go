@@ -1,0 +1,93 @@
+//go:build linux && amd64
+
+package main
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// smileyIn returns a function that runs smiley with a database of the test's own.
+func smileyIn(t *testing.T) func(args ...string) (string, error) {
+	t.Helper()
+	database := filepath.Join(t.TempDir(), "runs.db")
+	return func(args ...string) (string, error) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // one that hangs fails, and does not end all tests
+		defer cancel()
+		out, err := exec.CommandContext(ctx, "smiley", append(args, "--database", database)...).CombinedOutput()
+		return string(out), err
+	}
+}
+
+// TestRefusedAttachLeavesNothing: a program that cannot be attached to gets one clear error, and no run is left of it.
+func TestRefusedAttachLeavesNothing(t *testing.T) {
+	for _, flag := range []string{"-s", "-w"} {
+		program := startBusy(t, "-ldflags="+flag)
+		smiley := smileyIn(t)
+		const want = "smiley: the program has no debug information\n" +
+			"hint: attaching needs a program that was built without -ldflags=-s or -w\n"
+		if out, err := smiley("attach", program.pid, "--for", "100ms"); err == nil || out != want {
+			t.Errorf("%s: %v\n%s", flag, err, out)
+		}
+		if out, err := smiley("list"); err != nil || !strings.Contains(out, "no runs") {
+			t.Errorf("%s: a run is left: %v\n%s", flag, err, out)
+		}
+		if out := program.end(); out != "wrong results: 0\n" {
+			t.Errorf("%s: the program says %q", flag, out)
+		}
+	}
+}
+
+// TestLeavingLosesNothing: threads that wait for room when the probes are taken out still find it. Rings are small, so that many
+// do.
+func TestLeavingLosesNothing(t *testing.T) {
+	program := startBusy(t)
+	smiley := smileyIn(t)
+	for range 4 {
+		out, err := smiley("attach", program.pid, "--calls", "50000", "--ring-bytes", "262144")
+		if err != nil || !strings.Contains(out, ": 50,000 calls") || strings.Contains(out, "dropped") {
+			t.Errorf("%v\n%s", err, out)
+		}
+	}
+	if out := program.end(); out != "wrong results: 0\n" {
+		t.Errorf("the program says %q", out)
+	}
+}
+
+// TestAttachToAStoppedProgram: a program that stands still under SIGSTOP is attached to and left, and still stands.
+func TestAttachToAStoppedProgram(t *testing.T) {
+	program := startBusy(t)
+	smiley := smileyIn(t)
+	pid, err := strconv.Atoi(program.pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stopped := func() bool {
+		status, _ := os.ReadFile("/proc/" + program.pid + "/status")
+		return strings.Contains(string(status), "State:\tT (stopped)")
+	}
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	within(t, "the program to stop", stopped)
+	if out, err := smiley("attach", program.pid, "--for", "200ms"); err != nil || !strings.Contains(out, ": 0 calls") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	within(t, "the program to stand still again", stopped)
+	if err := syscall.Kill(pid, syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := smiley("attach", program.pid, "--calls", "1000"); err != nil || !strings.Contains(out, ": 1,000 calls") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if out := program.end(); out != "wrong results: 0\n" {
+		t.Errorf("the program says %q", out)
+	}
+}
