@@ -94,7 +94,7 @@ func New(addr uint64) *Code { return &Code{addr: addr} }
 
 // Grow makes room for n more bytes and about as many branches as they hold, so that writing them does not move what is there.
 func (c *Code) Grow(n int) {
-	const branch = 24
+	const branch = 16
 	c.buf = slices.Grow(c.buf, n)
 	c.fixups = slices.Grow(c.fixups, n/branch)
 	c.labels = slices.Grow(c.labels, n/branch)

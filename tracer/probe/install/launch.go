@@ -161,6 +161,8 @@ func planned(img *site.Image, probes []Probe, survey *Survey) plan {
 		}
 		survey = NewSurvey(img, functions)
 	}
+	p.probes = make([]Probe, 0, len(probes))
+	p.sites = make([]site.Sites, 0, len(probes))
 	for i := range probes {
 		s := survey.sites[probes[i].Function]
 		if s == nil {
@@ -194,6 +196,11 @@ func (p *Process) generate(img *site.Image, plan plan, cfg routine.Config) error
 	begin := time.Now()
 	p.bias = cfg.Bias
 	gen := routine.NewGenerator(cfg)
+	expected := 0
+	for i := range plan.sites {
+		expected += 1 + len(plan.sites[i].Returns)
+	}
+	gen.Expect(expected)
 	for i := range plan.sites {
 		if err := gen.Add(&plan.sites[i], EntryNumber(i), ReturnNumber(i), plan.probes[i].Args, plan.probes[i].Results); err != nil {
 			return err

@@ -2,6 +2,7 @@ package routine
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"smiley/recording"
 	"smiley/tracer/probe/asm"
@@ -74,13 +75,17 @@ type Generator struct {
 	islands       int            // how many there are
 }
 
+// Expect makes room for the patches of n sites.
+func (g *Generator) Expect(n int) { g.out.Patches = slices.Grow(g.out.Patches, n) }
+
 // granule is the alignment of routines, and the resolution of the shim's index.
 const granule = 16
 
 // NewGenerator begins a program of routines.
 func NewGenerator(cfg Config) *Generator {
-	g := &Generator{cfg: cfg, code: asm.New(cfg.Code), meta: make([]byte, 16, 16+cfg.Size/8), tailAt: map[string]int{}}
-	g.code.Grow(int(cfg.Size / 4)) // half of what is reserved: the rest is for the worst
+	g := &Generator{cfg: cfg, code: asm.New(cfg.Code), meta: make([]byte, 16, 16+cfg.Size/16), tailAt: map[string]int{}}
+	g.code.Grow(int(cfg.Size / 6)) // a third of what is reserved: the rest is for the worst
+	g.index = make([]uint32, 0, cfg.Size/6/granule)
 	g.slowPath()
 	g.copyPath()
 	return g
