@@ -23,6 +23,7 @@ const (
 	metaSite, metaStart     = 0, 8
 	metaCount, metaRanges   = 12, 16
 	rangeClass, rangeOrigin = 2, 3
+	jumpOpcode              = 0xE9
 )
 
 // shim generates the code that runs before the Go runtime's signal handler and its patch. If the signal found the thread in
@@ -133,6 +134,10 @@ func (g *Generator) atIsland(native uint64) {
 		a.JTo(Sign, native)
 		a.CmpMem(RAX, Indexed(R9, RCX, 8, 0))
 		a.J(NotEqual, next)
+		// When the probes were taken out, or not put in yet, the program's own code is here, and no jump.
+		a.Load8(R8, At(RAX, 0))
+		a.CmpImm(R8, jumpOpcode)
+		a.JTo(NotEqual, native)
 		a.Load(RCX, Indexed(R9, RCX, 8, int32(8*g.islands)))
 		g.count(ring.SharedRolledBack)
 		a.Store(At(RDX, ctxRIP), RCX)
