@@ -33,7 +33,7 @@ func DefaultReceiverConfig() ReceiverConfig {
 		Window:     32 << 20,
 		Blocks:     256,
 		SessionTTL: 15 * time.Second,
-		RunTTL:     5 * time.Minute,
+		RunTTL:     time.Minute,
 		Retry:      Backoff{Base: 250 * time.Millisecond, Cap: 5 * time.Second, Trip: 1 << 30},
 	}
 }
