@@ -101,7 +101,7 @@ func (s *stage) spools() {
 }
 
 // smiley is killed while the recorder is there or away: after push everything is there but the last quarter second, and the run
-// is marked. The program goes on.
+// is marked. The program, which smiley had started, has ended with it.
 func senderKilled(s *stage) string {
 	r := s.run(s.address)
 	s.progress(0)
@@ -125,14 +125,8 @@ func senderKilled(s *stage) string {
 	if out, err := push.CombinedOutput(); err != nil && !bytes.Contains(out, []byte("nothing waits")) {
 		s.t.Fatalf("%v, %s", err, out)
 	}
-	if err := r.stdin.Close(); err != nil { // and the program, which has gone on without smiley, ends
-		s.t.Error(err)
-	}
-	_ = r.cmd.Wait() // for its output; the process has been waited for
+	_ = r.cmd.Wait() // for the end of the program, which has its output open; smiley has been waited for
 	before, lost := r.counted(killed)
-	if n, err := strconv.ParseUint(strings.TrimSpace(r.stdout.String()), 10, 64); err != nil || n < before {
-		s.t.Errorf("the program, which had counted %d calls, ends with the output %q", before, r.stdout)
-	}
 	// On a machine that tests share, blocks are late by as much as it is busy.
 	patience := stress.For(2*time.Second, 250*time.Millisecond)
 	least, _ := r.counted(killed.Add(-patience))
