@@ -40,7 +40,7 @@ func Attach(ctx context.Context, pid int, opt Options, sink recording.Sink) (Res
 		failure = s.recordAttached(ctx, pid)
 	}
 	finished := time.Now()
-	flushErr := errors.Join(s.engine.finish(), s.settleBudget())
+	flushErr := errors.Join(s.noteLate(), s.engine.finish(), s.settleBudget())
 	ledger, calls, sinkErr := s.out.finish(recording.RunEnd{
 		End: finished, Duration: int64(finished.Sub(s.run.Start)), ExitCode: recording.ExitUnknown,
 	})

@@ -28,6 +28,9 @@ type probes struct {
 	shift     int64 // from the clock of the rings to that of the run
 	dropped   uint64
 	strays    uint64 // returns whose calls were dropped
+	late      map[*places.Function]late
+	retries   int // how often late functions were tried again
+	retryAt   time.Time
 	lossy     bool
 	budget    budget
 	beside    bool // Delve is attached, and stops the program for breakpoints
@@ -122,6 +125,14 @@ func (s *session) putProbes(
 	}
 	for _, skipped := range p.installed.Skipped {
 		if w := bySite[skipped.Function]; w.traced != nil {
+			if skipped.Later {
+				if p.late == nil {
+					p.late = map[*places.Function]late{}
+				}
+				p.late[skipped.Function] = late{w.traced, w.symbol, skipped.Reason}
+				w.traced = nil // it is defined when it has got its probes, or when it is sure that it never will
+				continue
+			}
 			w.symbol.Reason = skipped.Reason
 			refused = append(refused, w.symbol)
 			w.traced = nil
@@ -324,6 +335,7 @@ func (p *probes) upkeep(calibrate, tidy bool) {
 	}
 	if tidy {
 		p.installed.TakeBack()
+		p.fails(p.tryLate())
 	}
 }
 

@@ -36,6 +36,12 @@ func (p *Program) AddFunction(entry uint64, f recording.Function) recording.Func
 	return f.ID
 }
 
+// defines reports whether the function that begins at entry has been added.
+func (p *Program) defines(entry uint64) bool {
+	_, ok := p.defined.byEntry[entry-p.bias]
+	return ok
+}
+
 // FunctionID returns the id of the function that begins at entry, adding it as one that is only referred to; 0 when no
 // function begins there.
 func (p *Program) FunctionID(entry uint64) recording.FunctionID {

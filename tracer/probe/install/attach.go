@@ -7,6 +7,7 @@ import (
 	"debug/elf"
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -196,7 +197,7 @@ func (a *attachment) install(s *stopped) error {
 		return err
 	}
 	// Threads move before the bytes under them change: whenever we die, each of them is somewhere it can go on from.
-	if err := a.moveThreads(s); err != nil {
+	if err := a.moveThreads(s, p.program.Patches); err != nil {
 		return err
 	}
 	if err := p.start(a.plan, a.layout, a.options); err != nil {
@@ -209,8 +210,79 @@ func (a *attachment) install(s *stopped) error {
 // place lies somewhere on its stack, and so does that of a thread in a signal handler. Any word that could be such an
 // address counts.
 func (a *attachment) avoid(s *stopped) error {
+	p := a.process
+	free, blocked, err := a.divide(s, p.program.Patches)
+	if err != nil || len(blocked) == 0 {
+		return err
+	}
+	p.program.Patches, p.late, p.attachment = free, blocked, a
+	for owner := range owners(blocked) {
+		p.Skipped = append(p.Skipped, Skipped{
+			Function: a.plan.sites[owner].Function, Reason: "a goroutine was stopped in the bytes of a jump", Later: true,
+		})
+	}
+	slices.SortFunc(p.Skipped, func(x, y Skipped) int { return cmp.Compare(x.Function.Addr, y.Function.Addr) })
+	return nil
+}
+
+func owners(patches []routine.Patch) map[int]bool {
+	set := map[int]bool{}
+	for i := range patches {
+		set[patches[i].Owner] = true
+	}
+	return set
+}
+
+// Late reports whether functions are still without probes because a goroutine was in their bytes.
+func (p *Process) Late() bool { return len(p.late) > 0 }
+
+// TryAgain puts probes into functions that were left out because a goroutine was in their bytes, if it has left them, and returns
+// the positions of these functions in Probes. Functions that are not wanted any longer are given up. The program stands still as
+// when it was attached to. Records of the functions may come at once.
+func (p *Process) TryAgain(wanted func(*site.Function) bool) (placed []int, err error) {
+	a := p.attachment
+	p.late = slices.DeleteFunc(p.late, func(patch routine.Patch) bool { return !wanted(a.plan.sites[patch.Owner].Function) })
+	if len(p.late) == 0 {
+		return nil, nil
+	}
+	err = whileStopped(p.Pid, func(s *stopped) error {
+		free, blocked, err := a.divide(s, p.late)
+		if err != nil || len(free) == 0 {
+			return err
+		}
+		if err := a.moveThreads(s, free); err != nil {
+			return err
+		}
+		if err := write(p.memory, free); err != nil {
+			return err
+		}
+		p.program.Patches, p.late = append(p.program.Patches, free...), blocked
+		placed = slices.Sorted(maps.Keys(owners(free)))
+		return nil
+	})
+	return placed, err
+}
+
+// divide tells patches of functions that can be patched now from those that cannot.
+func (a *attachment) divide(s *stopped, patches []routine.Patch) (free, blocked []routine.Patch, err error) {
+	in, err := a.blocked(s, patches)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, p := range patches {
+		if in[p.Owner] {
+			blocked = append(blocked, p)
+		} else {
+			free = append(free, p)
+		}
+	}
+	return free, blocked, nil
+}
+
+// blocked returns the owners of patches in whose bytes a goroutine will go on.
+func (a *attachment) blocked(s *stopped, patches []routine.Patch) (map[int]bool, error) {
 	covered := map[uint64]int{} // addresses that are no instructions any more, to owners
-	for _, p := range a.process.program.Patches {
+	for _, p := range patches {
 		for _, m := range p.Moves {
 			covered[m.From] = p.Owner
 		}
@@ -229,21 +301,7 @@ func (a *attachment) avoid(s *stopped) error {
 			}
 		}
 	}
-	if err := a.stacks(s, look); err != nil {
-		return err
-	}
-	if len(blocked) == 0 {
-		return nil
-	}
-	program := a.process.program
-	program.Patches = slices.DeleteFunc(program.Patches, func(p routine.Patch) bool { return blocked[p.Owner] })
-	for owner := range blocked {
-		a.process.Skipped = append(a.process.Skipped, Skipped{
-			a.plan.sites[owner].Function, "a goroutine was stopped in the bytes of a jump",
-		})
-	}
-	slices.SortFunc(a.process.Skipped, func(x, y Skipped) int { return cmp.Compare(x.Function.Addr, y.Function.Addr) })
-	return nil
+	return blocked, a.stacks(s, look)
 }
 
 // wholeStack is the size up to which a stack is searched from end to end; of larger ones only the part in use is.
@@ -302,9 +360,9 @@ func (a *attachment) forgetRings() error {
 }
 
 // moveThreads takes threads out of bytes that are about to become jumps: they go on in the routine's copies.
-func (a *attachment) moveThreads(s *stopped) error {
+func (a *attachment) moveThreads(s *stopped, patches []routine.Patch) error {
 	moves := map[uint64]uint64{}
-	for _, p := range a.process.program.Patches {
+	for _, p := range patches {
 		for _, m := range p.Moves {
 			moves[m.From] = m.To
 		}

@@ -113,6 +113,12 @@ func TestR12AttachAndRemove(t *testing.T) {
 				return see(r)
 			})
 			before := changed(t, p, img)
+			for p.Late() && t.Context().Err() == nil { // the goroutine runs on
+				if _, err := p.TryAgain(func(*site.Function) bool { return true }); err != nil {
+					t.Fatal(err)
+				}
+				follow(t, p, 1000, nil)
+			}
 			if err := p.Remove(); err != nil {
 				t.Fatal(err)
 			}

@@ -68,12 +68,16 @@ type Process struct {
 	region  []byte // all that is shared
 	shared  []byte // of it, the shared page and the rings
 	memory  *os.File
+
+	attachment *attachment     // how to try again
+	late       []routine.Patch // that wait for goroutines to leave their bytes
 }
 
 // Skipped is a function that got no probe.
 type Skipped struct {
 	Function *site.Function
 	Reason   string
+	Later    bool // it is among Process.Probes all the same: see Process.TryAgain
 }
 
 // Report says what installing cost.
@@ -166,11 +170,11 @@ func planned(img *site.Image, probes []Probe, survey *Survey) plan {
 	for i := range probes {
 		s := survey.sites[probes[i].Function]
 		if s == nil {
-			p.skipped = append(p.skipped, Skipped{probes[i].Function, "nobody looked for its sites"})
+			p.skipped = append(p.skipped, Skipped{Function: probes[i].Function, Reason: "nobody looked for its sites"})
 			continue
 		}
 		if why, ok := s.Complete(); !ok {
-			p.skipped = append(p.skipped, Skipped{s.Function, why})
+			p.skipped = append(p.skipped, Skipped{Function: s.Function, Reason: why})
 			continue
 		}
 		p.probes = append(p.probes, probes[i])
