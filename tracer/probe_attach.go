@@ -83,6 +83,11 @@ func Detach(pid int) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	release, err := install.Claim(pid)
+	if err != nil {
+		return 0, err
+	}
+	defer release()
 	if err := unowned(pid); err != nil {
 		return 0, err
 	}
@@ -184,6 +189,14 @@ func (s *session) armAttached(pid int, img *places.Image, bias uint64) error {
 	}
 	traced, untraced, err := s.filter.choose(s.program.Functions(), func(*recording.Error) {})
 	if err != nil {
+		return err
+	}
+	release, err := install.Claim(pid)
+	if err != nil {
+		return err
+	}
+	defer release()
+	if err := unowned(pid); err != nil { // it may have come while everything was read
 		return err
 	}
 	if _, err := takeOver(pid, img); err != nil {

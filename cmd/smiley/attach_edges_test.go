@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -86,6 +87,45 @@ func TestAttachToAStoppedProgram(t *testing.T) {
 	}
 	if out, err := smiley("attach", program.pid, "--calls", "1000"); err != nil || !strings.Contains(out, ": 1,000 calls") {
 		t.Errorf("%v\n%s", err, out)
+	}
+	if out := program.end(); out != "wrong results: 0\n" {
+		t.Errorf("the program says %q", out)
+	}
+}
+
+// TestManyCleanersAtOnce: when a tracer has been killed, several others clean up and attach at the same moment. Each does what
+// it says or says that another is at it, and the program never errs.
+func TestManyCleanersAtOnce(t *testing.T) {
+	program := startBusy(t)
+	smiley := smileyIn(t)
+	tracer := exec.Command("smiley", "attach", program.pid, "--quiet", "--database", filepath.Join(t.TempDir(), "dead.db"))
+	if err := tracer.Start(); err != nil {
+		t.Fatal(err)
+	}
+	owner := "is being recorded by process " + strconv.Itoa(tracer.Process.Pid)
+	within(t, "smiley to be attached", func() bool {
+		out, err := smiley("detach", program.pid)
+		return err != nil && strings.Contains(out, owner)
+	})
+	_ = tracer.Process.Kill()
+	_ = tracer.Wait()
+	var all sync.WaitGroup
+	for i := range 4 {
+		all.Go(func() {
+			command, done := []string{"detach", program.pid}, "process "+program.pid
+			if i == 0 {
+				command, done = []string{"attach", program.pid, "--calls", "100"}, ": 100 calls"
+			}
+			out, err := smiley(command...)
+			if !strings.Contains(out, done) || err != nil && !strings.Contains(out, "is being recorded by") &&
+				!strings.Contains(out, "is being traced by") {
+				t.Errorf("%v: %v\n%s", command, err, out)
+			}
+		})
+	}
+	all.Wait()
+	if out, err := smiley("detach", program.pid); err != nil || !strings.Contains(out, "nothing of smiley") {
+		t.Errorf("something was left: %v\n%s", err, out)
 	}
 	if out := program.end(); out != "wrong results: 0\n" {
 		t.Errorf("the program says %q", out)
