@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"strings"
 	"time"
 
 	"smiley/recording"
@@ -28,9 +29,22 @@ type writeTx struct {
 type statements struct {
 	run, progress, end, block, body, presence *sql.Stmt
 	function, types, file, runFile            *sql.Stmt
-	goroutine                                 *sql.Stmt
+	goroutine, goroutineRows                  *sql.Stmt
 	openCall, closeCall                       *sql.Stmt
 	histogram, functionStats, edgeStats       *sql.Stmt
+}
+
+// goroutineRows is how many goroutines are written by one statement: servers start one for each request.
+const goroutineRows = 64
+
+// insertGoroutines adds rows of goroutines, or what is new to those that are there.
+func insertGoroutines(rows int) string {
+	const row, columns = "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", `
+		ON CONFLICT (run, id) DO UPDATE SET end_ns = ifnull(excluded.end_ns, end_ns),
+		first_ns = iif(first_seq = 0, excluded.first_ns, first_ns), first_seq = iif(first_seq = 0, excluded.first_seq, first_seq),
+		last_ns = iif(excluded.last_seq = 0, last_ns, excluded.last_ns), last_seq = iif(excluded.last_seq = 0, last_seq, excluded.last_seq),
+		events = events + excluded.events, calls = calls + excluded.calls, begins = begins + excluded.begins`
+	return "INSERT INTO goroutines VALUES " + row + strings.Repeat(","+row, rows-1) + columns
 }
 
 func prepare(ctx context.Context, db *sql.DB) (*statements, error) {
@@ -54,12 +68,8 @@ func prepare(ctx context.Context, db *sql.DB) (*statements, error) {
 		{&st.types, `INSERT INTO types (run, first, count, body) VALUES (?,?,?,?)`},
 		{&st.file, `INSERT INTO files (hash, size, body) VALUES (?,?,?) ON CONFLICT (hash) DO NOTHING`},
 		{&st.runFile, `INSERT INTO run_files VALUES (?,?,?,?,?)`},
-		{&st.goroutine, `INSERT INTO goroutines
-			VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16)
-			ON CONFLICT (run, id) DO UPDATE SET end_ns = ifnull(?9, end_ns),
-			first_ns = iif(first_seq = 0, ?12, first_ns), first_seq = iif(first_seq = 0, ?10, first_seq),
-			last_ns = iif(?11 = 0, last_ns, ?13), last_seq = iif(?11 = 0, last_seq, ?11),
-			events = events + ?14, calls = calls + ?15, begins = begins + ?16`},
+		{&st.goroutine, insertGoroutines(1)},
+		{&st.goroutineRows, insertGoroutines(goroutineRows)},
 		{&st.openCall, `INSERT INTO long_calls VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)`},
 		{&st.closeCall, `UPDATE long_calls SET end_ns = ?, end_seq = ?, self_ns = ?, outcome = ?, failed = ?
 			WHERE run = ? AND seq = ?`},

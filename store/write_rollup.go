@@ -77,19 +77,36 @@ func (w *writeTx) flushEdges(key int64, u *rollUp) error {
 }
 
 func (w *writeTx) flushGoroutines(key int64, u *rollUp) error {
-	for _, id := range slices.Sorted(maps.Keys(u.goroutines)) {
+	ids := slices.Sorted(maps.Keys(u.goroutines))
+	for chunk := range slices.Chunk(ids, goroutineRows) {
+		if len(chunk) == goroutineRows {
+			if err := w.exec(w.s.statements.goroutineRows, u.goroutineRows(key, chunk)...); err != nil {
+				return err
+			}
+			continue
+		}
+		for i := range chunk {
+			if err := w.exec(w.s.statements.goroutine, u.goroutineRows(key, chunk[i:i+1])...); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// goroutineRows are the values of rows of goroutines.
+func (u *rollUp) goroutineRows(key int64, ids []int64) []any {
+	values := make([]any, 0, 16*len(ids))
+	for _, id := range ids {
 		g := u.goroutines[id]
 		var end any
 		if g.ended {
 			end = g.last
 		}
-		err := w.exec(w.s.statements.goroutine, key, id, g.Parent, g.Creator, g.CreatedIn, g.CreatedLine, g.StartFunction,
+		values = append(values, key, id, g.Parent, g.Creator, g.CreatedIn, g.CreatedLine, g.StartFunction,
 			g.Start, end, g.firstSeq, g.lastSeq, g.first, g.last, g.events, g.calls, g.begins)
-		if err != nil {
-			return err
-		}
 	}
-	return nil
+	return values
 }
 
 func (w *writeTx) flushCalls(key int64, u *rollUp) error {

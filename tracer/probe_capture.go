@@ -20,8 +20,8 @@ var intRegister = [intRegisters]asm.Reg{asm.RAX, asm.RBX, asm.RCX, asm.RDI, asm.
 
 const (
 	maxStackWords  = 64      // of a value that is passed on the stack
-	maxCopies      = 32      // of one record
-	maxCopied      = 6 << 10 // bytes of one record
+	maxCopies      = 64      // of one record, or of what an interface holds
+	maxCopied      = 7 << 10 // bytes of the same
 	interfaceBytes = 128     // of what an interface holds: its type is not known when the code is generated
 	errorBytes     = 256     // of a string in an error
 	recordedStack  = 0x7ff0_0000_0000_0000
@@ -32,7 +32,53 @@ type probeCapture struct {
 	routine.Capture
 	types  *recording.Types
 	bounds recording.Bounds
-	size   int // bytes that the copies can take
+	size   int  // bytes that the copies can take
+	held   int  // interfaces of which copies are made by type
+	typed  bool // it is for what an interface holds
+}
+
+// maxHeld bounds the interfaces of one record of which copies are made by type: each can be long.
+const maxHeld = 6
+
+// compileHeld lists the copies that a value of a type needs when it is in an interface, whose data word is all that is known.
+func compileHeld(types *recording.Types, bounds recording.Bounds, t *recording.Type) *probeCapture {
+	bounds.StringBytes = max(bounds.StringBytes, errorBytes) // the interface may be an error
+	c := &probeCapture{types: types, bounds: bounds, typed: true}
+	c.Words = []routine.Word{{}}
+	data := func(offset uint32) (routine.Source, bool) { return routine.Source{}, offset == 0 }
+	b := copyBudget{pointers: bounds.Follow, nesting: max(3, bounds.Follow+2), errors: 2}
+	if pointerShaped(types, t) {
+		c.value(t, data, b)
+		return c
+	}
+	if t.Size == 0 {
+		return c
+	}
+	in, ok := c.copy(data, 0, constant, int(min(t.Size, 1024)), 1024)
+	if !ok {
+		return c
+	}
+	c.value(t, in, b)
+	c.nest(0)
+	return c
+}
+
+// pointerShaped reports whether an interface keeps a value in its data word itself.
+func pointerShaped(types *recording.Types, t *recording.Type) bool {
+	switch t.Kind {
+	case recording.KindPointer, recording.KindMap, recording.KindChan, recording.KindFunc, recording.KindUnsafePointer:
+		return true
+	case recording.KindStruct:
+		if len(t.Fields) != 1 {
+			return false
+		}
+		field, ok := types.Get(t.Fields[0].Type)
+		return ok && pointerShaped(types, field)
+	case recording.KindArray:
+		elem, ok := types.Get(t.Elem)
+		return ok && t.Len == 1 && pointerShaped(types, elem)
+	}
+	return false
 }
 
 // compileCapture lists the words and copies that values at locations need.
@@ -212,10 +258,18 @@ func (c *probeCapture) slice(t *recording.Type, at source, b copyBudget) {
 // dynamic copies what an interface may hold: its first bytes, what these point to if they are a pointer, and strings and
 // errors where errors have theirs.
 func (c *probeCapture) dynamic(t *recording.Type, at source, b copyBudget) {
+	described, ok := at(0)
 	if t.Methods { // the itab says which type it is; the program may be gone when the record is read
-		if _, ok := c.copy(at, 0, constant, itabType+8, itabType+8); !ok {
+		itab, copied := c.copy(at, 0, constant, itabType+8, itabType+8)
+		if !copied {
 			return
 		}
+		defer c.nest(len(c.Copies) - 1)
+		described, ok = itab(itabType)
+	}
+	if data, there := at(8); ok && there && !c.typed && c.held < maxHeld && len(c.Copies) < maxCopies {
+		c.held++
+		c.Copies = append(c.Copies, routine.Copy{Dynamic: true, Pointer: data, Count: described})
 		defer c.nest(len(c.Copies) - 1)
 	}
 	in, ok := c.copy(at, 8, constant, interfaceBytes, interfaceBytes)
@@ -279,7 +333,29 @@ func refers(t *recording.Type) bool {
 type recordMemory struct {
 	pieces []memoryPiece
 	items  [][]byte // scratch of loadCopies
+	held   heldTypes
 }
+
+// heldTypes are the types that interfaces turned out to hold.
+type heldTypes struct {
+	captures []*probeCapture // by number − 1
+	known    map[uint64]bool // addresses of the descriptions of types that nothing more can be done for
+	met      []uint64        // those that were met for the first time, in no order
+}
+
+// meet notes a type of which the program has no routine.
+func (h *heldTypes) meet(word uint64) {
+	if word != 0 && !h.known[word] && len(h.met) < maxMet {
+		if h.known == nil {
+			h.known = map[uint64]bool{}
+		}
+		h.known[word] = true
+		h.met = append(h.met, word)
+	}
+}
+
+// maxMet bounds the types that are met between two looks.
+const maxMet = 256
 
 type memoryPiece struct {
 	addr  uint64
@@ -336,13 +412,18 @@ func (m *recordMemory) add(addr uint64, b []byte) {
 }
 
 func (c *probeCapture) loadCopies(rec *ring.Record, m *recordMemory) {
-	items := m.items[:0]
-	rest := rec.Copies
+	m.items = m.items[:0]
+	c.unpack(rec.Words, rec.Copies, m)
+}
+
+// unpack makes memory of the copies at the start of rest, and returns what is behind them. The reader has checked the lengths.
+func (c *probeCapture) unpack(words, rest []byte, m *recordMemory) []byte {
+	first := len(m.items)
 	word := func(s routine.Source) uint64 {
 		if !s.InCopy {
-			return binary.LittleEndian.Uint64(rec.Words[8*s.Index:])
+			return binary.LittleEndian.Uint64(words[8*s.Index:])
 		}
-		if in := items[s.Index]; int(s.Offset)+8 <= len(in) {
+		if in := m.items[first+s.Index]; int(s.Offset)+8 <= len(in) {
 			return binary.LittleEndian.Uint64(in[s.Offset:])
 		}
 		return 0
@@ -352,18 +433,30 @@ func (c *probeCapture) loadCopies(rec *ring.Record, m *recordMemory) {
 		n := int64(binary.LittleEndian.Uint64(rest))
 		rest = rest[8:]
 		var bytes []byte
-		if n > 0 {
+		left := n <= 0 // whether what is nested was left out
+		switch {
+		case k.Dynamic:
+			if left = n > 0; left {
+				var data [8]byte
+				binary.LittleEndian.PutUint64(data[:], word(k.Pointer))
+				own := len(m.items)
+				rest = m.held.captures[n-1].unpack(data[:], rest, m)
+				m.items = m.items[:own]
+			} else {
+				m.held.meet(word(k.Count))
+			}
+		case n > 0:
 			bytes = rest[:n]
 			rest = rest[(n+7)&^7:]
 			m.pieces = append(m.pieces, memoryPiece{word(k.Pointer), bytes})
 		}
-		items = append(items, bytes)
-		if n <= 0 {
+		m.items = append(m.items, bytes)
+		if left {
 			for range k.Nested {
-				items = append(items, nil)
+				m.items = append(m.items, nil)
 			}
 			i += k.Nested
 		}
 	}
-	m.items = items
+	return rest
 }

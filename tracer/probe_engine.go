@@ -234,11 +234,31 @@ func (p *probes) compile(list []watched) {
 	all.Wait()
 }
 
-// heartbeat is how often the program is told that somebody reads; idle is the pause when there was nothing to read.
+// heartbeat is how often the program is told that somebody reads.
+const heartbeat = 50 * time.Millisecond
+
+// Whoever reads often reads little each time, and takes the processor from the program for it. The pauses between readings are
+// such that the fullest ring is a sixteenth full at each: then a program that suddenly writes sixteen times as fast
+// still does not wait.
 const (
-	heartbeat = 50 * time.Millisecond
-	idle      = 500 * time.Microsecond
+	shortestPause = 200 * time.Microsecond
+	longestPause  = 5 * time.Millisecond
+	wantedFill    = 1. / 16
 )
+
+// nextPause returns how long to wait before rings are read again that were that full after the last pause; 0 when they are
+// filling up.
+func nextPause(last time.Duration, fill float64) time.Duration {
+	switch {
+	case fill > 4*wantedFill:
+		return 0
+	case fill > wantedFill:
+		return max(last/2, shortestPause)
+	case fill < wantedFill/2:
+		return min(max(2*last, shortestPause), longestPause)
+	}
+	return max(last, shortestPause)
+}
 
 // runBeside drives the breakpoints of the same run, and reads the rings all the while, until the program has ended and nothing
 // is left.
@@ -292,6 +312,7 @@ func (p *probes) pump(over <-chan struct{}) {
 	pause := time.NewTimer(0)
 	defer pause.Stop()
 	calibrated, tidied := time.Now(), time.Now()
+	rest := time.Duration(0)
 	for {
 		now := time.Now()
 		calibrate, tidy := now.Sub(calibrated) > time.Second, now.Sub(tidied) > 100*time.Millisecond
@@ -311,11 +332,9 @@ func (p *probes) pump(over <-chan struct{}) {
 		if p.enough() {
 			return
 		}
-		if n := p.drain(); n > 0 {
-			pause.Reset(0)
-		} else {
-			pause.Reset(idle)
-		}
+		p.drain()
+		rest = nextPause(rest, p.installed.Reader.Fill())
+		pause.Reset(rest)
 	}
 }
 
@@ -384,8 +403,32 @@ func (p *probes) drainLocked() int {
 	if err == nil && !failed {
 		err = p.countDropped()
 	}
+	if err == nil && !failed {
+		err = p.learn()
+	}
 	p.fails(err)
 	return n
+}
+
+// learn has the program copy the values of types that interfaces were found to hold.
+func (p *probes) learn() error {
+	held := &p.memory.held
+	for _, word := range held.met {
+		t, ok := p.capturer.Types.Get(p.capturer.Resolver.DynamicType(word))
+		if !ok {
+			continue
+		}
+		c := compileHeld(p.capturer.Types, p.opt.Bounds, t)
+		added, err := p.installed.AddType(word, c.Capture)
+		if added {
+			held.captures = append(held.captures, c)
+		}
+		if err != nil && recording.CodeOf(err) != recording.CodeUnsupported {
+			return err
+		}
+	}
+	held.met = held.met[:0]
+	return nil
 }
 
 func (p *probes) countDropped() error {

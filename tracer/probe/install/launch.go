@@ -63,6 +63,8 @@ type Process struct {
 	Report  Report
 
 	program *routine.Program
+	types   *routine.Types
+	held    []ring.Shape // of the types that were added, by number − 1
 	bias    uint64
 	layout  ring.Layout
 	region  []byte // all that is shared
@@ -216,6 +218,7 @@ func (p *Process) generate(img *site.Image, plan plan, cfg routine.Config) error
 	}
 	var err error
 	p.program, err = gen.Finish(handler)
+	p.types = gen.Types()
 	p.Report.Generated = time.Since(begin)
 	return err
 }
@@ -258,6 +261,11 @@ func (p *Process) start(plan plan, layout ring.Layout, o Options) error {
 			return ring.Shape{}, false
 		}
 		return shapes[n], true
+	}, func(n uint64) (ring.Shape, bool) {
+		if n == 0 || n > uint64(len(p.held)) {
+			return ring.Shape{}, false
+		}
+		return p.held[n-1], true
 	})
 	if o.DropWhenFull {
 		p.Reader.Abandon()
@@ -284,10 +292,10 @@ func ReturnNumber(i int) uint32 { return uint32(2*i + 1) }
 func shape(c routine.Capture) ring.Shape {
 	s := ring.Shape{Words: len(c.Words)}
 	if len(c.Copies) > 0 {
-		s.Copies = make([]int, 0, len(c.Copies))
+		s.Copies = make([]ring.CopyShape, 0, len(c.Copies))
 	}
 	for _, k := range c.Copies {
-		s.Copies = append(s.Copies, k.Nested)
+		s.Copies = append(s.Copies, ring.CopyShape{Nested: k.Nested, Dynamic: k.Dynamic})
 	}
 	return s
 }
@@ -325,7 +333,7 @@ func (p *Process) Close() error {
 	if p.region == nil {
 		return nil
 	}
-	for i := range p.layout.Count {
+	for i := range p.Reader.Used() {
 		at := p.layout.Offset(p.layout.Ring(i)) + ring.ControlLen
 		_ = unix.Madvise(p.shared[at:at+p.layout.DataSize], unix.MADV_REMOVE) // only memory is lost without it
 	}

@@ -25,8 +25,21 @@ const (
 	// Numbers of the rings that are offered, four bytes each, by the count of the offer modulo OfferedMax.
 	SharedOffers = 4096
 
-	SharedLen = SharedOffers + 4*OfferedMax
+	// SharedTypes is a table of the types that interfaces hold, TypeEntries of two words: the address of a type's description, and
+	// that of the routine that copies its values. The tracer adds to it while the program runs, the routine's address first.
+	SharedTypes = SharedOffers + 4*OfferedMax
+
+	SharedLen = SharedTypes + TypeEntryLen*TypeEntries
 )
+
+// The table of types. A type's place follows from the address of its description.
+const (
+	TypeEntries  = 1024
+	TypeEntryLen = 16
+)
+
+// TypeEntry returns the offset in the table of the type that is described at an address.
+func TypeEntry(word uint64) uint64 { return word & ((TypeEntries - 1) * TypeEntryLen) }
 
 // OfferedMax bounds the number of rings.
 const OfferedMax = 1024
@@ -58,7 +71,10 @@ const (
 	DataEnd = 200 // a record begins below this address
 
 	Items      = 256 // addresses of the copies in the record being written, one word each
-	ItemsMax   = 64
+	ItemsMax   = 128
+	TypeItems  = 64   // of these, the first for what an interface holds
+	TypeLink   = 1288 // where the record goes on behind what an interface holds
+	TypeData   = 1296 // the data word of that interface
 	ControlLen = 4096
 )
 

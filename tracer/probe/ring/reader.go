@@ -20,8 +20,15 @@ type Record struct {
 
 // Shape says how long the parts of a record are, by its site.
 type Shape struct {
-	Words  int   // number of words
-	Copies []int // for each copy, how many of those behind it are missing when it has no bytes
+	Words  int // number of words
+	Copies []CopyShape
+}
+
+// CopyShape says how a copy lies in a record: its length, and so many bytes. What an interface holds has the number of a type
+// instead, and that type's copies; 0 when the program knows none.
+type CopyShape struct {
+	Nested  int  // how many copies behind it are missing when it has no bytes; of an interface, when it has a type
+	Dynamic bool // what an interface holds
 }
 
 // Reader takes records out of rings that somebody else fills. It is not safe for concurrent use, but for Beat.
@@ -29,9 +36,11 @@ type Reader struct {
 	layout Layout
 	memory []byte // the whole region as this process sees it
 	shapes func(site uint32) (Shape, bool)
+	types  func(number uint64) (Shape, bool)
 	rings  []cursor
 	heap   []int // rings with a record waiting, the earliest first
 	last   uint64
+	most   uint64 // bytes that waited in the fullest ring at the last Drain
 }
 
 // cursor is where the reader stands in a ring.
@@ -63,9 +72,12 @@ func Init(memory []byte, l Layout, patience uint64) {
 	}
 }
 
-// NewReader reads the rings of a region that Init has prepared. shapes tells how long the records of a site are.
-func NewReader(memory []byte, l Layout, shapes func(site uint32) (Shape, bool)) *Reader {
-	r := &Reader{layout: l, memory: memory, shapes: shapes, rings: make([]cursor, l.Count)}
+// NewReader reads the rings of a region that Init has prepared. shapes tells how long the records of a site are, types how long
+// the copies of what an interface holds, by the number of its type.
+func NewReader(
+	memory []byte, l Layout, shapes func(site uint32) (Shape, bool), types func(number uint64) (Shape, bool),
+) *Reader {
+	r := &Reader{layout: l, memory: memory, shapes: shapes, types: types, rings: make([]cursor, l.Count)}
 	for i := range r.rings {
 		r.rings[i].at = l.Ring(i) + ControlLen
 	}
@@ -85,7 +97,7 @@ func (r *Reader) Abandon() { r.word(r.layout.Base + SharedAbandoned).Store(1) }
 // Dropped returns how many records the program gave up so far.
 func (r *Reader) Dropped() uint64 {
 	n := r.word(r.layout.Base + SharedUnplaced).Load()
-	for i := range r.rings {
+	for i := range r.Used() {
 		n += r.word(r.layout.Ring(i) + Drops).Load()
 	}
 	return n
@@ -94,7 +106,7 @@ func (r *Reader) Dropped() uint64 {
 // Waited returns how many ticks all threads together have waited for room so far.
 func (r *Reader) Waited() uint64 {
 	var n uint64
-	for i := range r.rings {
+	for i := range r.Used() {
 		n += r.word(r.layout.Ring(i) + Waited).Load()
 	}
 	return n
@@ -114,14 +126,14 @@ func (r *Reader) Taken() int {
 	return int(r.word(r.layout.Base + SharedNext).Load())
 }
 
-// ringsUsed returns how many rings may hold something: all that were ever taken.
-func (r *Reader) ringsUsed() int { return min(r.Taken(), r.layout.Count) }
+// Used returns how many rings may hold something: all that were ever taken.
+func (r *Reader) Used() int { return min(r.Taken(), r.layout.Count) }
 
 // TakeBack offers the rings of threads that have ended to others. alive reports whether a thread of the program lives. Call it
 // on the goroutine that drains.
 func (r *Reader) TakeBack(alive func(thread int) bool) int {
 	n := 0
-	for i := range r.ringsUsed() {
+	for i := range r.Used() {
 		base := r.layout.Ring(i)
 		owner := r.word(base + Owner).Load()
 		if owner == 0 || r.word(base+Shares).Load() != 0 || alive(int(owner)) {
@@ -149,8 +161,8 @@ func (r *Reader) TakeBack(alive func(thread int) bool) int {
 // last time handed out, so that time never runs backwards.
 func (r *Reader) Drain(emit func(*Record) error) (int, error) {
 	cutoff := Ticks()
-	r.heap = r.heap[:0]
-	for i := range r.ringsUsed() {
+	r.heap, r.most = r.heap[:0], 0
+	for i := range r.Used() {
 		waiting, err := r.open(i, cutoff)
 		if err != nil {
 			return 0, err
@@ -194,8 +206,16 @@ func (r *Reader) open(i int, cutoff uint64) (bool, error) {
 		return false, astray(i, head)
 	}
 	c.stop = head
+	waiting := head - c.at
+	if c.lap != 0 {
+		waiting = c.lap - c.at + head - data
+	}
+	r.most = max(r.most, waiting)
 	return r.advance(i, cutoff), nil
 }
+
+// Fill returns how full the fullest ring was when the last Drain began, from 0 to 1.
+func (r *Reader) Fill() float64 { return float64(r.most) / float64(r.layout.DataSize) }
 
 // advance reports whether a record of this batch waits at the cursor; if not, it frees what was read.
 func (r *Reader) advance(i int, cutoff uint64) bool {
@@ -240,20 +260,8 @@ func (r *Reader) take(i int, rec *Record, emit func(*Record) error) error {
 		return damaged(i, rec.Site)
 	}
 	rec.Words = b[RecordWords:end]
-	at := end
-	for k := 0; k < len(shape.Copies); k++ {
-		if at+8 > len(b) {
-			return damaged(i, rec.Site)
-		}
-		n := int64(binary.LittleEndian.Uint64(b[at:]))
-		at += 8
-		if n > 0 {
-			at += int(min(n, RecordMax)+7) &^ 7
-		} else {
-			k += shape.Copies[k]
-		}
-	}
-	if at > len(b) {
+	at, ok := r.copies(b, end, shape.Copies)
+	if !ok {
 		return damaged(i, rec.Site)
 	}
 	rec.Copies = b[end:at]
@@ -268,6 +276,46 @@ func (r *Reader) take(i int, rec *Record, emit func(*Record) error) error {
 		r.word(r.layout.Ring(i) + Tail).Store(c.at)
 	}
 	return nil
+}
+
+// copies returns where the copies that begin at an offset of a record end; false when that is beyond it.
+func (r *Reader) copies(b []byte, at int, shapes []CopyShape) (int, bool) {
+	for k := 0; k < len(shapes); k++ {
+		if at+8 > len(b) {
+			return at, false
+		}
+		n := int64(binary.LittleEndian.Uint64(b[at:]))
+		at += 8
+		switch {
+		case shapes[k].Dynamic && n != 0:
+			held, ok := r.types(uint64(n))
+			if !ok {
+				return at, false
+			}
+			if at, ok = r.copies(b, at, held.Copies); !ok {
+				return at, false
+			}
+			k += shapes[k].Nested
+		case shapes[k].Dynamic: // copies that know nothing of the type follow
+		case n > 0:
+			at += int(min(n, RecordMax)+7) &^ 7
+		default:
+			k += shapes[k].Nested
+		}
+	}
+	return at, at <= len(b)
+}
+
+// AddType tells the program of a routine that copies what an interface holds when that is of the type described at word. It reports
+// false when another type has its place.
+func (r *Reader) AddType(word, routine uint64) bool {
+	at := r.layout.Base + SharedTypes + TypeEntry(word)
+	if r.word(at).Load() != 0 {
+		return false
+	}
+	r.word(at + 8).Store(routine)
+	r.word(at).Store(word)
+	return true
 }
 
 // The heap is ordered by the time of the waiting records, then by ring.

@@ -33,12 +33,18 @@ type Copy struct {
 	Count   Source // where the number of elements is; Constant: Scale bytes
 	Count32 bool   // the number of elements has four bytes
 	Nested  int    // how many of the copies that follow are left out when this one is empty or unreadable
+	// Dynamic copies what an interface holds, whose data word Pointer is and whose type is described at Count: as the routine of
+	// that type says, see [Types]. When there is none the copies that are Nested follow instead.
+	Dynamic bool
 	Scale   uint32 // bytes an element
 	Max     uint32 // bytes, at most CopyMax
 }
 
-// CopyMax bounds one copy in bytes.
-const CopyMax = 64 << 10
+// CopyMax bounds one copy in bytes, DynamicMax those of what an interface holds together.
+const (
+	CopyMax    = 64 << 10
+	DynamicMax = 8 << 10
+)
 
 // Source is a word that the record already holds: word Index of Words, or the word at Offset in the bytes of copy
 // Item, which must come earlier.

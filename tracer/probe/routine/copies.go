@@ -28,9 +28,11 @@ func (g *Generator) copy(c Capture, i int, none Label) {
 	a := g.code
 	k := c.Copies[i]
 	ready, lost, back := a.NewLabel(), a.NewLabel(), a.NewLabel()
-	a.Store(At(R13, int32(ring.Items+8*i)), R12)
+	a.Store(At(R13, g.item(i)), R12)
 	g.load(RAX, c, k.Pointer, lost)
-	if k.Count.Constant {
+	if k.Dynamic {
+		g.load(RDX, c, k.Count, lost)
+	} else if k.Count.Constant {
 		a.MovImm(RDX, uint64(min(k.Scale, k.Max)))
 	} else {
 		g.load(RDX, c, k.Count, lost)
@@ -48,11 +50,30 @@ func (g *Generator) copy(c Capture, i int, none Label) {
 		a.Bind(ready)
 	}
 	a.LeaLabel(R15, back)
-	a.Jmp(g.copying)
+	switch {
+	case k.Dynamic:
+		a.Jmp(g.dynamic)
+	case g.types != nil:
+		a.JmpTo(g.types.copying)
+	default:
+		a.Jmp(g.copying)
+	}
 	a.Bind(back)
 	if k.Nested > 0 {
-		a.J(Equal, none)
+		if k.Dynamic { // a type was known
+			a.J(NotEqual, none)
+		} else {
+			a.J(Equal, none)
+		}
 	}
+}
+
+// item is where the control page keeps the address of a copy's bytes.
+func (g *Generator) item(i int) int32 {
+	if g.types != nil {
+		i += ring.TypeItems
+	}
+	return int32(ring.Items + 8*i)
 }
 
 // noAddress is one that nothing can lie at.
@@ -76,12 +97,16 @@ func (g *Generator) bound(k Copy) {
 // load reads a word of the record that is being written. lost is where to go when the copy that should hold it does not.
 func (g *Generator) load(dst Reg, c Capture, s Source, lost Label) {
 	a := g.code
+	if !s.InCopy && g.types != nil {
+		a.Load(dst, At(R13, ring.TypeData))
+		return
+	}
 	if !s.InCopy {
 		a.Load(dst, At(R13, ring.Head))
 		a.Load(dst, At(dst, int32(ring.RecordWords+8*s.Index)))
 		return
 	}
-	a.Load(R15, At(R13, int32(ring.Items+8*s.Index)))
+	a.Load(R15, At(R13, g.item(s.Index)))
 	a.CmpMemImm(At(R15, 0), s.Offset+8)
 	a.J(Less, lost)
 	a.Load(dst, At(R15, 8+s.Offset))

@@ -67,6 +67,8 @@ type Generator struct {
 	slow  asm.Label // the slow path
 	// copying is where bytes behind a pointer are copied, lost where that goes on when the pointer leads nowhere.
 	copying, lost asm.Label
+	dynamic       asm.Label // copies what an interface holds
+	types         *Types    // nil: for sites
 	now           routine
 	added         int
 	tails         []tail
@@ -88,6 +90,7 @@ func NewGenerator(cfg Config) *Generator {
 	g.index = make([]uint32, 0, cfg.Size/6/granule)
 	g.slowPath()
 	g.copyPath()
+	g.dynamicPath()
 	return g
 }
 
@@ -110,6 +113,7 @@ const (
 	indexTail   = 9  // a tail: registers as at the site
 	indexHeld   = 11 // a tail: RAX and RDX lie in the control page, and so does the link
 	indexDone   = 13 // a tail: the record is published
+	indexType   = 15 // copying what an interface holds: as indexHeld
 )
 
 // routine is one routine in the making.
@@ -174,12 +178,16 @@ func check(captures ...Capture) error {
 			if i+1+k.Nested > len(c.Copies) {
 				return recording.Errorf(recording.CodeInternal, "copy %d depends on one that is not there", i)
 			}
+			if k.Dynamic {
+				n += 8 + DynamicMax
+				continue
+			}
 			if k.Max > CopyMax {
 				return recording.Errorf(recording.CodeInternal, "a copy of %d bytes is too long", k.Max)
 			}
 			n += 8 + int(k.Max+15)&^15
 		}
-		if n > ring.RecordMax || len(c.Copies) > ring.ItemsMax {
+		if n > ring.RecordMax || len(c.Copies) > ring.TypeItems {
 			return recording.Errorf(recording.CodeInternal, "a record of %d bytes with %d copies is too long", n, len(c.Copies))
 		}
 	}

@@ -124,6 +124,8 @@ func TestR4RoutinesTouchDeadRegistersOnly(t *testing.T) {
 		case indexTail:
 			check(part.from, part.to, true)
 			tails++
+		case indexType:
+			check(part.from, part.to, false)
 		case indexHeld:
 			if last := check(part.from, part.to, false); !isPublish(last) {
 				t.Fatalf("offset %#x: the record is not published by %v", part.from, last)

@@ -62,10 +62,11 @@ func (g *Generator) shim(handler *site.Function) error {
 	a.J(Equal, own)
 	a.Mov(R10, R8)
 	a.Load(RAX, At(RDX, ctxR15))
-	a.CmpImm(R10, indexCopy)
-	a.J(Equal, held)
-	a.CmpImm(R10, indexHeld)
-	a.J(NotEqual, linked)
+	for _, part := range []int32{indexCopy, indexType, indexHeld} {
+		a.CmpImm(R10, part)
+		a.J(Equal, held)
+	}
+	a.Jmp(linked)
 	a.Bind(held)
 	a.Load(RAX, At(RDX, ctxR13))
 	a.Load(RAX, At(RAX, ring.Origin))
@@ -189,7 +190,7 @@ func (g *Generator) interrupted(native uint64) {
 	a.CmpImm(R10, indexRAX)
 	rax := a.NewLabel()
 	a.J(Equal, rax)
-	for _, part := range []int32{indexCopy, indexHeld} {
+	for _, part := range []int32{indexCopy, indexType, indexHeld} {
 		a.CmpImm(R10, part)
 		a.J(Equal, restoreTwo)
 	}

@@ -61,6 +61,9 @@ func appendKey(key []byte, c Capture) []byte {
 		if k.Count32 {
 			count32 = 1
 		}
+		if k.Dynamic {
+			count32 |= 2
+		}
 		key = binary.AppendUvarint(append(key, count32), uint64(k.Nested))
 		key = binary.AppendUvarint(binary.AppendUvarint(key, uint64(k.Scale)), uint64(k.Max))
 	}
@@ -193,7 +196,7 @@ type Sizer struct {
 func (z *Sizer) Add(s *site.Sites, args, results Capture) {
 	if z.seen == nil {
 		z.seen = map[string]bool{}
-		z.bytes = 32 << 10
+		z.bytes = 32<<10 + typeRoom
 	}
 	z.tail(args, site.Entry)
 	z.tail(results, site.Return)

@@ -1,0 +1,27 @@
+//go:build linux && amd64
+
+package install
+
+import (
+	"smiley/tracer/probe/ring"
+	"smiley/tracer/probe/routine"
+)
+
+// AddType has the running program copy what interfaces hold when that is of the type described at word, as c says; the number of
+// that type is how many were added before and one. It is false when there is no room for it. Call it on the goroutine that
+// drains.
+func (p *Process) AddType(word uint64, c routine.Capture) (bool, error) {
+	at := p.layout.Offset(p.layout.Base + ring.SharedTypes + ring.TypeEntry(word))
+	if p.shared == nil || [8]byte(p.shared[at:at+8]) != [8]byte{} {
+		return false, nil
+	}
+	number, addr, parts, err := p.types.Add(c)
+	if err != nil {
+		return false, err
+	}
+	for _, part := range parts {
+		copy(p.region[part.Offset:], part.Bytes)
+	}
+	p.held = append(p.held[:number-1], shape(c))
+	return p.Reader.AddType(word, addr), nil
+}
