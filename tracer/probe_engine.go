@@ -332,8 +332,7 @@ func (p *probes) pump(over <-chan struct{}) {
 		if p.enough() {
 			return
 		}
-		p.drain()
-		rest = nextPause(rest, p.installed.Reader.Fill())
+		rest = nextPause(rest, p.drain())
 		pause.Reset(rest)
 	}
 }
@@ -385,11 +384,13 @@ func (p *probes) beat(stop <-chan struct{}) {
 	}
 }
 
-// drain turns what the rings hold into events. After a failure it only empties them, so that the program does not wait.
-func (p *probes) drain() int {
+// drain turns what the rings hold into events, and returns how full the fullest was. After a failure it only empties them, so that
+// the program does not wait.
+func (p *probes) drain() float64 {
 	p.out.mu.Lock()
 	defer p.out.mu.Unlock()
-	return p.drainLocked()
+	p.drainLocked()
+	return p.installed.Reader.Fill()
 }
 
 // drainLocked is drain for a caller that holds the pipeline's lock.
