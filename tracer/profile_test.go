@@ -19,7 +19,7 @@ func TestStressProfiles(t *testing.T) {
 	times, least := stress.Times(1, 20), 100.0
 	for range times {
 		file := filepath.Join(t.TempDir(), "profile")
-		r := tally(t, Options{Target: fixture(t, installs+"profile"), Args: []string{file}, Engine: EngineProbe, DropWhenFull: true})
+		r := tally(t, Options{Target: fixture(t, installs+"profile"), Args: []string{file, "25"}, Engine: EngineProbe, DropWhenFull: true})
 		if l := r.result.Ledger; r.result.Status() != 0 || r.calls["main.hot"] == 0 || !l.Balances() {
 			t.Fatalf("status %d, %v, %+v", r.result.Status(), r.calls, l)
 		}

@@ -1,10 +1,12 @@
-// Command profile profiles itself while it calls small functions, and writes the profile to the file it is given.
+// Command profile profiles itself while it calls small functions, and writes the profile to the file it is given. How many
+// thousand times it does so can follow.
 package main
 
 import (
 	"fmt"
 	"os"
 	"runtime/pprof"
+	"strconv"
 )
 
 //go:noinline
@@ -26,8 +28,14 @@ func main() {
 	if err := pprof.StartCPUProfile(f); err != nil {
 		panic(err)
 	}
+	rounds := 4
+	if len(os.Args) > 2 {
+		if rounds, err = strconv.Atoi(os.Args[2]); err != nil {
+			panic(err)
+		}
+	}
 	sum := 0
-	for range 4000 {
+	for range 1000 * rounds {
 		sum += warm(5000)
 	}
 	pprof.StopCPUProfile()
