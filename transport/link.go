@@ -47,5 +47,6 @@ type listenerEvents interface {
 	data(envelope, body []byte)
 	malformed()       // a message with the wrong number of parts
 	denied()          // a client without a valid key
+	disconnected()    // a connection ended, whoever ended it
 	handshakeFailed() // something that does not speak the protocol of the sockets
 }

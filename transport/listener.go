@@ -39,6 +39,7 @@ type ListenerStats struct {
 	protocol.ReceiverStats
 	Denied          uint64 // connections without an authorised key
 	HandshakeFailed uint64 // connections that did not speak the protocol
+	Disconnected    uint64 // connections that ended, those among them that were cut because of what they sent
 }
 
 // Listener receives the runs of many senders. It is a [Receiver] for one goroutine; blocks of each run come in order,
@@ -54,6 +55,7 @@ type Listener struct {
 	core   *protocol.Receiver
 	denied uint64
 	failed uint64
+	ended  uint64
 	err    error // of the sockets
 
 	available chan struct{}        // Next may have a block
@@ -115,7 +117,7 @@ func (l *Listener) Endpoint() Endpoint { return l.endpoint }
 func (l *Listener) Stats() ListenerStats {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return ListenerStats{l.core.Stats(), l.denied, l.failed}
+	return ListenerStats{l.core.Stats(), l.denied, l.failed, l.ended}
 }
 
 // Receive implements [Receiver]. io.EOF says that the Listener is closed.
@@ -290,6 +292,12 @@ func (a arrivals) denied() {
 	a.l.mu.Lock()
 	defer a.l.mu.Unlock()
 	a.l.denied++
+}
+
+func (a arrivals) disconnected() {
+	a.l.mu.Lock()
+	defer a.l.mu.Unlock()
+	a.l.ended++
 }
 
 func (a arrivals) handshakeFailed() {

@@ -115,7 +115,7 @@ func (l *zmqListener) bind(e Endpoint) (Endpoint, uint16, error) {
 func (l *zmqListener) bindBoth(e Endpoint) (Endpoint, uint16, error) {
 	for _, s := range []*zmq4.Socket{l.ctrl, l.pull} {
 		m, err := watch(l.ctx, s, zmq4.EVENT_HANDSHAKE_FAILED_AUTH|zmq4.EVENT_HANDSHAKE_FAILED_PROTOCOL|
-			zmq4.EVENT_HANDSHAKE_FAILED_NO_DETAIL)
+			zmq4.EVENT_HANDSHAKE_FAILED_NO_DETAIL|zmq4.EVENT_DISCONNECTED)
 		if err != nil {
 			return e, 0, socketError("cannot watch a socket", err)
 		}
@@ -273,7 +273,11 @@ func (l *zmqListener) watched(s *zmq4.Socket, h listenerEvents) {
 			if !ok {
 				break
 			}
-			if event != zmq4.EVENT_HANDSHAKE_FAILED_AUTH { // counted as denied
+			switch event {
+			case zmq4.EVENT_DISCONNECTED:
+				h.disconnected()
+			case zmq4.EVENT_HANDSHAKE_FAILED_AUTH: // counted as denied
+			default:
 				h.handshakeFailed()
 			}
 		}

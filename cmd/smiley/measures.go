@@ -85,6 +85,7 @@ var listenerMetrics = []listenerMetric{
 	counterOf("smiley_commit_failures_total", "Commits that failed.", func(s *transport.ListenerStats) uint64 { return s.CommitFailures }),
 	counterOf("smiley_denied_connections_total", "Connections without an authorised key.", func(s *transport.ListenerStats) uint64 { return s.Denied }),
 	counterOf("smiley_failed_handshakes_total", "Connections that did not speak the protocol.", func(s *transport.ListenerStats) uint64 { return s.HandshakeFailed }),
+	counterOf("smiley_disconnects_total", "Connections that ended; those among them that were cut because of what they sent.", func(s *transport.ListenerStats) uint64 { return s.Disconnected }),
 }
 
 func gaugeOf(name, help string, value func(*transport.ListenerStats) float64) listenerMetric {
