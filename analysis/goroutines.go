@@ -76,6 +76,19 @@ func (c *goroutineCache) get(id int64) (recording.Goroutine, bool) {
 	return recording.Goroutine{}, false
 }
 
+// add keeps goroutines that have just begun.
+func (c *goroutineCache) add(goroutines []recording.Goroutine) {
+	if len(goroutines) == 0 {
+		return
+	}
+	if c.pages[0] == nil || len(c.pages[0]) >= goroutinesPage {
+		c.pages[1], c.pages[0] = c.pages[0], make(map[int64]recording.Goroutine, len(goroutines))
+	}
+	for _, g := range goroutines {
+		c.pages[0][g.ID] = g
+	}
+}
+
 func (c *goroutineCache) load(ctx context.Context, r *Run, id int64) error {
 	if _, ok := c.get(id); ok {
 		return nil

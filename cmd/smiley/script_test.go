@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -47,6 +48,7 @@ func TestScripts(t *testing.T) {
 			"status": exitStatus,
 			"damage": damage,
 			"newer":  makeNewer,
+			"await":  awaitFile,
 		},
 	})
 }
@@ -56,6 +58,8 @@ func condition(name string) (bool, error) {
 	switch name {
 	case "records":
 		return runtime.GOOS == "linux" && runtime.GOARCH == "amd64", nil
+	case "channel":
+		return runtime.GOOS == "linux" && runtime.GOARCH == "amd64" && currentVersions().Libzmq != "", nil
 	case "root":
 		return os.Geteuid() == 0, nil
 	}
@@ -100,6 +104,19 @@ func countLines(ts *testscript.TestScript, neg bool, args []string) {
 	if got := strings.Count(text, "\n"); strconv.Itoa(got) != args[0] {
 		ts.Fatalf("%s has %d lines, not %s:\n%s", args[1], got, args[0], text)
 	}
+}
+
+// awaitFile is "await FILE": it waits until there is one.
+func awaitFile(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: await FILE")
+	}
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		if _, err := os.Stat(ts.MkAbs(args[0])); err == nil {
+			return
+		}
+	}
+	ts.Fatalf("%s does not come", args[0])
 }
 
 // exitStatus is "status N PROGRAM ARGS...": the program ends with status N.

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"context"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"smiley/analysis"
+	"smiley/transport"
+)
+
+// monitorOptions are the flags of `smiley monitor`.
+type monitorOptions struct {
+	listen   string
+	insecure bool
+	exit     bool
+	filter   analysis.Filter
+}
+
+func (a *app) monitorCommand() *cobra.Command {
+	var o monitorOptions
+	var goroutine int64
+	var function, from, to string
+	command := &cobra.Command{
+		Use:   "monitor",
+		Short: "Show what programs do while they do it, and keep nothing",
+		Long: `Receive what 'smiley run --remote' sends, and show it at once, in the format of 'smiley replay'. Nothing is kept: what has
+been shown is gone. When several programs send, each line begins with the name and the process of its program.
+
+Programs are never held back: events that come faster than they can be shown are skipped, and a line says how many. Only runs
+that begin while the monitor listens are shown (one minute earlier at most): what earlier runs have left to deliver waits for a
+recorder.`,
+		Example: `  smiley monitor
+  smiley monitor --exit --function 'main.(*Cart).Add'
+  smiley monitor --listen tcp://127.0.0.1:7000 --json | jq 'select(.failed)'`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			var err error
+			if o.filter, err = analysis.ParseFilter(goroutine, function, from, to); err != nil {
+				return err
+			}
+			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
+			defer stop()
+			return a.monitor(ctx, o)
+		},
+	}
+	flags := command.Flags()
+	flags.StringVar(&o.listen, "listen", transport.DefaultEndpoint, "where programs send to: tcp://HOST:PORT or ipc://PATH")
+	flags.BoolVar(&o.insecure, "insecure", false, "listen without keys on an address that other machines reach, for all to read and forge")
+	flags.BoolVar(&o.exit, "exit", false, "end when the program ends")
+	flags.Int64Var(&goroutine, "goroutine", 0, "only this goroutine")
+	flags.StringVar(&function, "function", "", `only calls of these functions: a name, the last part of one, or a package, "..." standing for any text`)
+	flags.StringVar(&from, "from", "", "begin at this moment of the run")
+	flags.StringVar(&to, "to", "", "end at this moment of the run")
+	return a.withJSON(command)
+}
+
+// monitor receives and shows blocks until ctx ends, or with --exit the program.
+func (a *app) monitor(ctx context.Context, o monitorOptions) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	view := newLiveView(a, o.filter, o.exit)
+	l := transport.ListenOptions{
+		Software: currentVersions().Smiley, Insecure: o.insecure, NextBlock: view.next,
+		Warn: func(text string) { _ = a.say("warning: %s", text) },
+		Gone: view.gone,
+	}
+	var err error
+	if l.Endpoint, err = transport.ParseEndpoint(o.listen); err != nil {
+		return err
+	}
+	if !l.Endpoint.Local() && !o.insecure {
+		if l.Keys, err = serverKeys(); err != nil {
+			return err
+		}
+	}
+	listener, err := transport.Listen(l)
+	if err != nil {
+		return err
+	}
+	if err := a.say("listening at %s; nothing is kept", listener.Endpoint()); err != nil {
+		listener.Close(err)
+		return err
+	}
+	shown := make(chan error, 1)
+	go func() {
+		shown <- view.show(ctx)
+		stop()
+	}()
+	err = transport.Serve(ctx, listener, view.take)
+	stop()
+	if failed := <-shown; err == nil {
+		err = failed
+	}
+	return err
+}
