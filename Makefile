@@ -46,6 +46,7 @@ bench: setup-build ## the benchmarks behind docs/explanation/performance.md
 	$(GO) test -run '^$$' -bench . -benchmem -timeout 60m ./bench/...
 	$(GO) run ./bench/record
 	$(GO) run ./bench/probes
+	$(GO) run ./bench/remote
 
 stress: setup-build ## every stress test at full length, with a table; all tests ten times in random order; every fuzz test for a minute
 	@table=$$(mktemp)

@@ -148,7 +148,7 @@ func (a *app) sayRemoteResult(result tracer.Result, sink *remoteSink, quiet bool
 	if failure := sink.remote.Failure(); failure != nil {
 		reason = failure.Error()
 	}
-	return a.say("run %s: %s, %s, but %s could not be delivered to %s (%s) and wait in %s; deliver them with: smiley push",
+	return a.say("run %s: %s, %s, but %s could not be delivered to %s (%s), kept in %s; deliver with: smiley push",
 		result.Run, export.Plural(result.Calls, "call"), lost, export.Plural(uint64(waiting), "block"), sink.options.Recorder,
 		export.Escape(reason), sink.remote.SpoolDir())
 }
