@@ -172,6 +172,9 @@ func (l *zmqSender) wait(timeout time.Duration, writable bool) (linkEvents, erro
 			}
 		}
 	}
+	if events.down != "" && l.controlSocket != nil {
+		l.receive() // the last words of a recorder that stops come before its end, and are read before it is believed
+	}
 	events.messages = l.messages
 	return events, nil
 }

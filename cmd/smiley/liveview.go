@@ -18,6 +18,8 @@ const (
 	viewBytes = 16 << 20
 	// viewAge is how long a block may wait while there is a newer one.
 	viewAge = time.Second
+	// viewFarewell is how long a monitor that ends with the program waits for its sender to say that it has ended too.
+	viewFarewell = 2 * time.Second
 	// viewEarlier is how long before the monitor a run may have begun.
 	viewEarlier = time.Minute
 )
@@ -146,6 +148,7 @@ func (v *liveView) pop() (b liveBlock, old, ok bool) {
 
 // show prints what comes until ctx ends; with exit, until the first run that it saw has ended.
 func (v *liveView) show(ctx context.Context) error {
+	var patience <-chan time.Time // runs once the last block was shown: its sender has to learn that it came
 	for {
 		b, old, ok := v.pop()
 		if !ok {
@@ -154,14 +157,19 @@ func (v *liveView) show(ctx context.Context) error {
 			}
 			select {
 			case <-v.waiting:
+			case <-patience:
+				return nil
 			case <-ctx.Done():
 				return nil
 			}
 			continue
 		}
 		done, err := v.one(&b, old)
-		if err != nil || done && v.exit {
+		if err != nil || done && v.exit && b.block == nil {
 			return err
+		}
+		if done && v.exit && patience == nil {
+			patience = time.After(viewFarewell)
 		}
 	}
 }
