@@ -56,7 +56,7 @@ type op struct {
 type layouts struct {
 	types  *Types
 	bounds Bounds
-	byID   map[TypeID]*layout
+	byID   []*layout // by type; nil: not computed yet
 	any    *layout
 }
 
@@ -76,36 +76,37 @@ func (b Bounds) clamped() Bounds {
 
 // reset makes l ready for a table and bounds; what it knows is kept when they are the same.
 func (l *layouts) reset(types *Types, bounds Bounds) {
-	if l.byID != nil && l.types == types && l.bounds == bounds.clamped() {
+	if l.any != nil && l.types == types && l.bounds == bounds.clamped() {
 		return
 	}
-	*l = layouts{types: types, bounds: bounds.clamped(), byID: map[TypeID]*layout{}}
+	*l = layouts{types: types, bounds: bounds.clamped()}
 	l.any = l.compute(anyType)
 	l.any.finish()
 }
 
 // of returns the layout of a type; that of an opaque one when the id means nothing.
 func (l *layouts) of(id TypeID) *layout {
-	if lay, ok := l.byID[id]; ok {
-		if lay == nil { // contains itself by value: no Go type does
-			return &layout{typ: opaqueType, weight: 1, height: 1, opaque: 1}
-		}
-		return lay
+	if uint64(id) < uint64(len(l.byID)) && l.byID[id] != nil {
+		return l.byID[id]
 	}
 	typ, ok := l.types.Get(id)
 	if !ok {
-		typ = opaqueType // not kept: the type may be defined later
-		return l.compute(typ)
+		return l.compute(opaqueType) // not kept: the type may be defined later
 	}
-	l.byID[id] = nil
+	if grown := l.types.Len() + 1; len(l.byID) < grown {
+		l.byID = append(l.byID, make([]*layout, grown-len(l.byID))...)
+	}
+	l.byID[id] = opaqueLayout() // for a type that contains itself by value: no Go type does
 	lay := l.compute(typ)
 	if lay.height > maxHeight {
-		lay = &layout{typ: opaqueType, weight: 1, height: 1, opaque: 1}
+		lay = opaqueLayout()
 	}
 	lay.finish()
 	l.byID[id] = lay
 	return lay
 }
+
+func opaqueLayout() *layout { return &layout{typ: opaqueType, weight: 1, height: 1, opaque: 1} }
 
 func (l *layouts) compute(t *Type) *layout {
 	lay := &layout{typ: t, height: 1}

@@ -25,6 +25,7 @@ type engine struct {
 
 	sites      map[uint64]*site
 	goroutines map[int64]*goroutine
+	recent     [recentGoroutines]*goroutine // some of them, by id: looked at first
 	crash      crash
 	prints     printed
 	panicLayout
@@ -64,6 +65,7 @@ type traced struct {
 	id                        recording.FunctionID
 	plan                      *Plan
 	floatParams, floatResults bool
+	args, results             *probeCapture // with probes
 
 	calls uint64 // recorded by probes
 	off   bool   // its probes are being taken out

@@ -118,6 +118,17 @@ func (e *engine) introduce(state gState, now int64) (*goroutine, error) {
 	return g, e.out.builder.Define(recording.Definitions{Goroutines: []recording.Goroutine{d}})
 }
 
+// recentGoroutines is the size of a direct-mapped cache before the map of goroutines.
+const recentGoroutines = 64
+
+// forget removes a goroutine that has ended.
+func (e *engine) forget(g *goroutine) {
+	delete(e.goroutines, g.id)
+	if recent := &e.recent[uint64(g.id)%recentGoroutines]; *recent == g {
+		*recent = nil
+	}
+}
+
 // functionID returns the id of the function whose code holds pc, defined as a mere reference when nobody traces it.
 func (e *engine) functionID(pc uint64) recording.FunctionID {
 	sym, ok := e.program.FunctionContaining(pc)
@@ -183,6 +194,6 @@ func (e *engine) onGoroutineEnd(h *hit) error {
 	if g.goexit {
 		raw.Flags |= recording.FlagGoexit
 	}
-	delete(e.goroutines, g.id)
+	e.forget(g)
 	return e.append(&raw)
 }

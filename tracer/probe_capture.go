@@ -35,6 +35,8 @@ type probeCapture struct {
 	size   int  // bytes that the copies can take
 	held   int  // interfaces of which copies are made by type
 	typed  bool // it is for what an interface holds
+	// roots are where the values lie in a record; nil when that is not in one piece for each.
+	roots []wordRange
 }
 
 // maxHeld bounds the interfaces of one record of which copies are made by type: each can be long.
@@ -94,6 +96,7 @@ func compileCapture(types *recording.Types, bounds recording.Bounds, params []re
 			c.value(t, at, copyBudget{pointers: bounds.Follow, nesting: max(3, bounds.Follow+2), errors: 2})
 		}
 	}
+	c.findRoots(params, locations)
 	return c
 }
 
@@ -143,13 +146,7 @@ func (c *probeCapture) place(l *location) source {
 	}
 	words := map[uint32]int{}
 	for _, p := range l.pieces {
-		w := routine.Word{Kind: routine.Integer}
-		if p.float {
-			w = routine.Word{Kind: routine.Float, Reg: asm.Reg(p.register)}
-		} else {
-			w.Reg = intRegister[p.register]
-		}
-		words[uint32(p.offset)] = c.word(w)
+		words[uint32(p.offset)] = c.positionOf(&p)
 	}
 	return func(offset uint32) (routine.Source, bool) {
 		i, ok := words[offset]
@@ -375,28 +372,6 @@ func (m *recordMemory) ReadMemory(dst []byte, addr uint64) error {
 }
 
 var errNotCopied = recording.Errorf(recording.CodeNotFound, "the record holds no copy of this memory")
-
-// load makes registers and memory of a record.
-func (c *probeCapture) load(rec *ring.Record, regs *Registers, m *recordMemory) {
-	m.pieces = m.pieces[:0]
-	regs.SP = recordedStack
-	for i, w := range c.Words {
-		word := rec.Words[8*i : 8*i+8]
-		switch w.Kind {
-		case routine.Float:
-			copy(regs.X[w.Reg][:8], word)
-		case routine.Stack:
-			m.add(recordedStack+uint64(w.Offset), word)
-		default:
-			for n, r := range intRegister {
-				if r == w.Reg {
-					regs.Int[n] = binary.LittleEndian.Uint64(word)
-				}
-			}
-		}
-	}
-	c.loadCopies(rec, m)
-}
 
 // add appends a piece of memory; neighbours grow together.
 func (m *recordMemory) add(addr uint64, b []byte) {

@@ -227,6 +227,7 @@ func (p *probes) compile(list []watched) {
 					plan := w.traced.plan
 					w.entry.capture = compiled.of(plan.Function.Params, plan.args)
 					w.exit.capture = compiled.of(plan.Function.Results, plan.results)
+					w.traced.args, w.traced.results = w.entry.capture, w.exit.capture
 				}
 			}
 		})
@@ -464,10 +465,19 @@ func (p *probes) goroutine(r *seen) (*goroutine, error) {
 	if r.Goroutine == 0 {
 		return nil, nil
 	}
-	if g, ok := p.goroutines[r.Goroutine]; ok {
+	recent := &p.recent[uint64(r.Goroutine)%recentGoroutines]
+	if g := *recent; g != nil && g.id == r.Goroutine {
 		return g, nil
 	}
-	return p.introduce(gState{id: r.Goroutine}, r.now)
+	g, ok := p.goroutines[r.Goroutine]
+	if !ok {
+		var err error
+		if g, err = p.introduce(gState{id: r.Goroutine}, r.now); err != nil {
+			return nil, err
+		}
+	}
+	*recent = g
+	return g, nil
 }
 
 // entered records a call.
@@ -481,7 +491,7 @@ func (p *probes) entered(r *seen, f *traced) error {
 	if p.opt.MaxDepth > 0 && len(g.calls) >= p.opt.MaxDepth || p.enough() {
 		return nil
 	}
-	p.roots = f.plan.ArgRoots(p.roots[:0], &p.regs)
+	p.roots = f.args.appendRoots(p.roots[:0], r.Record, f.plan.args, &p.regs)
 	raw := recording.Raw{Kind: recording.KindCall, Function: f.id, Goroutine: g.id, Time: r.now, Frame: frame}
 	if err := p.appendValues(&raw, &p.capturer, f.plan.Function.Params); err != nil {
 		return err
@@ -511,7 +521,7 @@ func (p *probes) left(r *seen, f *traced) error {
 		}
 		return nil
 	}
-	p.roots = f.plan.ResultRoots(p.roots[:0], &p.regs)
+	p.roots = f.results.appendRoots(p.roots[:0], r.Record, f.plan.results, &p.regs)
 	raw := recording.Raw{Kind: recording.KindReturn, Function: f.id, Goroutine: g.id, Time: r.now, Frame: frame}
 	return p.appendValues(&raw, &p.capturer, f.plan.Function.Results)
 }

@@ -140,7 +140,7 @@ func (p *probes) goroutineEnded(r *seen) error {
 	if g.goexit {
 		raw.Flags |= recording.FlagGoexit
 	}
-	delete(p.goroutines, g.id)
+	p.forget(g)
 	return p.append(&raw)
 }
 

@@ -1,0 +1,87 @@
+//go:build linux && amd64
+
+package tracer
+
+import (
+	"encoding/binary"
+
+	"smiley/recording"
+	"smiley/tracer/probe/asm"
+	"smiley/tracer/probe/ring"
+	"smiley/tracer/probe/routine"
+)
+
+// Most values lie in the words of a record as they lie in memory, one register behind the other. These are captured from
+// there; for the others registers and stack are made of the record first.
+
+// wordRange is a part of a record's words, in bytes.
+type wordRange struct{ from, to int }
+
+// findRoots fills roots when all values lie in the record in one piece each.
+func (c *probeCapture) findRoots(params []recording.Param, locations []location) {
+	roots := make([]wordRange, 0, len(locations))
+	for i := range locations {
+		l := &locations[i]
+		if i >= len(params) || params[i].Unreadable != "" || l.reason != "" || len(l.pieces) == 0 || l.size > 8*len(l.pieces) {
+			return
+		}
+		first := c.positionOf(&l.pieces[0])
+		for k := range l.pieces {
+			if p := &l.pieces[k]; p.offset != 8*k || c.positionOf(p) != first+k {
+				return
+			}
+		}
+		roots = append(roots, wordRange{8 * first, 8*first + l.size})
+	}
+	c.roots = roots
+}
+
+// positionOf returns where the word with a piece is among the words, added when it is new.
+func (c *probeCapture) positionOf(p *piece) int {
+	if p.float {
+		return c.word(routine.Word{Kind: routine.Float, Reg: asm.Reg(p.register)})
+	}
+	return c.word(routine.Word{Kind: routine.Integer, Reg: intRegister[p.register]})
+}
+
+// appendRoots appends where the values of a record lie to dst; regs are those that load made of it. The roots are valid as
+// long as the record.
+func (c *probeCapture) appendRoots(dst []recording.Root, rec *ring.Record, locations []location, regs *Registers) []recording.Root {
+	if c.roots == nil {
+		return appendRoots(dst, locations, regs)
+	}
+	for _, r := range c.roots {
+		dst = append(dst, recording.Root{Bytes: rec.Words[r.from:r.to]})
+	}
+	return dst
+}
+
+// load makes memory of a record, and registers where its values are looked for in these.
+func (c *probeCapture) load(rec *ring.Record, regs *Registers, m *recordMemory) {
+	m.pieces = m.pieces[:0]
+	if c.roots == nil {
+		c.loadWords(rec, regs, m)
+	}
+	if len(c.Copies) > 0 {
+		c.loadCopies(rec, m)
+	}
+}
+
+func (c *probeCapture) loadWords(rec *ring.Record, regs *Registers, m *recordMemory) {
+	regs.SP = recordedStack
+	for i, w := range c.Words {
+		word := rec.Words[8*i : 8*i+8]
+		switch w.Kind {
+		case routine.Float:
+			copy(regs.X[w.Reg][:8], word)
+		case routine.Stack:
+			m.add(recordedStack+uint64(w.Offset), word)
+		default:
+			for n, r := range intRegister {
+				if r == w.Reg {
+					regs.Int[n] = binary.LittleEndian.Uint64(word)
+				}
+			}
+		}
+	}
+}
