@@ -124,17 +124,25 @@ func (l *zmqListener) bindBoth(e Endpoint) (Endpoint, uint16, error) {
 	if e.Transport == "ipc" {
 		return e, 0, l.bindPaths(e)
 	}
-	var err error
-	if e.Port, err = bindPort(l.ctrl, e, e.Port); err != nil {
-		return e, 0, err
+	wanted := e.Port
+	for try := 1; ; try++ {
+		var err error
+		if e.Port, err = bindPort(l.ctrl, e, wanted); err != nil {
+			return e, 0, err
+		}
+		port, err := bindPort(l.pull, e, e.Port+1)
+		if err == nil {
+			return e, port, nil
+		}
+		// Of any free port the next one may be taken: another is tried.
+		if wanted != 0 || try == freePortTries || l.ctrl.Unbind(e.String()) != nil {
+			return e, 0, err
+		}
 	}
-	want := e.Port + 1
-	port, err := bindPort(l.pull, e, want)
-	if err != nil {
-		return e, 0, err
-	}
-	return e, port, nil
 }
+
+// freePortTries is how many free ports are tried until the next one is free too.
+const freePortTries = 20
 
 // bindPaths binds ipc sockets: for this user alone, and not over those of a recorder that lives.
 func (l *zmqListener) bindPaths(e Endpoint) error {
