@@ -21,8 +21,9 @@ import (
 	"smiley/tracer/probe/site"
 )
 
-// Attach puts probes into a running program. img must have been loaded from the program's file. Everything that takes long
-// happens before the program is stopped; Report.Stopped says for how long it was.
+// Attach puts probes into a running program. img must have been loaded from the program's file, and what a tracer that died left
+// must have been taken out, see Clean. Everything that takes long happens before the program is stopped; Report.Stopped says for
+// how long it was.
 func Attach(pid int, img *site.Image, probes []Probe, o Options) (*Process, error) {
 	a, err := newAttachment(pid, img, probes, o)
 	if err != nil {

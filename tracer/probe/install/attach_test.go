@@ -132,6 +132,10 @@ func TestR12AttachAndRemove(t *testing.T) {
 			if err := p.Close(); err != nil {
 				t.Error(err)
 			}
+			// What was mapped before is taken out, unless a stack happens to hold such an address.
+			if mapped, err := sharedMappings(pid); err != nil || len(mapped) > 9 {
+				t.Errorf("round %d: %d mappings are left, %v", round, len(mapped), err)
+			}
 		}
 		if out := end(); out != "wrong results: 0\n" {
 			t.Errorf("the program says %q", out)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -63,20 +64,26 @@ func parseShared(line string) (sharedMapping, bool) {
 	return m, err == nil
 }
 
-// sharedRegions lists the code that tracers shared with a program, those that are gone too: routines are never unmapped.
+// sharedRegions lists the code that tracers shared with a program, those that are gone too.
 func sharedRegions(pid int) ([]sharedMapping, error) {
+	all, err := sharedMappings(pid)
+	return slices.DeleteFunc(all, func(m sharedMapping) bool { return !m.executable }), err
+}
+
+// sharedMappings lists all that tracers shared with a program.
+func sharedMappings(pid int) ([]sharedMapping, error) {
 	maps, err := os.ReadFile(fmt.Sprintf("/proc/%d/maps", pid))
 	if err != nil {
 		return nil, recording.Errorf(recording.CodePermission, "reading the mappings of process %d: %w", pid, err).
 			WithHint("try as its user, or as root")
 	}
-	var code []sharedMapping
+	var list []sharedMapping
 	for line := range strings.Lines(string(maps)) {
-		if m, ok := parseShared(line); ok && m.executable {
-			code = append(code, m)
+		if m, ok := parseShared(line); ok {
+			list = append(list, m)
 		}
 	}
-	return code, nil
+	return list, nil
 }
 
 // Left reports whether a tracer that died left something in a program's code. It does not stop the program. A living tracer's

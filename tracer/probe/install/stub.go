@@ -43,8 +43,10 @@ const (
 	stubStepsLimit = 200
 )
 
-// newStub writes the stub for a thread with the given registers.
-func newStub(addr uint64, regs *unix.PtraceRegs, parts []mapping, name uint64, handler func(*asm.Code) error) (*stub, error) {
+// newStub writes the stub for a thread with the given registers. It maps parts and takes old mappings out.
+func newStub(
+	addr uint64, regs *unix.PtraceRegs, parts []mapping, old []sharedMapping, name uint64, handler func(*asm.Code) error,
+) (*stub, error) {
 	s := &stub{addr: addr, resume: regs.Rip, rax: regs.Rax}
 	if int64(regs.Orig_rax) >= 0 {
 		switch int64(regs.Rax) {
@@ -72,6 +74,9 @@ func newStub(addr uint64, regs *unix.PtraceRegs, parts []mapping, name uint64, h
 	}
 	c.Mov(asm.RDI, asm.R8)
 	call(unix.SYS_CLOSE)
+	for _, m := range old {
+		call(unix.SYS_MUNMAP, m.from, m.to-m.from) // only addresses are lost when it fails
+	}
 	for _, r := range []struct {
 		reg asm.Reg
 		v   uint64
@@ -181,7 +186,11 @@ func (a *attachment) mapRegion(s *stopped) ([]byte, error) {
 		return nil, recording.Errorf(recording.CodeUnsupported, "the program has no %s", stubHost)
 	}
 	parts := mappings(a.code, a.size, a.layout)
-	st, err := newStub(host.Addr+a.bias, &t.regs, parts, zeroByte(a.img)+a.bias, a.handlerHead)
+	old, err := a.unused(s)
+	if err != nil {
+		return nil, err
+	}
+	st, err := newStub(host.Addr+a.bias, &t.regs, parts, old, zeroByte(a.img)+a.bias, a.handlerHead)
 	if err != nil {
 		return nil, err
 	}
