@@ -113,7 +113,8 @@ func TestR12AttachAndRemove(t *testing.T) {
 				return see(r)
 			})
 			before := changed(t, p, img)
-			for p.Late() && t.Context().Err() == nil { // the goroutine runs on
+			// Mostly the goroutine runs on; what looks like an address in its stack may also stay there.
+			for tries := 0; p.Late() && tries < 5; tries++ {
 				if _, err := p.TryAgain(func(*site.Function) bool { return true }); err != nil {
 					t.Fatal(err)
 				}
