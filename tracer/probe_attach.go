@@ -113,6 +113,16 @@ func unowned(pid int) error {
 		WithHint("kill -INT %d lets that one finish its recording and take its probes out", owner)
 }
 
+// unownedNow is unowned when nobody is just cleaning the program.
+func unownedNow(pid int) error {
+	release, err := install.Claim(pid)
+	if err != nil {
+		return err
+	}
+	defer release()
+	return unowned(pid)
+}
+
 // takeOver takes out what a tracer that died left in the program, and returns how many bytes of code that were.
 func takeOver(pid int, img *places.Image) (int, error) {
 	left, err := install.Left(pid, img)
@@ -138,7 +148,7 @@ func (s *session) find(pid int) (*places.Image, uint64, error) {
 	if err != nil {
 		return nil, 0, noProcess(pid, err)
 	}
-	if err := unowned(pid); err != nil {
+	if err := unownedNow(pid); err != nil {
 		return nil, 0, err
 	}
 	file := fmt.Sprintf("/proc/%d/exe", pid) // also when the file was replaced meanwhile
