@@ -58,6 +58,9 @@ func AppendNoValues(dst []byte, reason string) []byte {
 	return append(append(dst, statusNoValues), reason...)
 }
 
+// AppendScalars begins the capture record of values that are all scalar, see Type.Scalar: their bytes follow.
+func AppendScalars(dst []byte) []byte { return append(dst, 0) }
+
 // Capturer copies values into capture records. Its fields must not change after the first capture. It is not safe for
 // concurrent use.
 type Capturer struct {

@@ -47,6 +47,15 @@ var scalarSizes = [...]uint8{
 	KindOpaque: 0,
 }
 
+// Scalar reports whether the image of a value of type t is its memory of that many bytes, and refers to nothing.
+func (t *Type) Scalar(size int) bool {
+	switch t.Kind {
+	case KindPointer, KindMap, KindChan, KindFunc, KindOpaque:
+		return false
+	}
+	return int(t.Kind) < len(scalarSizes) && size > 0 && int(scalarSizes[t.Kind]) == size
+}
+
 // builtinNames are the names of the predeclared types by kind; "" where there is none.
 var builtinNames = [...]string{
 	KindBool: "bool", KindInt: "int", KindInt8: "int8", KindInt16: "int16", KindInt32: "int32", KindInt64: "int64",

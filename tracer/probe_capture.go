@@ -36,7 +36,8 @@ type probeCapture struct {
 	held   int  // interfaces of which copies are made by type
 	typed  bool // it is for what an interface holds
 	// roots are where the values lie in a record; nil when that is not in one piece for each.
-	roots []wordRange
+	roots  []wordRange
+	scalar bool // all values are, and have roots
 }
 
 // maxHeld bounds the interfaces of one record of which copies are made by type: each can be long.

@@ -491,9 +491,8 @@ func (p *probes) entered(r *seen, f *traced) error {
 	if p.opt.MaxDepth > 0 && len(g.calls) >= p.opt.MaxDepth || p.enough() {
 		return nil
 	}
-	p.roots = f.args.appendRoots(p.roots[:0], r.Record, f.plan.args, &p.regs)
 	raw := recording.Raw{Kind: recording.KindCall, Function: f.id, Goroutine: g.id, Time: r.now, Frame: frame}
-	if err := p.appendValues(&raw, &p.capturer, f.plan.Function.Params); err != nil {
+	if err := p.appendEvent(&raw, r.Record, f.args, f.plan.Function.Params, f.plan.args); err != nil {
 		return err
 	}
 	g.calls = append(g.calls, openCall{f.id, frame})
@@ -521,9 +520,8 @@ func (p *probes) left(r *seen, f *traced) error {
 		}
 		return nil
 	}
-	p.roots = f.results.appendRoots(p.roots[:0], r.Record, f.plan.results, &p.regs)
 	raw := recording.Raw{Kind: recording.KindReturn, Function: f.id, Goroutine: g.id, Time: r.now, Frame: frame}
-	return p.appendValues(&raw, &p.capturer, f.plan.Function.Results)
+	return p.appendEvent(&raw, r.Record, f.results, f.plan.Function.Results, f.plan.results)
 }
 
 // losing reports whether the program has dropped anything yet.

@@ -19,7 +19,7 @@ type wordRange struct{ from, to int }
 
 // findRoots fills roots when all values lie in the record in one piece each.
 func (c *probeCapture) findRoots(params []recording.Param, locations []location) {
-	roots := make([]wordRange, 0, len(locations))
+	roots, scalar := make([]wordRange, 0, len(locations)), len(params) == len(locations)
 	for i := range locations {
 		l := &locations[i]
 		if i >= len(params) || params[i].Unreadable != "" || l.reason != "" || len(l.pieces) == 0 || l.size > 8*len(l.pieces) {
@@ -32,8 +32,24 @@ func (c *probeCapture) findRoots(params []recording.Param, locations []location)
 			}
 		}
 		roots = append(roots, wordRange{8 * first, 8*first + l.size})
+		t, ok := c.types.Get(params[i].Type)
+		scalar = scalar && ok && t.Scalar(l.size)
 	}
-	c.roots = roots
+	c.roots, c.scalar = roots, scalar
+}
+
+// appendEvent adds a call or return with the values of a record, as c has them.
+func (p *probes) appendEvent(raw *recording.Raw, rec *ring.Record, c *probeCapture, params []recording.Param, locations []location) error {
+	if c.scalar { // no more is needed than to copy them
+		b := recording.AppendScalars(p.engine.record[:0])
+		for _, r := range c.roots {
+			b = append(b, rec.Words[r.from:r.to]...)
+		}
+		p.engine.record, raw.Data = b, b
+		return p.append(raw)
+	}
+	p.roots = c.appendRoots(p.roots[:0], rec, locations, &p.regs)
+	return p.appendValues(raw, &p.capturer, params)
 }
 
 // positionOf returns where the word with a piece is among the words, added when it is new.
