@@ -99,3 +99,10 @@ type Sink interface {
 	Send(encoded []byte) error
 	Close() error
 }
+
+// FullSink is a Sink that can say that it has no room for more. What is captured meanwhile is to be dropped and counted before
+// a block is built of it, so that blocks stay numbered without holes. Any goroutine may call Full at any time.
+type FullSink interface {
+	Sink
+	Full() bool
+}

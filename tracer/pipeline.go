@@ -22,6 +22,8 @@ type pipeline struct {
 	builder *recording.Builder
 	ledger  recording.Ledger // Captured, Truncated, Unreadable; the rest is added by result
 	calls   uint64
+	full    func() bool // the sink has no room; nil: it always has
+	lost    uint64      // events dropped since the last gap
 
 	drafts  chan *recording.Draft
 	ended   chan struct{} // closed when the sending goroutine has ended
@@ -37,6 +39,9 @@ func newPipeline(run recording.Run, sink recording.Sink) *pipeline {
 		drafts:  make(chan *recording.Draft, draftsInFlight),
 		ended:   make(chan struct{}),
 		refused: make(chan struct{}),
+	}
+	if s, ok := sink.(recording.FullSink); ok {
+		p.full = s.Full
 	}
 	p.builder = recording.NewBuilder(run, p.emit)
 	go p.send()
@@ -99,6 +104,16 @@ func (p *pipeline) failure() error {
 
 // append adds an event. The caller holds mu.
 func (p *pipeline) append(r *recording.Raw) error {
+	if p.full != nil {
+		// The ends of goroutines are kept: without them the builder would remember the goroutines for ever.
+		if r.Kind != recording.KindGoroutineEnd && p.full() {
+			p.lost++
+			return nil
+		}
+		if err := p.tellLost(); err != nil {
+			return err
+		}
+	}
 	err := p.builder.Append(r)
 	if recording.CodeOf(err) == recording.CodeInvalid {
 		return err // the builder did not take it for an event
@@ -110,6 +125,16 @@ func (p *pipeline) append(r *recording.Raw) error {
 		p.calls++
 	}
 	return err
+}
+
+// tellLost puts a gap in the place of the events that the sink had no room for. The caller holds mu.
+func (p *pipeline) tellLost() error {
+	n := p.lost
+	if n == 0 {
+		return nil
+	}
+	p.lost = 0
+	return p.drop(n, 0, "the recorder could not be reached, and memory and spool were full")
 }
 
 // drop counts events that were seen and could not be kept. The caller holds mu.
@@ -149,6 +174,9 @@ func (p *pipeline) discard() {
 func (p *pipeline) finish(end recording.RunEnd) (recording.Ledger, uint64, error) {
 	p.mu.Lock()
 	err := p.failure()
+	if err == nil {
+		err = p.tellLost()
+	}
 	if err == nil {
 		err = p.builder.Finish(end)
 	}

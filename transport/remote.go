@@ -6,6 +6,7 @@ import (
 	"errors"
 	mathrand "math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"smiley/recording"
@@ -31,6 +32,9 @@ type RemoteOptions struct {
 	Insecure bool        // no encryption for recorders elsewhere
 	Warn     func(text string)
 
+	// Overflow says that the maker of blocks asks Full and makes none while there is no room: what is made all the same is
+	// taken.
+	Overflow bool
 	// Strip makes the tombstone of a block that is dropped, see docs/reference/protocol.md. nil: a block for which there
 	// is no room is an error of Send, and the recording ends there.
 	Strip func(encoded []byte) []byte
@@ -54,6 +58,7 @@ type Remote struct {
 	core     *protocol.Sender
 	spoolErr error
 
+	full     atomic.Bool   // as the core's Overfull
 	changed  chan struct{} // something happened that a waiting Send wants to know
 	canceled <-chan struct{}
 	done     chan struct{} // closed when the loop has ended
@@ -80,7 +85,7 @@ func senderConfig(o *RemoteOptions) protocol.SenderConfig {
 		Run: o.Run, Software: o.Software, Program: o.Program,
 		Memory: o.MemoryBytes, Spool: o.SpoolBytes, HoldFor: o.HoldFor,
 		ConnectTimeout: o.ConnectTimeout, CloseFor: o.CloseTimeout,
-		Random: mathrand.Float64, Strip: o.Strip, Acked: o.Acked,
+		Random: mathrand.Float64, Strip: o.Strip, Overflow: o.Overflow, Acked: o.Acked,
 	}
 	if o.SpoolDir == "" {
 		cfg.Spool = -1
@@ -126,6 +131,7 @@ func (r *Remote) Send(encoded []byte) error {
 		now := r.now()
 		verdict := r.core.Offer(now, encoded, head.Events)
 		hold := r.core.HoldUntil() - now
+		r.full.Store(r.core.Overfull())
 		r.mu.Unlock()
 		r.link.wake()
 		switch verdict {
@@ -140,6 +146,9 @@ func (r *Remote) Send(encoded []byte) error {
 		}
 	}
 }
+
+// Full implements [recording.FullSink]. Any goroutine may call it at any time.
+func (r *Remote) Full() bool { return r.full.Load() }
 
 func (r *Remote) waitForRoom(atMost time.Duration) error {
 	timer := time.NewTimer(atMost)
@@ -209,6 +218,7 @@ func (r *Remote) run() {
 		done := action.Kind == protocol.ActNone && r.core.Done(now)
 		timeout := r.core.Deadline() - now
 		blocked := r.core.IsBlocked()
+		r.full.Store(r.core.Overfull())
 		r.mu.Unlock()
 		if done {
 			r.link.hangUp(200 * time.Millisecond)

@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -350,6 +351,44 @@ func TestDropWhenFull(t *testing.T) {
 	}
 	if len(blocks) != 100 || tombstones != st.DroppedBlocks {
 		t.Errorf("%d blocks, %d of them tombstones; dropped %d", len(blocks), tombstones, st.DroppedBlocks)
+	}
+}
+
+// Memory and spool are full and nobody is there: whoever makes blocks is told to make none, what is under way is taken all the
+// same, and with a recorder there is room again.
+func TestFullUntilThereIsRoom(t *testing.T) {
+	store := newMemoryStore()
+	rec := startRecorder(t, ListenOptions{}, store)
+	endpoint := rec.Endpoint()
+	rec.stop(t)
+	r := dialTest(t, RemoteOptions{
+		Recorder: endpoint, SpoolDir: t.TempDir(), MemoryBytes: 100_000, SpoolBytes: 200_000, Drop: true, Overflow: true,
+	})
+	n := uint32(0)
+	for ; !r.Full(); n++ {
+		if n == 100 {
+			t.Fatal("never full")
+		}
+		sendAll(t, r, n, n+1, 10_000)
+	}
+	sendAll(t, r, n, n+3, 10_000) // under way when it became full
+	rec = startRecorder(t, ListenOptions{Endpoint: endpoint}, store)
+	defer rec.stop(t)
+	store.await(t, r.options.Run, int(n)+3)
+	for deadline := time.Now().Add(30 * time.Second); r.Full(); {
+		if time.Now().After(deadline) {
+			t.Fatal("full for ever")
+		}
+		r.link.wake()
+		runtime.Gosched()
+	}
+	sendAll(t, r, n+3, n+4, 10_000)
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	checkRun(t, store, r.options.Run, int(n)+4, 10_000)
+	if st := r.Stats(); st.DroppedBlocks != 0 {
+		t.Errorf("stats %+v", st)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 
 	"github.com/spf13/cobra"
 
@@ -77,7 +78,14 @@ func (a *app) remoteOptions(f *remoteFlags, address string) (transport.RemoteOpt
 type remoteSink struct {
 	ctx     context.Context
 	options transport.RemoteOptions
-	remote  *transport.Remote // nil before the first block
+	remote  *transport.Remote                // nil before the first block
+	full    atomic.Pointer[transport.Remote] // the same, for Full
+}
+
+// Full implements recording.FullSink. Any goroutine may call it.
+func (s *remoteSink) Full() bool {
+	remote := s.full.Load()
+	return remote != nil && remote.Full()
 }
 
 // Send implements recording.Sink.
@@ -91,6 +99,7 @@ func (s *remoteSink) Send(encoded []byte) error {
 		if s.remote, err = transport.Dial(s.ctx, s.options); err != nil {
 			return err
 		}
+		s.full.Store(s.remote)
 	}
 	return s.remote.Send(encoded)
 }
@@ -109,7 +118,7 @@ func (a *app) runRemote(ctx context.Context, options tracer.Options, quiet bool,
 	if err != nil {
 		return err
 	}
-	o.Program = options.Target
+	o.Program, o.Drop, o.Overflow = options.Target, options.DropWhenFull, true
 	sink := &remoteSink{ctx: ctx, options: o}
 
 	// Blocks of earlier runs that are still here have the time of this run to be delivered.

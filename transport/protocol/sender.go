@@ -31,6 +31,9 @@ type SenderConfig struct {
 	// Strip makes the tombstone of a block that must be given up: what later blocks need of it, without its events. nil:
 	// there are none, and blocks for which there is no room are refused.
 	Strip func(body []byte) []byte
+	// Overflow says that blocks for which there is no room are taken all the same once HoldFor is over, instead of being
+	// Refused: whoever makes them asks Overfull, and makes no more until there is room.
+	Overflow bool
 	// Acked, when set, is called with the time from Offer to acknowledgement of each block.
 	Acked func(latency time.Duration)
 	// Resumed says that the blocks are those of a spool whose sender is gone.
@@ -119,6 +122,7 @@ type Sender struct {
 	spoolRetry      time.Duration
 	fullSince       time.Duration
 	full            bool
+	overfull        bool   // full, and nobody waits for room any more
 	released        uint32 // blocks below were reported by ActRelease
 
 	state     linkState
@@ -222,7 +226,7 @@ func (s *Sender) Offer(now time.Duration, body []byte, events uint32) Verdict {
 		s.evict(s.cfg.Memory - size)
 	}
 	if s.memory+size <= s.cfg.Memory || s.memory == 0 {
-		s.full = false
+		s.full, s.overfull = false, false
 		s.keep(keptBlock{body: body, size: size, offered: now})
 		return Taken
 	}
@@ -232,6 +236,11 @@ func (s *Sender) Offer(now time.Duration, body []byte, events uint32) Verdict {
 	if now < s.HoldUntil() {
 		return Wait
 	}
+	if s.cfg.Overflow {
+		s.overfull = true
+		s.keep(keptBlock{body: body, size: size, offered: now})
+		return Taken
+	}
 	if s.cfg.Strip == nil {
 		return Refused
 	}
@@ -240,6 +249,15 @@ func (s *Sender) Offer(now time.Duration, body []byte, events uint32) Verdict {
 	tombstone := s.cfg.Strip(body)
 	s.keep(keptBlock{body: tombstone, size: int64(len(tombstone)), offered: now, tombstone: true})
 	return Dropped
+}
+
+// Overfull reports whether memory and spool are full and the time to wait for room is over: what is made now should be
+// dropped and counted before it becomes a block, until an eighth of the memory is free again.
+func (s *Sender) Overfull() bool {
+	if s.overfull && s.memory <= s.cfg.Memory-s.cfg.Memory/8 {
+		s.full, s.overfull = false, false
+	}
+	return s.overfull
 }
 
 // HoldUntil is when an Offer that was told to wait will be Dropped instead.
