@@ -132,7 +132,11 @@ func takeOver(pid int, img *places.Image) (int, error) {
 	if err := unowned(pid); err != nil { // it may have come meanwhile
 		return 0, err
 	}
-	return install.Clean(pid, img)
+	n, err := install.Clean(pid, img)
+	if err == nil {
+		_, err = install.Settle(pid, img)
+	}
+	return n, err
 }
 
 func noProcess(pid int, err error) error {
@@ -230,6 +234,17 @@ func (s *session) leave(pid int) error {
 	}
 	err := s.probes.installed.Remove()
 	s.probes.readOut()
+	if err != nil {
+		return err
+	}
+	// The handler of signals comes last. A program that has just ended needs it no more.
+	img, err := s.image.wait()
+	if err == nil {
+		_, err = install.Settle(pid, img)
+	}
+	if err != nil && !lives(pid) {
+		return nil
+	}
 	return err
 }
 

@@ -382,8 +382,8 @@ func (a *attachment) moveThreads(s *stopped, patches []routine.Patch) error {
 	return nil
 }
 
-// Remove takes the probes out of the running program: every byte of its text but the signal handler's is what it was. Threads
-// that are inside of routines run out of them by themselves, so routines and rings stay mapped. Some may still wait for room in
+// Remove takes the probes out of the running program: every byte of its text but the signal handler's is what it was, see Settle.
+// Threads that are inside of routines run out of them by themselves, so routines and rings stay mapped. Some may still wait for room in
 // their rings: the caller reads until they have found it, and then calls Reader.Abandon.
 func (p *Process) Remove() error {
 	return whileStopped(p.Pid, func(s *stopped) error {
