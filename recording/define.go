@@ -25,8 +25,12 @@ func (b *Builder) Define(d Definitions) error {
 	if err := b.defineTypes(d.Types); err != nil {
 		return err
 	}
+	var l layouts // of this moment: types may follow that others mention already
+	if len(d.Functions) > 0 {
+		l.reset(b.types, b.run.Settings.Bounds)
+	}
 	for i := range d.Functions {
-		if err := b.defineFunction(&d.Functions[i]); err != nil {
+		if err := b.defineFunction(&d.Functions[i], &l); err != nil {
 			return err
 		}
 	}
@@ -98,7 +102,7 @@ func (b *Builder) defineTypes(types []Type) error {
 	return nil
 }
 
-func (b *Builder) defineFunction(f *Function) error {
+func (b *Builder) defineFunction(f *Function, l *layouts) error {
 	size := 64 + len(f.Name) + len(f.Package) + len(f.Reason)
 	for _, params := range [][]Param{f.Params, f.Results} {
 		for i := range params {
@@ -108,11 +112,10 @@ func (b *Builder) defineFunction(f *Function) error {
 	if err := b.room(size); err != nil {
 		return err
 	}
-	bounds := b.run.Settings.Bounds
 	b.functions = append(b.functions, functionState{
-		callSize:   int32(ImageSize(b.types, bounds, f.Params)),
-		returnSize: int32(ImageSize(b.types, bounds, f.Results)),
-		errorWord:  int32(ErrorWord(b.types, bounds, f.Results)),
+		callSize:   int32(l.imageSize(f.Params)),
+		returnSize: int32(l.imageSize(f.Results)),
+		errorWord:  int32(l.errorWord(f.Results)),
 	})
 	b.d.definitions.Functions = append(b.d.definitions.Functions, *f)
 	return nil

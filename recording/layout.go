@@ -240,6 +240,10 @@ func (l *layouts) elements(t *Type, length uint64) int {
 func ImageSize(types *Types, bounds Bounds, params []Param) int {
 	var l layouts
 	l.reset(types, bounds)
+	return l.imageSize(params)
+}
+
+func (l *layouts) imageSize(params []Param) int {
 	size := 1
 	for i := range params {
 		if params[i].Unreadable == "" {
@@ -254,6 +258,10 @@ func ImageSize(types *Types, bounds Bounds, params []Param) int {
 func ErrorWord(types *Types, bounds Bounds, results []Param) int {
 	var l layouts
 	l.reset(types, bounds)
+	return l.errorWord(results)
+}
+
+func (l *layouts) errorWord(results []Param) int {
 	word, size := -1, 1
 	for i := range results {
 		if results[i].Unreadable != "" {
