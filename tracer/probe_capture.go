@@ -428,6 +428,9 @@ func (c *probeCapture) unpack(words, rest []byte, m *recordMemory) []byte {
 		}
 		m.items = append(m.items, bytes)
 		if left {
+			if i+k.Nested+1 == len(c.Copies) {
+				break // such as behind an error that is nil
+			}
 			for range k.Nested {
 				m.items = append(m.items, nil)
 			}
