@@ -125,17 +125,21 @@ func unownedNow(pid int) error {
 
 // takeOver takes out what a tracer that died left in the program, and returns how many bytes of code that were.
 func takeOver(pid int, img *places.Image) (int, error) {
+	n := 0
 	left, err := install.Left(pid, img)
-	if err != nil || !left {
+	if err != nil {
 		return 0, err
 	}
-	if err := unowned(pid); err != nil { // it may have come meanwhile
-		return 0, err
+	if left {
+		if err := unowned(pid); err != nil { // it may have come meanwhile
+			return 0, err
+		}
+		if n, err = install.Clean(pid, img); err != nil {
+			return n, err
+		}
 	}
-	n, err := install.Clean(pid, img)
-	if err == nil {
-		_, err = install.Settle(pid, img)
-	}
+	// A tracer that was killed while it left has left the signal handler at least.
+	_, err = install.Settle(pid, img)
 	return n, err
 }
 
