@@ -13,3 +13,6 @@ func Version() string {
 	major, minor, patch := zmq4.Version()
 	return fmt.Sprintf("%d.%d.%d", major, minor, patch)
 }
+
+// Available returns why this build cannot send and receive, nil when it can: CodeUnsupported, with how to get one that can.
+func Available() error { return nil }

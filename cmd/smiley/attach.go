@@ -18,6 +18,7 @@ func (a *app) attachCommand() *cobra.Command {
 	capture := newCaptureFlags()
 	var quiet bool
 	var span time.Duration
+	var remote remoteFlags
 	command := &cobra.Command{
 		Use:   "attach PID",
 		Short: "Record a program that is running",
@@ -45,10 +46,14 @@ If smiley is killed meanwhile, the program goes on; smiley detach PID then takes
 				return recording.Errorf(recording.CodeInvalid, "--for cannot be %s", span).WithHint("give a duration such as 10s")
 			}
 			options.MaxCalls = capture.options.MaxCalls
+			if remote.recorder != "" {
+				return a.attachRemote(cmd.Context(), pid, options, span, quiet, &remote)
+			}
 			return a.attach(cmd.Context(), pid, options, span, quiet)
 		},
 	}
 	capture.register(command)
+	remote.registerSending(command)
 	command.Flags().DurationVar(&span, "for", 0, "detach after this time; 0 is no limit")
 	command.Flags().Uint64Var(&capture.options.MaxCalls, "calls", 0, "detach after this many calls; 0 is no limit")
 	command.Flags().BoolVarP(&quiet, "quiet", "q", false, "say nothing unless something is wrong")
@@ -95,18 +100,8 @@ func (a *app) attach(ctx context.Context, pid int, options tracer.Options, span 
 	if err != nil {
 		return err
 	}
-	// A request to end leaves the program; what is under way to the store still gets there.
-	until, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if span > 0 {
-		var cancel context.CancelFunc
-		until, cancel = context.WithTimeout(until, span)
-		defer cancel()
-	}
-	options.Warn = a.sayError
 	result, err := a.record(ctx, recordings, func(sink recording.Sink) (tracer.Result, error) {
-		defer a.showProgress(&options, quiet)()
-		return tracer.Attach(until, pid, options, sink)
+		return a.traceAttached(ctx, pid, options, span, quiet, sink)
 	})
 	if err == nil && (!quiet || result.Ledger.Dropped > 0) {
 		err = a.sayResult(ctx, recordings.Reader, result)
@@ -115,4 +110,29 @@ func (a *app) attach(ctx context.Context, pid int, options tracer.Options, span 
 		err = closed
 	}
 	return err
+}
+
+// attachRemote records a running program, and sends the recording to a recorder.
+func (a *app) attachRemote(ctx context.Context, pid int, options tracer.Options, span time.Duration, quiet bool, f *remoteFlags) error {
+	program := "process " + strconv.Itoa(pid)
+	return a.sendTo(ctx, program, options.DropWhenFull, quiet, f, func(sink recording.Sink) (tracer.Result, error) {
+		return a.traceAttached(ctx, pid, options, span, quiet, sink)
+	})
+}
+
+// traceAttached sends blocks of a running program to sink until a person, or span, ends that. A request to end leaves the
+// program; what is under way to the sink still gets there.
+func (a *app) traceAttached(
+	ctx context.Context, pid int, options tracer.Options, span time.Duration, quiet bool, sink recording.Sink,
+) (tracer.Result, error) {
+	until, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if span > 0 {
+		var cancel context.CancelFunc
+		until, cancel = context.WithTimeout(until, span)
+		defer cancel()
+	}
+	options.Warn = a.sayError
+	defer a.showProgress(&options, quiet)()
+	return tracer.Attach(until, pid, options, sink)
 }

@@ -27,6 +27,13 @@ func (f *remoteFlags) register(command *cobra.Command) {
 	command.Flags().BoolVar(&f.insecure, "insecure", false, "talk to a recorder on another machine without keys, for all to read and forge")
 }
 
+// registerSending adds the flags of the commands that record and send.
+func (f *remoteFlags) registerSending(command *cobra.Command) {
+	command.Flags().StringVar(&f.recorder, "remote", "", "send the recording to the recorder at this address (tcp://HOST:PORT or ipc://PATH)")
+	command.Flags().Int64Var(&f.spoolBytes, "spool-bytes", 4<<30, "with --remote: bytes to keep on disk while the recorder cannot be reached")
+	f.register(command)
+}
+
 // spoolDir returns the directory where blocks wait that could not be delivered.
 func spoolDir() (string, error) {
 	// The specification of these directories says that a relative path is to be ignored.
@@ -48,7 +55,10 @@ func (a *app) remoteOptions(f *remoteFlags, address string) (transport.RemoteOpt
 		Software: currentVersions().Smiley, SpoolBytes: f.spoolBytes, Insecure: f.insecure,
 		Warn: func(text string) { _ = a.say("warning: %s", text) },
 	}
-	var err error
+	err := transport.Available() // said before a program runs that would not be recorded
+	if err != nil {
+		return o, err
+	}
 	if o.Recorder, err = transport.ParseEndpoint(address); err != nil {
 		return o, err
 	}
@@ -114,22 +124,31 @@ func (s *remoteSink) Close() error {
 
 // runRemote records a program, and sends the recording to a recorder.
 func (a *app) runRemote(ctx context.Context, options tracer.Options, quiet bool, f *remoteFlags) error {
+	return a.sendTo(ctx, options.Target, options.DropWhenFull, quiet, f, func(sink recording.Sink) (tracer.Result, error) {
+		result, err := a.trace(ctx, options, quiet, sink)
+		a.status = result.Status()
+		return result, err
+	})
+}
+
+// sendTo lets trace record a program, sends its blocks to a recorder, and says what became of them.
+func (a *app) sendTo(
+	ctx context.Context, program string, drop, quiet bool, f *remoteFlags, trace func(recording.Sink) (tracer.Result, error),
+) error {
 	o, err := a.remoteOptions(f, f.recorder)
 	if err != nil {
 		return err
 	}
-	o.Program, o.Drop, o.Overflow = options.Target, options.DropWhenFull, true
+	o.Program, o.Drop, o.Overflow = program, drop, true
 	sink := &remoteSink{ctx: ctx, options: o}
 
 	// Blocks of earlier runs that are still here have the time of this run to be delivered.
 	earlier, cancel := context.WithCancel(ctx)
 	var delivery sync.WaitGroup
 	delivery.Go(func() { pushEarlier(earlier, o) })
-	result, err := a.trace(ctx, options, quiet, sink)
+	result, err := trace(sink)
 	cancel()
 	delivery.Wait()
-
-	a.status = result.Status()
 	if err != nil {
 		return err
 	}

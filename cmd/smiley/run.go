@@ -83,9 +83,7 @@ the others are listed by smiley show.`,
 	flags.StringArrayVar(&lines, "lines", nil, "record each line of these functions, with its variables; every line stops the program for about a millisecond")
 	flags.StringVar(&engine, "engine", string(tracer.EngineAuto), "how calls are captured: auto, probe or breakpoint")
 	capture.register(command)
-	flags.StringVar(&remote.recorder, "remote", "", "send the recording to the recorder at this address (tcp://HOST:PORT or ipc://PATH)")
-	flags.Int64Var(&remote.spoolBytes, "spool-bytes", 4<<30, "with --remote: bytes to keep on disk while the recorder cannot be reached")
-	remote.register(command)
+	remote.registerSending(command)
 	flags.BoolVarP(&quiet, "quiet", "q", false, "say nothing unless something is wrong")
 	return command
 }

@@ -60,6 +60,8 @@ func condition(name string) (bool, error) {
 		return runtime.GOOS == "linux" && runtime.GOARCH == "amd64", nil
 	case "channel":
 		return runtime.GOOS == "linux" && runtime.GOARCH == "amd64" && currentVersions().Libzmq != "", nil
+	case "zeromq":
+		return currentVersions().Libzmq != "", nil
 	case "root":
 		return os.Geteuid() == 0, nil
 	}
