@@ -60,8 +60,9 @@ stress: setup-build ## every stress test at full length, with a table; all tests
 	scripts/fuzz 60s || status=$$?
 	exit $$status
 
-docs: ## renew the pages that are generated from the commands
+docs: ## renew the pages that are generated from the program
 	$(GO) test ./cmd/smiley -run TestReferenceIsFresh -update
+	$(GO) test ./web -run TestAddressesAreFresh -update
 
 clean: ## remove what make built
 	rm -rf bin

@@ -8,15 +8,21 @@ import (
 	"smiley/recording"
 )
 
-// filter chooses events. A person writes it as words, all of which must hold:
-//
-//	main.leaf        functions that the word names, or whose name holds it
-//	function:12      the function with this number
-//	errors           returns with an error that is not nil
-//	panics           panics and recoveries
-//	output           what the program wrote
-//	over:1ms         returns of calls that took at least so long
-//	depth:3          events at most so deep, 0 being a goroutine's outermost calls
+// filterWord is a word that a person can write in a filter.
+type filterWord struct{ Example, About string }
+
+// filterWords are the words of a filter, all of which must hold.
+var filterWords = []filterWord{
+	{"main.leaf", "functions that the word names, as a pattern of --include does, or whose name holds it"},
+	{"function:12", "the function with this number, which its page's address has"},
+	{"errors", "returns with an error that is not nil"},
+	{"panics", "panics and recoveries"},
+	{"output", "what the program wrote"},
+	{"over:1ms", "returns of calls that took at least so long"},
+	{"depth:3", "events at most so deep, 0 being a goroutine's outermost calls"},
+}
+
+// filter chooses events. A person writes it as [filterWords].
 type filter struct {
 	text      string
 	functions map[recording.FunctionID]bool // nil: all

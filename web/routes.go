@@ -15,31 +15,21 @@ import (
 //go:embed templates static
 var embedded embed.FS
 
-// routes are the addresses of all pages. Each also answers with ".json" behind its path.
+// routes makes the server answer its addresses.
 func (s *Server) routes() {
-	s.mux.HandleFunc("GET /{$}", s.global(runsView))
-	s.mux.HandleFunc("GET /help", s.global(helpView))
-	for address, make := range map[string]view{
-		"":                     runView,
-		"/events":              eventsView,
-		"/tree":                treeView,
-		"/call/{call}":         callView,
-		"/statistics":          statisticsView,
-		"/function/{function}": functionView,
-		"/graph":               graphView,
-		"/flame":               flameView,
-		"/goroutines":          goroutinesView,
-		"/files":               filesView,
-		"/files/{file}":        fileView,
-		"/losses":              lossesView,
-		"/go":                  goView,
-	} {
-		s.mux.HandleFunc("GET /runs/{run}"+address, s.ofRun(make))
+	for _, a := range Addresses() {
+		pattern := a.Method + " " + a.Path
+		switch {
+		case a.Path == "/":
+			s.mux.HandleFunc(pattern+"{$}", s.global(a.view))
+		case a.handle != nil:
+			s.mux.HandleFunc(pattern, a.handle(s))
+		case strings.HasPrefix(a.Path, "/runs/{run}"):
+			s.mux.HandleFunc(pattern, s.ofRun(a.view))
+		default:
+			s.mux.HandleFunc(pattern, s.global(a.view))
+		}
 	}
-	s.mux.HandleFunc("POST /runs/{run}/delete", s.deleteRun)
-	s.mux.HandleFunc("POST /runs/{run}/restore", s.restoreRun)
-	s.mux.HandleFunc("GET /live", s.live)
-	s.mux.HandleFunc("GET /static/{name}", s.static)
 }
 
 // asset is a file that pages refer to. Its address changes with its content, so that browsers may keep it.
@@ -116,11 +106,12 @@ type helpContent struct {
 	File     string
 	Versions [][2]string
 	ReadOnly bool
+	Filters  []filterWord
 }
 
 // helpView says how to use the pages, and where the recordings are.
 func helpView(q *request) (*page, error) {
-	c := &helpContent{File: shown(q.server.database.file, 400), Versions: q.server.Versions, ReadOnly: q.server.ReadOnly}
+	c := &helpContent{File: shown(q.server.database.file, 400), Versions: q.server.Versions, ReadOnly: q.server.ReadOnly, Filters: filterWords}
 	versions := map[string]string{}
 	for _, v := range c.Versions {
 		versions[v[0]] = v[1]

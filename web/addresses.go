@@ -1,0 +1,154 @@
+package web
+
+import "net/http"
+
+// Address is an address that the server answers. Those with JSON also answer with ".json" behind their path.
+type Address struct {
+	Method     string
+	Path       string // as net/http writes patterns: "/runs/{run}/call/{call}"
+	About      string // what is there
+	Parameters []Parameter
+	JSON       string // what its JSON holds, in Markdown; "" when it has none
+
+	view   view                           // of a page
+	handle func(*Server) http.HandlerFunc // of anything else
+}
+
+// Parameter is what an address understands behind its question mark.
+type Parameter struct{ Name, About string }
+
+// Parameters that several addresses share.
+var (
+	sizeParameter  = Parameter{"n", "how many at most"}
+	afterParameter = Parameter{"after", "go on behind this one; a page's link and its JSON's `after` say which"}
+)
+
+// FocusParameters are understood by all pages of a run, and carried from one to the next.
+func FocusParameters() []Parameter {
+	return []Parameter{
+		{"at", "the call in focus, by the `seq` of its event"},
+		{"g", "a goroutine's number: nothing of others is shown in the details and the call tree"},
+		{"f", "a filter: words that must all hold"},
+	}
+}
+
+// Addresses returns all addresses that a server answers, in the order in which they are documented.
+func Addresses() []Address {
+	const ofRun = "/runs/{run}"
+	pages := []Address{
+		{
+			Path: "/", About: "the runs, the newest first; its JSON is at `/runs.json`", view: runsView,
+			Parameters: []Parameter{
+				{"q", "words in the program, its arguments or the run's id"},
+				{"status", "`ok`, `failed`, `live` or `broken` (interrupted)"},
+				{"before", "runs that began before this one"},
+				sizeParameter,
+			},
+			JSON: "`runs`: array of [runs](json.md#run); `before`: id to go on from, missing at the end",
+		},
+		{
+			Path: "/help", About: "keys, filters, versions, and where the recordings are", view: helpView,
+			JSON: "`database`: the file; `versions`: object of versions by name",
+		},
+		{Path: ofRun, About: "one run summed up", view: runView, JSON: "a [run](json.md#run)"},
+		{
+			Path: ofRun + "/events", About: "what happened, in order", view: eventsView,
+			Parameters: []Parameter{
+				{"from", "begin at the event with this `seq`"},
+				{"before", "end before the event with this `seq`"},
+				{"t", "begin at this time since the run's start, as in `1.5s`"},
+				sizeParameter,
+			},
+			JSON: "`run`: id; `events`: array of [events](json.md#event); `next`: seq to go on from, missing at the run's end; " +
+				"`complete`: false when a search was stopped at `next` before the page was full",
+		},
+		{
+			Path: ofRun + "/tree", About: "the calls of a goroutine as a tree, opened at the call in focus", view: treeView,
+			Parameters: []Parameter{afterParameter, sizeParameter},
+			JSON: "`run`: id; `goroutine`: number; `path`: array of [calls](json.md#event), the callers of the one in focus, the outermost " +
+				"first, and itself; `calls`: array of its children, or of the goroutine's outermost calls; `after`: seq to go on behind",
+		},
+		{
+			Path: ofRun + "/call/{call}", About: "one call with everything that is known of it", view: callView,
+			Parameters: []Parameter{afterParameter},
+			JSON: "`run`: id; `call`: a [call](json.md#event) with its results; `args`, `results`: arrays of values as trees, `results` null when " +
+				"it did not return; `stack`: array of callers, the innermost first; `children`: array of the calls it made; `after`: seq to go on behind",
+		},
+		{
+			Path: ofRun + "/statistics", About: "calls, errors, panics and times by function", view: statisticsView,
+			Parameters: []Parameter{{"sort", "as `smiley stats show --sort`"}},
+			JSON:       "`run`: id; `sort`: the order; `functions`: array of [statistics](json.md#statistics)",
+		},
+		{
+			Path: ofRun + "/function/{function}", About: "one function: its figures, callers and callees", view: functionView,
+			JSON: "`run`: id; `function`, `package`: names; `statistics`: its [statistics](json.md#statistics), null when it was never called; " +
+				"`edges`: array of `caller`, `callee`, `calls` and `total_ns`; the caller is empty where none was recorded",
+		},
+		{
+			Path: ofRun + "/graph", About: "who calls whom", view: graphView,
+			Parameters: []Parameter{{"by", "`function` or `package`"}, sizeParameter},
+			JSON:       "`run`: id; `by`: like the parameter; `nodes`: how many there are; `edges`: array of `caller`, `callee`, `calls` and `total_ns`",
+		},
+		{
+			Path: ofRun + "/flame", About: "the calls merged by their stacks", view: flameView,
+			Parameters: []Parameter{{"weight", "`time` or `calls`"}},
+			JSON: "`run`: id; `weight`: like the parameter; `stack`: a tree of `function`, `calls`, `total_ns`, `longest_call` (a seq) and `children`; " +
+				"`partial`: whether the run goes on behind the event `through`, where it ends",
+		},
+		{
+			Path: ofRun + "/goroutines", About: "the goroutines, by number", view: goroutinesView,
+			Parameters: []Parameter{afterParameter, sizeParameter},
+			JSON:       "`run`: id; `goroutines`: array of [goroutines](json.md#goroutine); `after`: number to go on behind, 0 at the end",
+		},
+		{
+			Path: ofRun + "/files", About: "the source files, with how much of each was reached", view: filesView,
+			JSON: "`run`: id; `files`: array of [files](json.md#file), each with its `id`, its `functions`, those `reached`, and their `calls`",
+		},
+		{
+			Path: ofRun + "/files/{file}", About: "a source file as it was when the program ran", view: fileView,
+			JSON: "`run`: id; `id`, `name`: of the file; `missing`: why there is no source; `source`: its text; `functions`: array of `line`, " +
+				"`function` and `calls`",
+		},
+		{
+			Path: ofRun + "/losses", About: "the loss ledger: what the recording lacks, and why", view: lossesView,
+			JSON: "`run`: id; `loss`: the [ledger](json.md#loss); `untraced`: array of [functions](json.md#untraced)",
+		},
+		{
+			Path: ofRun + "/go", About: "a step to another call: leads to a view with that in focus", view: goView,
+			Parameters: []Parameter{
+				{"to", "`next`, `previous`: call of the same function; `into`, `out`: its first call, its caller; `error`, `panic`: the next one"},
+				{"from", "for `error` and `panic`: search from the event with this `seq` on"},
+				{"view", "the view to show it in; `call` when missing"},
+			},
+			JSON: "`call`: seq of the call that the step leads to",
+		},
+	}
+	for i := range pages {
+		pages[i].Method = http.MethodGet
+	}
+	handler := func(h func(*Server, http.ResponseWriter, *http.Request)) func(*Server) http.HandlerFunc {
+		return func(s *Server) http.HandlerFunc {
+			return func(w http.ResponseWriter, r *http.Request) { h(s, w, r) }
+		}
+	}
+	form := []Parameter{{"token", "in the body: the one that our pages carry in their forms"}}
+	return append(
+		pages,
+		Address{
+			Method: http.MethodPost, Path: ofRun + "/delete", About: "delete a run; it can be restored for a minute", Parameters: form,
+			handle: handler((*Server).deleteRun),
+		},
+		Address{
+			Method: http.MethodPost, Path: ofRun + "/restore", About: "bring a run back that was deleted a moment ago", Parameters: form,
+			handle: handler((*Server).restoreRun),
+		},
+		Address{
+			Method: http.MethodGet, Path: "/live", About: "server-sent events: `change` when there is something new, `end` when there will be no more",
+			Parameters: []Parameter{{"run", "watch this run; without it, the list of runs"}}, handle: handler((*Server).live),
+		},
+		Address{
+			Method: http.MethodGet, Path: "/static/{name}", About: "scripts, styles and pictures of the pages", handle: handler((*Server).static),
+			Parameters: []Parameter{{"v", "a fingerprint of the content; with it, browsers may keep the file"}},
+		},
+	)
+}
