@@ -159,7 +159,7 @@ func TestStressTracerKilledLaunched(t *testing.T) {
 			}
 		}
 	}
-	if _, err := os.Stat(database); err == nil {
+	if readable > 0 { // on a busy machine, every round of a short pass may end before its run begins
 		out, err := command(t, "replay", "last", "--tree", "--database", database)
 		if err != nil {
 			t.Errorf("replay: %v, %.300s", err, out)

@@ -21,6 +21,9 @@ func run(f func()) {
 		panic("not reached")
 	}()
 	<-done
+	for runtime.NumGoroutine() > 1 { // it has yet to end, and the program must not end before it
+		runtime.Gosched()
+	}
 }
 
 func plain() { leave(1) }
