@@ -171,13 +171,14 @@ func uftrace(ctx context.Context, s settings) (string, error) {
 		return "", fmt.Errorf("uftrace is not installed (apt-get install uftrace libcapstone4)")
 	}
 	const calls = "1000000"
-	plain, err := output(ctx, program, calls)
+	// In that directory, since a program built with -pg leaves its gmon.out where it runs.
+	plain, err := output(ctx, "env", "-C", s.dir, program, calls)
 	if err != nil {
 		return "", err
 	}
 	limited, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	traced, err := output(limited, "uftrace", "record", "-d", filepath.Join(s.dir, "uftrace"),
+	traced, err := output(limited, "env", "-C", s.dir, "uftrace", "record", "-d", filepath.Join(s.dir, "uftrace"),
 		"-A", "pair@arg1,arg2", "-R", "pair@retval", program, calls)
 	if err != nil {
 		return "", err
