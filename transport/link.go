@@ -27,6 +27,7 @@ type linkEvents struct {
 	messages [][]byte // of the control socket
 	writable bool     // the data socket has room
 	down     string   // why the connection is gone or cannot be made; "" otherwise
+	keys     bool     // down because of the keys: it will not get better by itself
 }
 
 // listenerLink is a recorder's pair of sockets. Its methods but wake are called by one goroutine.

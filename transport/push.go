@@ -38,7 +38,7 @@ func Push(ctx context.Context, run recording.RunID, o RemoteOptions) (delivered 
 	if len(entries) == 0 {
 		return 0, sp.Close(^uint32(0))
 	}
-	o.Run = run
+	o.Run, o.pushing = run, true
 	cfg := senderConfig(&o)
 	cfg.Secret = sp.Info().Secret
 	cfg.Program = sp.Info().Program
@@ -78,8 +78,8 @@ func (r *Remote) push(ctx context.Context) (int, error) {
 			if reason == "" {
 				reason = "it has not acknowledged everything"
 			}
-			failure = recording.Errorf(recording.CodeCanceled, "%d blocks are not delivered to %s: %s", st.Unacknowledged,
-				r.options.Recorder, reason).WithHint("they stay in the spool; push again when the recorder can be reached")
+			failure = recording.Errorf(recording.CodeCanceled, "%s not delivered to %s: %s", blocksAre(st.Unacknowledged),
+				r.options.Recorder, reason).WithHint("what is not delivered stays in the spool; push again when the recorder can be reached")
 		}
 	}
 	if failure != nil {

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	mathrand "math/rand/v2"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -30,7 +31,9 @@ type RemoteOptions struct {
 
 	Keys     *ClientKeys // nil: no encryption, for recorders on this machine
 	Insecure bool        // no encryption for recorders elsewhere
-	Warn     func(text string)
+	// Warn, when set, is told what a person should know before the run ends: that nothing is encrypted, and, once, that the
+	// recorder does not take the run, because of keys or for good. It may be called by another goroutine.
+	Warn func(text string)
 
 	// Overflow says that the maker of blocks asks Full and makes none while there is no room: what is made all the same is
 	// taken.
@@ -43,6 +46,8 @@ type RemoteOptions struct {
 
 	ConnectTimeout time.Duration
 	CloseTimeout   time.Duration // how long Close waits for acknowledgements without progress
+
+	pushing bool // whoever waits for the delivery learns of a refusal anyway
 }
 
 // Remote sends one run to a recorder. It is a [recording.Sink]: Send takes blocks whatever the recorder does. Blocks that
@@ -63,6 +68,7 @@ type Remote struct {
 	canceled <-chan struct{}
 	done     chan struct{} // closed when the loop has ended
 	dataOpen bool
+	warned   bool // of a recorder that does not take the run
 }
 
 // Dial returns a Remote for one run. It does not wait for the recorder: when that cannot be reached, blocks go to the
@@ -175,7 +181,7 @@ func (r *Remote) Close() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if n := r.core.Stats().Unspooled; n > 0 {
-		err := recording.Errorf(recording.CodeFull, "%d blocks are neither delivered to %s nor in a spool", n, r.options.Recorder)
+		err := recording.Errorf(recording.CodeFull, "%s neither delivered to %s nor in a spool", blocksAre(n), r.options.Recorder)
 		if r.spoolErr != nil {
 			err.Err = r.spoolErr
 			err.Message += ": " + r.spoolErr.Error()
@@ -183,6 +189,14 @@ func (r *Remote) Close() error {
 		return err.WithHint("give the spool room, or make the recorder reachable, before the program runs")
 	}
 	return nil
+}
+
+// blocksAre is the beginning of a sentence.
+func blocksAre(n int) string {
+	if n == 1 {
+		return "1 block is"
+	}
+	return strconv.Itoa(n) + " blocks are"
 }
 
 // Stats returns the counters. Any goroutine may call it at any time.
@@ -230,8 +244,22 @@ func (r *Remote) run() {
 			continue
 		}
 		r.notify()
-		r.wait(timeout, blocked)
+		if reason := r.wait(timeout, blocked); reason != "" {
+			r.warn(reason)
+		}
 	}
+}
+
+// warn tells a person once that the recorder does not take the run.
+func (r *Remote) warn(reason string) {
+	if r.warned || r.options.Warn == nil {
+		return
+	}
+	r.warned = true
+	if r.spool != nil {
+		reason += "; what is recorded is kept in a spool"
+	}
+	r.options.Warn(reason)
 }
 
 // notify ends the waiting of a Send, which looks again.
@@ -242,7 +270,8 @@ func (r *Remote) notify() {
 	}
 }
 
-func (r *Remote) wait(timeout time.Duration, blocked bool) {
+// wait waits until something happens, and returns why the recorder does not take the run when that has to be said now.
+func (r *Remote) wait(timeout time.Duration, blocked bool) (refusal string) {
 	events, err := r.link.wait(timeout, blocked)
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -259,6 +288,13 @@ func (r *Remote) wait(timeout time.Duration, blocked bool) {
 	case events.down != "":
 		r.core.LinkDown(now, events.down)
 	}
+	if failure := r.core.Failure(); failure != nil && !r.options.pushing {
+		return failure.Error()
+	}
+	if events.keys && r.core.Stats().Connects == 0 {
+		return events.down
+	}
+	return ""
 }
 
 func (r *Remote) act(a protocol.SenderAction) {

@@ -416,14 +416,23 @@ func TestKeys(t *testing.T) {
 		"no keys":      {nil, "may want keys"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := dialTest(t, RemoteOptions{Recorder: rec.Endpoint(), Keys: c.keys, SpoolDir: t.TempDir(), ConnectTimeout: 3 * time.Second})
+			warnings := make(chan string, 10)
+			r := dialTest(t, RemoteOptions{
+				Recorder: rec.Endpoint(), Keys: c.keys, SpoolDir: t.TempDir(), Warn: func(text string) { warnings <- text },
+			})
 			sendAll(t, r, 0, 3, 100)
+			if text := <-warnings; !strings.Contains(text, c.want) { // while the program runs
+				t.Errorf("warning %q", text)
+			}
 			if err := r.Close(); err != nil {
 				t.Fatal(err)
 			}
 			st := r.Stats()
 			if st.Acked != 0 || !strings.Contains(st.LastError, c.want) {
 				t.Errorf("stats %+v", st)
+			}
+			if len(warnings) != 0 {
+				t.Errorf("warned again: %q", <-warnings)
 			}
 		})
 	}

@@ -167,8 +167,8 @@ func (l *zmqSender) wait(timeout time.Duration, writable bool) (linkEvents, erro
 		case l.dataSocket:
 			events.writable = true
 		default:
-			if down := l.watched(r.Socket); down != "" {
-				events.down = down
+			if down, keys := l.watched(r.Socket); down != "" {
+				events.down, events.keys = down, keys
 			}
 		}
 	}
@@ -191,8 +191,8 @@ func (l *zmqSender) receive() {
 	}
 }
 
-// watched reads the events of a monitor and returns why the connection is gone, "" when it is not.
-func (l *zmqSender) watched(s *zmq4.Socket) (down string) {
+// watched reads the events of a monitor and returns why the connection is gone, "" when it is not, and whether it is the keys.
+func (l *zmqSender) watched(s *zmq4.Socket) (down string, keys bool) {
 	m := l.controlMonitor
 	if l.dataMonitor != nil && s == l.dataMonitor.events {
 		m = l.dataMonitor
@@ -200,7 +200,7 @@ func (l *zmqSender) watched(s *zmq4.Socket) (down string) {
 	for {
 		event, _, ok := m.next()
 		if !ok {
-			return down
+			return down, keys
 		}
 		switch event {
 		case zmq4.EVENT_CONNECTED:
@@ -208,27 +208,27 @@ func (l *zmqSender) watched(s *zmq4.Socket) (down string) {
 		case zmq4.EVENT_HANDSHAKE_SUCCEEDED:
 			l.established = true
 		case zmq4.EVENT_HANDSHAKE_FAILED_AUTH:
-			return "the recorder at " + l.endpoint.String() + " does not accept this key"
+			return "the recorder at " + l.endpoint.String() + " does not accept this key", true
 		case zmq4.EVENT_HANDSHAKE_FAILED_PROTOCOL, zmq4.EVENT_HANDSHAKE_FAILED_NO_DETAIL,
 			zmq4.EVENT_DISCONNECTED, zmq4.EVENT_CLOSED, zmq4.EVENT_CONNECT_RETRIED:
 			if down == "" {
-				down = l.lost()
+				down, keys = l.lost()
 			}
 		}
 	}
 }
 
-// lost says what a connection that has ended means.
-func (l *zmqSender) lost() string {
+// lost says what a connection that has ended means, and whether it is the keys.
+func (l *zmqSender) lost() (down string, keys bool) {
 	switch {
 	case l.established:
-		return "the connection to the recorder broke"
+		return "the connection to the recorder broke", false
 	case l.connected && l.keys != nil:
-		return "the recorder at " + l.endpoint.String() + " has no keys or others than expected"
+		return "the recorder at " + l.endpoint.String() + " has no keys or others than expected", true
 	case l.connected:
-		return "the recorder at " + l.endpoint.String() + " closed the connection: it may want keys, or be no recorder"
+		return "the recorder at " + l.endpoint.String() + " closed the connection: it may want keys, or be no recorder", true
 	}
-	return "nobody listens at " + l.endpoint.String()
+	return "nobody listens at " + l.endpoint.String(), false
 }
 
 func (l *zmqSender) hangUp(linger time.Duration) {

@@ -35,7 +35,7 @@ func (f *captureFlags) register(command *cobra.Command) {
 	flags.IntVar(&options.Bounds.StringBytes, "string-bytes", options.Bounds.StringBytes, "bytes to keep of a string")
 	flags.IntVar(&options.Bounds.Elements, "elements", options.Bounds.Elements, "elements to keep of a slice or array")
 	flags.IntVar(&options.Bounds.Follow, "follow", options.Bounds.Follow, "pointers to follow, one behind the other")
-	flags.StringVar(&f.onFull, "on-full", "wait", "when events come faster than they can be kept: wait holds the program (for a remote recorder up to a minute, then drop), drop gives them up and counts them")
+	flags.StringVar(&f.onFull, "on-full", "wait", "when events come faster than they can be kept: wait holds the program (for a remote recorder up to the time of --hold, then drop), drop gives them up and counts them")
 	flags.StringVar(&f.budget, "max-overhead", "", "switch off the functions whose probes cost most while all cost more than this share of the program's own time, such as 30%")
 	flags.Int64Var(&options.RingBytes, "ring-bytes", options.RingBytes, "bytes of events that each thread of the program may be ahead")
 }

@@ -24,13 +24,7 @@ func TestStressRemote(t *testing.T) {
 	if testing.Short() {
 		t.Skip("real processes, several seconds each: not with -short")
 	}
-	dir := t.TempDir()
-	smiley, program := filepath.Join(dir, "smiley"), filepath.Join(dir, "counted")
-	for _, args := range [][]string{{"-o", smiley, "."}, {"-gcflags=-l", "-o", program, "./testdata/counted"}} {
-		if text, err := exec.Command("go", append([]string{"build", "-buildvcs=false"}, args...)...).CombinedOutput(); err != nil {
-			t.Fatalf("%v: %s", err, text)
-		}
-	}
+	smiley, program := buildStage(t)
 	for _, fault := range []struct {
 		name    string
 		prepare func(*stage)
@@ -46,6 +40,10 @@ func TestStressRemote(t *testing.T) {
 		{"many programs at once, recorder killed", nil, manyPrograms, "all runs complete, every call once"},
 		{"two recorders on one database", nil, twoRecorders, "the second refuses, the first loses nothing"},
 		{"a run sent twice", nil, sentTwice, "stored once"},
+		{"what waits is sent by the next run", nil, sentByNextRun, "delivered while the next program runs, every call once"},
+		{"memory and spool full, recorder comes back", nil, fullWaits, "program held, then runs complete, every call once"},
+		{"memory and spool full, wait", nil, fullWaitsAndDrops, "program held for the time named, then every event stored or counted as dropped"},
+		{"memory and spool full, drop", nil, fullDrops, "every event stored or counted as dropped"},
 	} {
 		t.Run(strings.ReplaceAll(fault.name, " ", "-"), func(t *testing.T) {
 			times := stress.Times(1, 20)
@@ -331,5 +329,27 @@ func sentTwice(s *stage) string {
 		s.t.Error("nothing is sent twice")
 	}
 	s.whole(n)
+	return ""
+}
+
+// What one run left in the spool is delivered by the next, while its program runs.
+func sentByNextRun(s *stage) string {
+	r := s.run(s.address)
+	s.progress(0)
+	s.moment()
+	s.stopRecorder(syscall.SIGKILL)
+	s.spools()
+	n := r.finish()
+	s.startRecorder()
+	next := s.run(s.address)
+	s.await("the earlier run is complete", func() bool {
+		for _, run := range s.list() {
+			if run.Status == "complete" {
+				return run.Calls == n
+			}
+		}
+		return false
+	})
+	s.whole(n, next.finish())
 	return ""
 }

@@ -3,27 +3,38 @@ package main
 import (
 	"context"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"smiley/recording"
+	"smiley/store"
 	"smiley/transport"
 )
 
 // measures are what a recorder tells Prometheus.
 type measures struct {
-	registry        *prometheus.Registry
-	events, bytes   prometheus.Counter
-	latency, commit prometheus.Histogram
+	registry                  *prometheus.Registry
+	begun, ended, interrupted prometheus.Counter
+	events, bytes, lost       prometheus.Counter
+	latency, commit           prometheus.Histogram
+
+	mu   sync.Mutex
+	runs map[recording.RunID]uint64 // that are being recorded: the events that were dropped until now
 }
 
 func newMeasures() *measures {
 	m := &measures{
-		registry: prometheus.NewRegistry(),
-		events:   prometheus.NewCounter(prometheus.CounterOpts{Name: "smiley_events_total", Help: "Events committed."}),
-		bytes:    prometheus.NewCounter(prometheus.CounterOpts{Name: "smiley_block_bytes_total", Help: "Bytes of committed blocks."}),
+		registry:    prometheus.NewRegistry(),
+		runs:        map[recording.RunID]uint64{},
+		begun:       total("smiley_runs_begun_total", "Runs whose first block was committed."),
+		ended:       total("smiley_runs_completed_total", "Runs whose last block was committed."),
+		interrupted: total("smiley_runs_interrupted_total", "Runs whose sender was gone before their last block was committed. What is delivered later may complete them."),
+		events:      total("smiley_events_total", "Events committed."),
+		lost:        total("smiley_dropped_events_total", "Events that were given up before they became a block, as the committed blocks tell."),
+		bytes:       total("smiley_block_bytes_total", "Bytes of committed blocks."),
 		latency: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "smiley_acknowledgement_seconds", Help: "From the arrival of a block to its acknowledgement.",
 			Buckets: prometheus.ExponentialBuckets(0.0005, 2, 16),
@@ -33,25 +44,77 @@ func newMeasures() *measures {
 			Buckets: prometheus.ExponentialBuckets(0.0005, 2, 16),
 		}),
 	}
-	m.registry.MustRegister(m.events, m.bytes, m.latency, m.commit)
+	m.registry.MustRegister(m.begun, m.ended, m.interrupted, m.events, m.lost, m.bytes, m.latency, m.commit)
 	return m
+}
+
+func total(name, help string) prometheus.Counter {
+	return prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
 }
 
 // committed counts one commit.
 func (m *measures) committed(took time.Duration, head recording.Header, size int, err error) {
 	m.commit.Observe(took.Seconds())
-	if err == nil {
-		m.events.Add(float64(head.Events))
-		m.bytes.Add(float64(size))
+	if err != nil {
+		return
+	}
+	m.events.Add(float64(head.Events))
+	m.bytes.Add(float64(size))
+	if head.Number == 0 {
+		m.begun.Inc()
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if before := m.runs[head.Run]; head.Dropped > before { // a block says what its run has lost from the beginning
+		m.lost.Add(float64(head.Dropped - before))
+	}
+	if m.runs[head.Run] = head.Dropped; head.Final {
+		m.ended.Inc()
+		delete(m.runs, head.Run)
+	}
+}
+
+// resume takes note of what a run had lost already when its next block is the first that this recorder gets of it, or the first
+// since it was interrupted.
+func (m *measures) resume(ctx context.Context, reader *store.Reader, encoded []byte) {
+	head, err := recording.ParseHeader(encoded)
+	if err != nil || head.Number == 0 || m.knows(head.Run) {
+		return
+	}
+	lost := head.Dropped
+	if run, err := reader.Run(ctx, head.Run); err == nil { // what stands in the way of that is for Append to say
+		lost = run.Ledger.Dropped
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.runs[head.Run] = lost
+}
+
+// knows reports whether a run is being recorded.
+func (m *measures) knows(run recording.RunID) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	_, ok := m.runs[run]
+	return ok
+}
+
+// gone takes note that the sender of a run is gone.
+func (m *measures) gone(run recording.RunID) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if _, ok := m.runs[run]; ok { // else it is complete
+		m.interrupted.Inc()
+		delete(m.runs, run)
 	}
 }
 
 func (m *measures) acknowledged(latency time.Duration) { m.latency.Observe(latency.Seconds()) }
 
-// serve serves the metrics until ctx ends; not at all when the address is empty. The function it returns waits for the end.
-func (m *measures) serve(ctx context.Context, address string, l *transport.Listener) (func(), error) {
+// serve serves the metrics until ctx ends; not at all when the address is empty. It returns where, and a function that waits for
+// the end.
+func (m *measures) serve(ctx context.Context, address string, l *transport.Listener) (at string, wait func(), err error) {
 	if address == "" {
-		return func() {}, nil
+		return "", func() {}, nil
 	}
 	m.registry.MustRegister(&listenerCollector{l})
 	mux := http.NewServeMux()

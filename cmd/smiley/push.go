@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/google/uuid"
@@ -84,25 +85,34 @@ func (a *app) pushRun(ctx context.Context, f *remoteFlags, dir string, run recor
 	}
 	n, err := transport.Push(ctx, run, o)
 	if n > 0 || err == nil {
-		_ = a.say("run %s (%s): %s delivered to %s", run, export.Escape(program), export.Plural(uint64(n), "block"), o.Recorder)
+		_ = a.say("%s", deliveredLine(run, program, n, o.Recorder))
 	}
 	return err
 }
 
-// pushEarlier delivers, until ctx ends, what earlier runs for the same recorder have left behind. What fails stays where it
-// is, and the next run or push tries again.
-func pushEarlier(ctx context.Context, o transport.RemoteOptions) {
+// deliveredLine says what was delivered of a run.
+func deliveredLine(run recording.RunID, program string, blocks int, recorder transport.Endpoint) string {
+	return fmt.Sprintf("run %s (%s): %s delivered to %s", run, export.Escape(program), export.Plural(uint64(blocks), "block"), recorder)
+}
+
+// pushEarlier delivers, until ctx ends, what earlier runs for the same recorder have left behind, and says what that was, one
+// line a run. What fails stays where it is, and the next run or push tries again.
+func pushEarlier(ctx context.Context, o transport.RemoteOptions) (delivered []string) {
+	o.Warn = nil // the run that goes on says it
 	runs, err := transport.Spooled(o.SpoolDir)
 	if err != nil {
-		return
+		return nil
 	}
 	for _, run := range runs {
-		address, _, blocks, err := transport.SpooledInfo(o.SpoolDir, run)
+		address, program, blocks, err := transport.SpooledInfo(o.SpoolDir, run)
 		if err != nil || blocks == 0 || address != o.Recorder.String() {
 			continue // it belongs to a program that runs, or to another recorder
 		}
-		_, _ = transport.Push(ctx, run, o)
+		if n, err := transport.Push(ctx, run, o); err == nil {
+			delivered = append(delivered, deliveredLine(run, program, n, o.Recorder))
+		}
 	}
+	return delivered
 }
 
 // parseRunID reads a whole id: a spool has no database to look a prefix up in.

@@ -108,7 +108,7 @@ func (a *app) listen(ctx context.Context, recordings *store.Store, o recordOptio
 	}
 	serving, stop := context.WithCancel(ctx)
 	defer stop()
-	stopMetrics, err := measures.serve(serving, o.metrics, listener)
+	metrics, stopMetrics, err := measures.serve(serving, o.metrics, listener)
 	if err != nil {
 		listener.Close(err)
 		return err
@@ -120,6 +120,7 @@ func (a *app) listen(ctx context.Context, recordings *store.Store, o recordOptio
 		for {
 			select {
 			case run := <-gone:
+				measures.gone(run)
 				if err := recordings.Interrupt(serving, run); err != nil {
 					a.fail(nil, err)
 				}
@@ -131,10 +132,17 @@ func (a *app) listen(ctx context.Context, recordings *store.Store, o recordOptio
 	if err := a.say("listening at %s, recording into %s", listener.Endpoint(), export.Escape(recordings.File())); err != nil {
 		return err
 	}
+	if metrics != "" {
+		if err := a.say("metrics at http://%s/metrics", metrics); err != nil {
+			return err
+		}
+	}
+	// A commit that has begun ends: the sender can be told about it.
+	committing := context.WithoutCancel(ctx)
 	err = transport.Serve(ctx, listener, func(encoded []byte) error {
+		measures.resume(committing, recordings.Reader, encoded)
 		began := time.Now()
-		// A commit that has begun ends: the sender can be told about it.
-		head, err := recordings.Append(context.WithoutCancel(ctx), encoded)
+		head, err := recordings.Append(committing, encoded)
 		measures.committed(time.Since(began), head, len(encoded), err)
 		return err
 	})
@@ -156,11 +164,11 @@ func serverKeys() (*transport.ServerKeys, error) {
 	return &transport.ServerKeys{Own: own, Authorized: ring.Authorized}, nil
 }
 
-// serveHTTP serves a handler until ctx ends. The function it returns waits for the end.
-func serveHTTP(ctx context.Context, address string, handler http.Handler) (func(), error) {
+// serveHTTP serves a handler until ctx ends. It returns where, and a function that waits for the end.
+func serveHTTP(ctx context.Context, address string, handler http.Handler) (at string, wait func(), err error) {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
 	if err != nil {
-		return nil, recording.Errorf(recording.CodeInvalid, "cannot serve metrics at %s: %w", address, err).
+		return "", nil, recording.Errorf(recording.CodeInvalid, "cannot serve metrics at %s: %w", address, err).
 			WithHint("choose another address with --metrics")
 	}
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second}
@@ -170,7 +178,7 @@ func serveHTTP(ctx context.Context, address string, handler http.Handler) (func(
 		defer close(ended)
 		_ = server.Serve(listener) // always an error: that it was closed
 	}()
-	return func() {
+	return listener.Addr().String(), func() {
 		stop()
 		_ = server.Close()
 		<-ended

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -21,6 +22,7 @@ type remoteFlags struct {
 	recorder   string
 	insecure   bool
 	spoolBytes int64
+	holdFor    time.Duration
 }
 
 func (f *remoteFlags) register(command *cobra.Command) {
@@ -30,8 +32,22 @@ func (f *remoteFlags) register(command *cobra.Command) {
 // registerSending adds the flags of the commands that record and send.
 func (f *remoteFlags) registerSending(command *cobra.Command) {
 	command.Flags().StringVar(&f.recorder, "remote", "", "send the recording to the recorder at this address (tcp://HOST:PORT or ipc://PATH)")
-	command.Flags().Int64Var(&f.spoolBytes, "spool-bytes", 4<<30, "with --remote: bytes to keep on disk while the recorder cannot be reached")
+	command.Flags().Int64Var(&f.spoolBytes, "spool-bytes", 4<<30, "with --remote: bytes to keep on disk while the recorder cannot be reached; 0: nothing, and what it has not acknowledged in the end is lost")
+	command.Flags().DurationVar(&f.holdFor, "hold", time.Minute, "with --remote and --on-full wait: how long the program is held when memory and spool are full, before events are dropped and counted")
 	f.register(command)
+}
+
+// checkSending checks the flags of registerSending.
+func (f *remoteFlags) checkSending() error {
+	if f.spoolBytes < 0 {
+		return recording.Errorf(recording.CodeInvalid, "--spool-bytes cannot be %d", f.spoolBytes).
+			WithHint("give a number of bytes; 0 keeps nothing on disk")
+	}
+	if f.holdFor <= 0 {
+		return recording.Errorf(recording.CodeInvalid, "--hold cannot be %v", f.holdFor).
+			WithHint("give a time such as 30s; --on-full drop does not hold the program at all")
+	}
+	return nil
 }
 
 // spoolDir returns the directory where blocks wait that could not be delivered.
@@ -52,7 +68,7 @@ func spoolDir() (string, error) {
 // remoteOptions says how to reach a recorder, with the keys that this takes.
 func (a *app) remoteOptions(f *remoteFlags, address string) (transport.RemoteOptions, error) {
 	o := transport.RemoteOptions{
-		Software: currentVersions().Smiley, SpoolBytes: f.spoolBytes, Insecure: f.insecure,
+		Software: currentVersions().Smiley, SpoolBytes: f.spoolBytes, HoldFor: f.holdFor, Insecure: f.insecure,
 		Warn: func(text string) { _ = a.say("warning: %s", text) },
 	}
 	err := transport.Available() // said before a program runs that would not be recorded
@@ -127,6 +143,9 @@ func (a *app) runRemote(ctx context.Context, options tracer.Options, quiet bool,
 	return a.sendTo(ctx, options.Target, options.DropWhenFull, quiet, f, func(sink recording.Sink) (tracer.Result, error) {
 		result, err := a.trace(ctx, options, quiet, sink)
 		a.status = result.Status()
+		if err != nil && result.Run != (recording.RunID{}) {
+			_ = a.say("the program ended with status %d", result.Status())
+		}
 		return result, err
 	})
 }
@@ -135,22 +154,37 @@ func (a *app) runRemote(ctx context.Context, options tracer.Options, quiet bool,
 func (a *app) sendTo(
 	ctx context.Context, program string, drop, quiet bool, f *remoteFlags, trace func(recording.Sink) (tracer.Result, error),
 ) error {
+	if err := f.checkSending(); err != nil {
+		return err
+	}
 	o, err := a.remoteOptions(f, f.recorder)
 	if err != nil {
 		return err
 	}
 	o.Program, o.Drop, o.Overflow = program, drop, true
-	sink := &remoteSink{ctx: ctx, options: o}
 
 	// Blocks of earlier runs that are still here have the time of this run to be delivered.
 	earlier, cancel := context.WithCancel(ctx)
 	var delivery sync.WaitGroup
-	delivery.Go(func() { pushEarlier(earlier, o) })
+	var delivered []string
+	delivery.Go(func() { delivered = pushEarlier(earlier, o) })
+	if f.spoolBytes == 0 {
+		o.SpoolDir = ""
+	}
+	sink := &remoteSink{ctx: ctx, options: o}
 	result, err := trace(sink)
 	cancel()
 	delivery.Wait()
 	if err != nil {
+		if sink.remote != nil && result.Run != (recording.RunID{}) {
+			_ = a.say("run %s is not whole at %s", result.Run, o.Recorder)
+		}
 		return err
+	}
+	if !quiet {
+		for _, line := range delivered {
+			_ = a.say("%s", line)
+		}
 	}
 	return a.sayRemoteResult(result, sink, quiet)
 }

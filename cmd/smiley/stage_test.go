@@ -8,9 +8,11 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -31,10 +33,27 @@ type stage struct {
 	runs     []*sentRun
 	pause    string // of the program, after a thousand calls
 	address  string // where the recorder listens
+	metrics  string // where it serves its metrics
+
+	flags     []string // more of smiley run
+	arguments []string // more of the program
 
 	namespace string // of the network that programs live in; "" for ours
 	cable     *cable // to that network
 	key       string // of both ends
+}
+
+// buildStage builds what a stage needs.
+func buildStage(t *testing.T) (smiley, program string) {
+	t.Helper()
+	dir := t.TempDir()
+	smiley, program = filepath.Join(dir, "smiley"), filepath.Join(dir, "counted")
+	for _, args := range [][]string{{"-o", smiley, "."}, {"-gcflags=-l", "-o", program, "./testdata/counted"}} {
+		if text, err := exec.Command("go", append([]string{"build", "-buildvcs=false"}, args...)...).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, text)
+		}
+	}
+	return smiley, program
 }
 
 func newStage(t *testing.T, smiley, program string, prepare func(*stage)) *stage {
@@ -63,7 +82,7 @@ func (s *stage) command(args ...string) *exec.Cmd {
 // startRecorder starts a recorder at the address of the one before, and waits until it listens.
 func (s *stage) startRecorder() {
 	s.t.Helper()
-	c := s.command("record", "--listen", s.address)
+	c := s.command("record", "--listen", s.address, "--metrics", "127.0.0.1:0")
 	c.Stderr = nil
 	said, err := c.StderrPipe()
 	if err != nil {
@@ -73,14 +92,49 @@ func (s *stage) startRecorder() {
 		s.t.Fatal(err)
 	}
 	lines := bufio.NewReader(said)
-	line, err := lines.ReadString('\n')
-	go func() { _, _ = io.Copy(io.Discard, lines) }() // ends with the recorder
-	_, rest, ok := strings.Cut(line, "listening at ")
-	if err != nil || !ok {
-		s.t.Fatalf("the recorder says %q, %v", line, err)
+	says := func(after string) string {
+		line, err := lines.ReadString('\n')
+		_, rest, ok := strings.Cut(line, after)
+		if err != nil || !ok {
+			s.t.Fatalf("the recorder says %q, %v", line, err)
+		}
+		return strings.TrimSpace(rest)
 	}
-	s.address, _, _ = strings.Cut(rest, ",")
+	s.address, _, _ = strings.Cut(says("listening at "), ",")
+	s.metrics = says("metrics at ")
+	go func() { _, _ = io.Copy(io.Discard, lines) }() // ends with the recorder
 	s.recorder = c
+}
+
+// scrape asks the recorder for its metrics, as Prometheus does.
+func (s *stage) scrape() map[string]float64 {
+	s.t.Helper()
+	answer, err := http.Get(s.metrics)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer answer.Body.Close() //nolint:errcheck // it was only read
+	values := map[string]float64{}
+	for lines := bufio.NewScanner(answer.Body); lines.Scan(); {
+		name, value, ok := strings.Cut(lines.Text(), " ")
+		if !ok || name == "#" {
+			continue
+		}
+		if values[name], err = strconv.ParseFloat(value, 64); err != nil {
+			s.t.Errorf("%q: %v", lines.Text(), err)
+		}
+	}
+	return values
+}
+
+// metric is one of them, which must be there.
+func (s *stage) metric(name string) uint64 {
+	s.t.Helper()
+	value, ok := s.scrape()[name]
+	if !ok {
+		s.t.Errorf("the recorder does not serve %s", name)
+	}
+	return uint64(value)
 }
 
 func (s *stage) stopRecorder(signal syscall.Signal) {
@@ -113,7 +167,9 @@ func (s *stage) run(address string) *sentRun {
 	s.t.Helper()
 	r := &sentRun{s: s, stdout: &strings.Builder{}}
 	r.log = filepath.Join(s.dir, "log"+strconv.Itoa(len(s.runs)))
-	r.cmd = s.command("run", "--quiet", "--remote", address, "--include", "main.work", s.program, "--", r.log, s.pause)
+	args := slices.Concat([]string{"run", "--quiet", "--remote", address, "--include", "main.work"}, s.flags,
+		[]string{s.program, "--", r.log, s.pause}, s.arguments)
+	r.cmd = s.command(args...)
 	if s.namespace != "" {
 		r.cmd = s.wrap(r.cmd, "ip", "netns", "exec", s.namespace)
 	}

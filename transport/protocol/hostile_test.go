@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"errors"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -185,23 +186,81 @@ func TestSenderGivesUp(t *testing.T) {
 	}
 }
 
-// A dead receiver costs one try each 15 to 30 s once the circuit is open.
+// A dead receiver costs one try each 15 to 30 s once the circuit is open, and of each block one write to the spool; memory
+// stays bounded.
 func TestCircuitOpens(t *testing.T) {
-	s := NewSender(SenderConfig{Random: rand.New(rand.NewPCG(1, 2)).Float64, Strip: testStrip})
-	dials := 0
+	const memory, size = 100_000, 10_000
+	s := NewSender(SenderConfig{Random: rand.New(rand.NewPCG(1, 2)).Float64, Strip: testStrip, Memory: memory})
+	acts := map[SenderActionKind]int{}
+	blocks, polls := 0, 0
 	var now time.Duration
-	for now < time.Hour {
-		if s.Poll(now).Kind == ActDial {
-			dials++
-			s.LinkDown(now, "refused")
+	for next := now; now < time.Hour; now = min(max(now+time.Millisecond, s.Deadline()), next) {
+		if now >= next {
+			if s.Offer(now, testBlock(recording.RunID{}, uint32(blocks), 1, size, false), 1) != Taken {
+				t.Fatalf("block %d is not taken", blocks)
+			}
+			blocks++
+			next += 250 * time.Millisecond
 		}
-		now = max(now+time.Millisecond, s.Deadline())
+		for a := s.Poll(now); ; a = s.Poll(now) {
+			acts[a.Kind]++
+			switch polls++; a.Kind {
+			case ActDial:
+				s.LinkDown(now, "refused")
+				continue
+			case ActSpool:
+				s.Spooled(now, a.Number, nil)
+				continue
+			case ActHangUp:
+				continue
+			case ActNone:
+			default:
+				t.Fatalf("at %v: %+v", now, a)
+			}
+			break
+		}
+		if st := s.Stats(); st.MemoryBytes > memory {
+			t.Fatalf("%d bytes of memory", st.MemoryBytes)
+		}
 	}
-	if dials < 120 || dials > 260 {
-		t.Errorf("%d tries in an hour", dials)
+	if dials := acts[ActDial]; dials < 120 || dials > 260 || acts[ActHangUp] != dials {
+		t.Errorf("in an hour: %v", acts)
 	}
-	if !s.Stats().CircuitOpen {
-		t.Error("the circuit is closed")
+	if acts[ActSpool] != blocks || polls > 4*blocks {
+		t.Errorf("%d blocks, %d polls: %v", blocks, polls, acts)
+	}
+	if st := s.Stats(); !st.CircuitOpen || st.Unacknowledged != blocks || st.Unspooled != 0 {
+		t.Errorf("%+v", st)
+	}
+}
+
+// A sender that closes without a receiver, and without a place for what it has, waits, and asks for the time in between only now
+// and then.
+func TestClosingWithoutReceiver(t *testing.T) {
+	for name, spool := range map[string]int64{"no spool": -1, "a disk that fails": 1 << 20} {
+		t.Run(name, func(t *testing.T) {
+			s := NewSender(SenderConfig{Random: rand.New(rand.NewPCG(1, 2)).Float64, Spool: spool})
+			s.Offer(0, testBlock(recording.RunID{}, 0, 1, 100, true), 1)
+			s.Close(0)
+			polls := 0
+			var now time.Duration
+			for ; !s.Done(now); now = max(now, s.Deadline()) {
+				for a := s.Poll(now); a.Kind != ActNone; a = s.Poll(now) {
+					switch a.Kind {
+					case ActDial:
+						s.LinkDown(now, "refused")
+					case ActSpool:
+						s.Spooled(now, a.Number, errors.New("disk full"))
+					}
+				}
+				if polls++; polls > 200 {
+					t.Fatalf("asked %d times until %v", polls, now)
+				}
+			}
+			if st := s.Stats(); now > 20*time.Second || st.Unspooled != 1 {
+				t.Errorf("at %v: %+v", now, st)
+			}
+		})
 	}
 }
 

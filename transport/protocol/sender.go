@@ -126,6 +126,7 @@ type Sender struct {
 	released        uint32 // blocks below were reported by ActRelease
 
 	state     linkState
+	polled    time.Duration // when Poll was called last
 	retryAt   time.Duration
 	dialledAt time.Duration
 	control   [][]byte // to be sent

@@ -7,6 +7,7 @@ const never = time.Duration(1<<63 - 1)
 
 // Poll returns what to do next; ActNone when there is nothing before Deadline, unless something happens.
 func (s *Sender) Poll(now time.Duration) SenderAction {
+	s.polled = now
 	s.advance(now)
 	switch {
 	case s.hangUp:
@@ -49,18 +50,28 @@ func (s *Sender) Deadline() time.Duration {
 	}
 	if s.spoolNext < s.next() && s.cfg.Spool >= 0 && !s.spoolBusy {
 		if b := s.at(s.spoolNext); s.spoolErr != nil {
-			at = min(at, s.spoolRetry)
+			at = s.sooner(at, s.spoolRetry)
+			at = s.sooner(at, b.offered+s.cfg.SpoolAfter)
 		} else if s.fits(b) {
 			at = min(at, b.offered+s.cfg.SpoolAfter)
 		}
 	}
 	if s.closing {
-		at = min(at, max(s.closedAt, s.progress)+s.cfg.CloseFor)
-		if s.state == linkWaiting {
-			at = min(at, s.closedAt+patience)
-		}
+		last := max(s.closedAt, s.progress) + s.cfg.CloseFor
+		at = s.sooner(at, last)
+		at = s.sooner(at, last+s.cfg.CloseFor)
+		at = s.sooner(at, s.closedAt+patience)
 	}
 	return at
+}
+
+// sooner returns the earlier one of two times, if that is not over already: what was to be done then is done, or waits for
+// something else.
+func (s *Sender) sooner(at, other time.Duration) time.Duration {
+	if other <= s.polled {
+		return at
+	}
+	return min(at, other)
 }
 
 // wantsLink reports whether there is any use for a connection.

@@ -134,6 +134,9 @@ func (w *world) step() {
 		}
 		a := w.sender.Poll(w.now)
 		if a.Kind == ActNone {
+			if at := w.sender.Deadline(); at <= w.now && !w.sender.Done(w.now) {
+				w.fail("the sender wants to be asked again at once, and then does nothing: %+v", w.sender.Stats())
+			}
 			break
 		}
 		w.act(a)
