@@ -14,8 +14,8 @@ LDFLAGS := -X main.version=$(VERSION)
 # Where smiley must build without cgo. What was never run there is listed in docs/reference/limits.md.
 PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64
 
-.PHONY: help build demo test bench stress docs clean setup-build setup-test \
-	check-format check-vet check-lint check-vulnerabilities check-modules check-platforms tools
+.PHONY: help build demo test bench stress docs bundle clean setup-build setup-test \
+	check-format check-vet check-lint check-vulnerabilities check-modules check-platforms check-types tools
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -34,9 +34,11 @@ demo: build ## record an example program and look at the recording
 	@scripts/demo $(SMILEY)
 
 # go test comes last, so that its closing lines are the last thing a reader of the output sees.
-test: setup-test check-format check-vet check-lint check-vulnerabilities check-modules check-platforms ## everything that tests the project
+test: setup-test check-format check-vet check-lint check-vulnerabilities check-modules check-platforms check-types ## everything that tests the project
 	@echo '== tests without cgo: cmd/smiley'
 	CGO_ENABLED=0 $(GO) test ./cmd/smiley
+	@echo '== tests of the bundle'
+	cd web/islands/bundle && $(GO) test ./... && cd ../../..
 	@echo '== tests in a browser'
 	cd web/browsertests && $(GO) test ./... && cd ../..
 	@echo '== tests'
@@ -63,6 +65,9 @@ stress: setup-build ## every stress test at full length, with a table; all tests
 docs: ## renew the pages that are generated from the program
 	$(GO) test ./cmd/smiley -run TestReferenceIsFresh -update
 	$(GO) test ./web -run TestAddressesAreFresh -update
+
+bundle: ## renew web/dist/islands.js, which is made of web/islands
+	cd web/islands/bundle && $(GO) run .
 
 clean: ## remove what make built
 	rm -rf bin
@@ -100,10 +105,14 @@ check-vulnerabilities: $(TOOLS)
 		echo 'skipped: the vulnerability database (vuln.go.dev) cannot be reached from here'
 	fi
 
+check-types:
+	@echo '== tsc'
+	tsc -p web/islands
+
 check-modules:
 	@echo '== go mod tidy -diff'
 	$(GO) mod tidy -diff
-	for module in tools web/browsertests bench/peers; do
+	for module in tools web/browsertests web/islands/bundle bench/peers; do
 		(cd $$module && $(GO) mod tidy -diff)
 	done
 

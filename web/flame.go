@@ -102,7 +102,7 @@ func flameView(q *request) (*page, error) {
 	root.weigh()
 	partial := through < q.flameEnd()
 	d := &flameDrawing{q: q, byCalls: weight == "calls"}
-	p := &page{Template: "flame", Title: "Flame graph", View: "flame", JSON: &flameJSON{
+	p := &page{Template: "flame", Title: "Flame graph", View: "flame", Island: "flame", JSON: &flameJSON{
 		Run: q.links.run, Weight: weight, Through: through, Partial: partial, Stack: d.json(root, 0),
 	}}
 	if q.wantsJSON() {

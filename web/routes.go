@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-//go:embed templates static
+//go:embed templates static dist
 var embedded embed.FS
 
 // routes makes the server answer its addresses.
@@ -41,18 +41,19 @@ type asset struct {
 
 func readAssets() map[string]asset {
 	assets := map[string]asset{}
-	entries, err := fs.ReadDir(embedded, "static")
+	files, err := fs.Glob(embedded, "static/*")
 	if err != nil {
-		panic(err) // embedded at build time
+		panic(err) // the pattern is a constant
 	}
-	for _, entry := range entries {
-		body, err := embedded.ReadFile("static/" + entry.Name())
+	for _, file := range append(files, "dist/islands.js") {
+		body, err := embedded.ReadFile(file)
 		if err != nil {
 			panic(err) // embedded at build time
 		}
+		name := path.Base(file)
 		sum := sha256.Sum256(body)
-		kind := mime.TypeByExtension(path.Ext(entry.Name()))
-		switch path.Ext(entry.Name()) { // some systems' tables of types are wrong
+		kind := mime.TypeByExtension(path.Ext(name))
+		switch path.Ext(name) { // some systems' tables of types are wrong
 		case ".js":
 			kind = "text/javascript; charset=utf-8"
 		case ".css":
@@ -60,7 +61,7 @@ func readAssets() map[string]asset {
 		case ".svg":
 			kind = "image/svg+xml"
 		}
-		assets[entry.Name()] = asset{body, kind, "/static/" + entry.Name() + "?v=" + hex.EncodeToString(sum[:6])}
+		assets[name] = asset{body, kind, "/static/" + name + "?v=" + hex.EncodeToString(sum[:6])}
 	}
 	return assets
 }

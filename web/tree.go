@@ -68,7 +68,7 @@ func treeView(q *request) (*page, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &page{Template: "tree", Title: "Call tree", View: "tree"}
+	p := &page{Template: "tree", Title: "Call tree", View: "tree", Island: "tree"}
 	if goroutine == 0 {
 		p.Content, p.JSON = &treeContent{Empty: true}, &treeJSON{Run: q.links.run, Path: []analysis.Event{}, Calls: []analysis.Event{}}
 		return p, nil
