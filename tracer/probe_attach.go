@@ -29,7 +29,7 @@ func Attach(ctx context.Context, pid int, opt Options, sink recording.Sink) (Res
 		return Result{}, err
 	}
 	s.out = newPipeline(s.run, sink)
-	failure := s.armAttached(pid, img, bias)
+	failure := s.armAttached(ctx, pid, img, bias)
 	switch {
 	case failure != nil && s.probes == nil:
 		s.out.discard()
@@ -73,23 +73,23 @@ func (s *session) recordAttached(ctx context.Context, pid int) error {
 	return s.leave(pid)
 }
 
-// Detach takes out what a tracer that was killed left in a running program, and returns how many bytes of code that were.
-func Detach(pid int) (int, error) {
+// Detach takes out what a tracer that was killed left in a running program.
+func Detach(pid int) (Cleaned, error) {
 	file := fmt.Sprintf("/proc/%d/exe", pid)
 	if _, err := os.Readlink(file); err != nil {
-		return 0, noProcess(pid, err)
+		return Cleaned{}, noProcess(pid, err)
 	}
 	img, err := places.Load(file)
 	if err != nil {
-		return 0, err
+		return Cleaned{}, err
 	}
 	release, err := install.Claim(pid)
 	if err != nil {
-		return 0, err
+		return Cleaned{}, err
 	}
 	defer release()
 	if err := unowned(pid); err != nil {
-		return 0, err
+		return Cleaned{}, err
 	}
 	return takeOver(pid, img)
 }
@@ -123,24 +123,23 @@ func unownedNow(pid int) error {
 	return unowned(pid)
 }
 
-// takeOver takes out what a tracer that died left in the program, and returns how many bytes of code that were.
-func takeOver(pid int, img *places.Image) (int, error) {
-	n := 0
+// takeOver takes out what a tracer that died left in the program.
+func takeOver(pid int, img *places.Image) (c Cleaned, err error) {
 	left, err := install.Left(pid, img)
 	if err != nil {
-		return 0, err
+		return c, err
 	}
 	if left {
 		if err := unowned(pid); err != nil { // it may have come meanwhile
-			return 0, err
+			return c, err
 		}
-		if n, err = install.Clean(pid, img); err != nil {
-			return n, err
+		if c.Bytes, err = install.Clean(pid, img); err != nil {
+			return c, err
 		}
 	}
 	// A tracer that was killed while it left has left the signal handler at least.
-	_, err = install.Settle(pid, img)
-	return n, err
+	more, whole, err := install.Settle(pid, img)
+	return Cleaned{Bytes: c.Bytes + more, Whole: whole}, err
 }
 
 func noProcess(pid int, err error) error {
@@ -201,7 +200,7 @@ func (s *session) find(pid int) (*places.Image, uint64, error) {
 }
 
 // armAttached puts probes into the running program.
-func (s *session) armAttached(pid int, img *places.Image, bias uint64) error {
+func (s *session) armAttached(ctx context.Context, pid int, img *places.Image, bias uint64) error {
 	if err := s.newEngine(); err != nil {
 		return err
 	}
@@ -214,6 +213,9 @@ func (s *session) armAttached(pid int, img *places.Image, bias uint64) error {
 		return err
 	}
 	defer release()
+	if errors.Is(ctx.Err(), context.Canceled) { // that a deadline has passed is no reason to record nothing at all
+		return recording.Errorf(recording.CodeCanceled, "interrupted: %w", ctx.Err())
+	}
 	if err := unowned(pid); err != nil { // it may have come while everything was read
 		return err
 	}
@@ -243,11 +245,15 @@ func (s *session) leave(pid int) error {
 	}
 	// The handler of signals comes last. A program that has just ended needs it no more.
 	img, err := s.image.wait()
-	if err == nil {
-		_, err = install.Settle(pid, img)
+	if err != nil {
+		return err
 	}
-	if err != nil && !lives(pid) {
+	_, whole, err := install.Settle(pid, img)
+	switch {
+	case !lives(pid):
 		return nil
+	case err == nil && !whole:
+		warn(s.opt, StillLeaving(pid))
 	}
 	return err
 }

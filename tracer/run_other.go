@@ -15,9 +15,9 @@ func Attach(ctx context.Context, _ int, opt Options, sink recording.Sink) (Resul
 }
 
 // Detach is not possible on this platform: there is nothing to take out.
-func Detach(int) (int, error) {
+func Detach(int) (Cleaned, error) {
 	_, err := Run(context.Background(), Options{}, noSink{})
-	return 0, err
+	return Cleaned{}, err
 }
 
 type noSink struct{}

@@ -64,9 +64,8 @@ func (a *app) detachCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "detach PID",
 		Short: "Take out what a killed smiley left in a running program",
-		Long: `Take out the probes that a smiley that was killed left in a running program. Every byte of its code but the head of the
-runtime's signal handler is put back; that one leads to code that changes nothing any more. A smiley that is alive detaches by
-itself, at Ctrl-C.`,
+		Long: `Take out the probes that a smiley that was killed left in a running program. Every byte of its code is put back, the head of the
+runtime's signal handler last, when no thread is in a probe any longer. A smiley that is alive detaches by itself, at Ctrl-C.`,
 		Example: `  smiley detach 4711`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -74,14 +73,18 @@ itself, at Ctrl-C.`,
 			if err != nil {
 				return err
 			}
-			n, err := tracer.Detach(pid)
+			cleaned, err := tracer.Detach(pid)
 			if err != nil {
 				return err
 			}
-			if n == 0 {
+			if !cleaned.Whole {
+				a.sayError(tracer.StillLeaving(pid))
+				return nil
+			}
+			if cleaned.Bytes == 0 {
 				return a.say("there is nothing of smiley in process %d", pid)
 			}
-			return a.say("process %d is as it was: %d bytes of its code were put back", pid, n)
+			return a.say("process %d is as it was: %d bytes of its code were put back", pid, cleaned.Bytes)
 		},
 	}
 }
@@ -120,12 +123,22 @@ func (a *app) attachRemote(ctx context.Context, pid int, options tracer.Options,
 	})
 }
 
+// leaveOn are the signals that end an attach: a person's, a system's, and that of a terminal that is closed, unless whoever started
+// smiley wants it to live on (nohup).
+func leaveOn() []os.Signal {
+	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) {
+		signals = append(signals, syscall.SIGHUP)
+	}
+	return signals
+}
+
 // traceAttached sends blocks of a running program to sink until a person, or span, ends that. A request to end leaves the
 // program; what is under way to the sink still gets there.
 func (a *app) traceAttached(
 	ctx context.Context, pid int, options tracer.Options, span time.Duration, quiet bool, sink recording.Sink,
 ) (tracer.Result, error) {
-	until, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	until, stop := signal.NotifyContext(ctx, leaveOn()...)
 	defer stop()
 	if span > 0 {
 		var cancel context.CancelFunc

@@ -17,7 +17,7 @@ import (
 	"smiley/internal/stress"
 )
 
-// busyProgram is a program that checks its own arithmetic in eight goroutines.
+// busyProgram is a program that checks its own arithmetic in eight goroutines, while one is blocked and another goes deep.
 type busyProgram struct {
 	pid string
 	end func() string // ends it and returns what it found
@@ -25,12 +25,22 @@ type busyProgram struct {
 
 func startBusy(t *testing.T, buildFlags ...string) busyProgram {
 	t.Helper()
+	return runBusy(t, buildBusy(t, buildFlags...))
+}
+
+func buildBusy(t *testing.T, buildFlags ...string) string {
+	t.Helper()
 	binary := filepath.Join(t.TempDir(), "busy")
 	build := append([]string{"build", "-o", binary}, buildFlags...)
 	if out, err := exec.Command("go", append(build, "../../tracer/probe/install/testdata/busy")...).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	command := exec.Command(binary)
+	return binary
+}
+
+func runBusy(t *testing.T, binary string, args ...string) busyProgram {
+	t.Helper()
+	command := exec.Command(binary, args...)
 	in, err := command.StdinPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -18,30 +18,30 @@ const (
 )
 
 // Settle gives a program its signal handler back after all probes were taken out, as the last of its bytes: when no thread has
-// been in a routine of any tracer at two stops in a row. It reports whether it came to that; if not, the program goes on with the
-// shim, which does nothing. img is the program's.
-func Settle(pid int, img *site.Image) (bool, error) {
+// been in a routine of any tracer at two stops in a row. It returns how many bytes it put back, and whether the handler is what the
+// file says now; if not, the program goes on with the shim, which does nothing, and Settle may be called again. img is the program's.
+func Settle(pid int, img *site.Image) (restored int, done bool, err error) {
 	bias, err := Bias(pid, img)
 	if err != nil {
-		return false, err
+		return 0, false, err
 	}
 	handler := img.Lookup(handlerName)
 	if handler == nil {
-		return true, nil
+		return 0, true, nil
 	}
 	p := &Process{Pid: pid}
 	if err := p.open(); err != nil {
-		return false, err
+		return 0, false, err
 	}
 	defer func() { _ = p.memory.Close() }()
 	calm := 0
 	for deadline := time.Now().Add(routinesPatience); time.Now().Before(deadline); time.Sleep(settlePause) {
 		if same, err := asInFile(p.memory, img, handler.Addr, bias); same || err != nil {
-			return same, err
+			return restored, same, err
 		}
 		regions, err := sharedRegions(pid) // of all tracers that ever were
 		if err != nil {
-			return false, err
+			return 0, false, err
 		}
 		err = whileStopped(pid, func(s *stopped) error {
 			if s.inRoutines(regions) {
@@ -55,15 +55,16 @@ func Settle(pid int, img *site.Image) (bool, error) {
 			if _, err := p.memory.ReadAt(now, int64(handler.Addr+bias)); err != nil {
 				return err
 			}
+			restored = site.JumpLen
 			return write(p.memory, []routine.Patch{{
 				Addr: handler.Addr + bias, Old: now, New: img.Text(handler.Addr, handler.Addr+site.JumpLen), Owner: -1,
 			}})
 		})
 		if err != nil {
-			return false, err
+			return 0, false, err
 		}
 	}
-	return false, nil
+	return 0, false, nil
 }
 
 // asInFile reports whether the head of a function is what its file says.

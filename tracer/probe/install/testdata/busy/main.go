@@ -1,4 +1,5 @@
-// Command busy calls functions in many goroutines until its input ends, and checks its own arithmetic.
+// Command busy calls functions in many goroutines until its input ends, and checks its own arithmetic. With the argument "exec" it
+// then becomes another program at once, while they go on.
 package main
 
 import (
@@ -7,6 +8,7 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -50,6 +52,33 @@ func guarded(i int) (n int) {
 //go:noinline
 func allocate(n int) []byte { return make([]byte, n) }
 
+// sunk goes down deep, naps there, and comes back over all these returns.
+//
+//go:noinline
+func sunk(n int) int {
+	if n == 0 {
+		_ = nap(3 * time.Millisecond)
+		return 0
+	}
+	return sunk(n-1) + 1
+}
+
+func diver(bad *atomic.Int64) {
+	for !stop.Load() {
+		if sunk(5000) != 5000 {
+			bad.Add(1)
+		}
+	}
+}
+
+// held is blocked as long as the program runs.
+//
+//go:noinline
+func held(end <-chan struct{}, n int) int {
+	<-end
+	return n
+}
+
 func worker(id int, bad *atomic.Int64) {
 	for i := 0; !stop.Load(); i++ {
 		if spin(100) != 100*99/2+100 || deep(50) != 50 || guarded(i) != i || len(allocate(i%5000)) != i%5000 {
@@ -69,9 +98,20 @@ func main() {
 	for id := range 8 {
 		all.Go(func() { worker(id, &bad) })
 	}
+	all.Go(func() { diver(&bad) })
+	end := make(chan struct{})
+	all.Go(func() {
+		if held(end, 7) != 7 {
+			bad.Add(1)
+		}
+	})
 	fmt.Println("ready")
 	io.Copy(io.Discard, os.Stdin)
+	if len(os.Args) > 1 && os.Args[1] == "exec" {
+		fmt.Println(syscall.Exec("/proc/self/exe", []string{"busy"}, os.Environ()))
+	}
 	stop.Store(true)
+	close(end)
 	all.Wait()
 	fmt.Println("wrong results:", bad.Load())
 }
