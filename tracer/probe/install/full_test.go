@@ -4,6 +4,8 @@ package install
 
 import (
 	"os"
+	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -75,6 +77,56 @@ func TestR11DeadTracer(t *testing.T) {
 	}
 	if dropped := p.Reader.Dropped(); n == 0 || dropped == 0 || n+int(dropped) != all.events {
 		t.Errorf("%d records left and %d dropped, of %d", n, dropped, all.events)
+	}
+}
+
+// TestR11TracerThatWasStopped: a tracer that was taken for dead, and is not, is waited for again.
+func TestR11TracerThatWasStopped(t *testing.T) {
+	path := fixture(t, "busy")
+	img, err := site.Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	fifo := filepath.Join(t.TempDir(), "input")
+	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	input, err := os.OpenFile(fifo, os.O_RDWR, 0) // the program runs until this is closed
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := Options{Command: []string{path}, RingBytes: 256 << 10, Patience: 50 * time.Millisecond, Stdout: null, Stderr: null, Stdin: fifo}
+	p, err := Launch(img, mainProbes(img, twoWords), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventually := func(what string, is func() bool) {
+		t.Helper()
+		for deadline := time.Now().Add(time.Minute); !is(); time.Sleep(time.Millisecond) {
+			if time.Now().After(deadline) {
+				_ = syscall.Kill(p.Pid, syscall.SIGKILL)
+				t.Fatalf("%s does not happen", what)
+			}
+		}
+	}
+	eventually("that records are dropped", func() bool { return p.Reader.Dropped() > 0 })
+	stop := beating(p)
+	// Far more than threads add that were asleep when the program gave up.
+	waited := p.Reader.Waited() + p.Clock.Ticks(500*time.Millisecond)
+	eventually("that threads wait for room again", func() bool {
+		_, err := p.Reader.Drain(nil)
+		return err != nil || p.Reader.Waited() > waited
+	})
+	stop()
+	p.Reader.Abandon()
+	input.Close()
+	if status, err := p.Wait(); err != nil || status != 0 {
+		t.Errorf("status %v, %v", status, err)
 	}
 }
 

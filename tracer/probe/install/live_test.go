@@ -116,6 +116,9 @@ func record(t testing.TB, img *site.Image, probes []Probe, o Options, see func(*
 	}
 	r.process = p
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	// Beside the reading, as the tracer does it: a lap over large rings takes long under the race detector.
+	beats := beating(p)
+	defer beats()
 	ended := make(chan error, 1)
 	go func() {
 		var err error
@@ -146,7 +149,6 @@ func record(t testing.TB, img *site.Image, probes []Probe, o Options, see func(*
 			readers.Wait()
 			t.Fatalf("the program does not end:\n%s", r.stderr)
 		case <-time.After(pause): // a poll, not a wait for something to have happened
-			p.Reader.Beat()
 		}
 		drain()
 	}
@@ -155,6 +157,24 @@ func record(t testing.TB, img *site.Image, probes []Probe, o Options, see func(*
 	drain()
 	r.dropped = p.Reader.Dropped()
 	return r
+}
+
+// beating tells a program that its tracer lives, until the returned function is called.
+func beating(p *Process) (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var beats sync.WaitGroup
+	beats.Go(func() {
+		ticker := time.NewTicker(10 * time.Millisecond)
+		defer ticker.Stop()
+		for ctx.Err() == nil {
+			p.Reader.Beat()
+			select {
+			case <-ticker.C:
+			case <-ctx.Done():
+			}
+		}
+	})
+	return func() { cancel(); beats.Wait() }
 }
 
 // untraced runs a program as it is.

@@ -9,7 +9,7 @@ package ring
 const (
 	SharedHeartbeat = 0   // the tracer writes its time stamp counter here
 	SharedPatience  = 8   // ticks after which a heartbeat that does not move means a dead tracer
-	SharedAbandoned = 16  // not zero: never wait again. Set by the program when the tracer is dead, by the tracer to drop
+	SharedAbandoned = 16  // AbandonedByProgram, AbandonedByTracer, or 0: wait for room
 	SharedUnplaced  = 64  // records lost because there was no ring for their thread
 	SharedNext      = 128 // how many rings were taken so far
 	SharedLimit     = 136 // how many were offered so far
@@ -30,6 +30,14 @@ const (
 	SharedTypes = SharedOffers + 4*OfferedMax
 
 	SharedLen = SharedTypes + TypeEntryLen*TypeEntries
+)
+
+// What SharedAbandoned holds while nobody waits for room, and what finds none is dropped.
+const (
+	// AbandonedByProgram: the heart did not beat within the program's patience. The next beat takes it back.
+	AbandonedByProgram = 1
+	// AbandonedByTracer: it asked for it, and means it.
+	AbandonedByTracer = 2
 )
 
 // The table of types. A type's place follows from the address of its description.

@@ -88,11 +88,17 @@ func (r *Reader) word(addr uint64) *atomic.Uint64 {
 	return (*atomic.Uint64)(unsafe.Pointer(&r.memory[r.layout.Offset(addr)]))
 }
 
-// Beat tells the program that its tracer is alive.
-func (r *Reader) Beat() { r.word(r.layout.Base + SharedHeartbeat).Store(Ticks()) }
+// Beat tells the program that its tracer is alive. A program that took it for dead, since it was stopped or found no processor for
+// longer than the program's patience, waits for room again from then on.
+func (r *Reader) Beat() {
+	r.word(r.layout.Base + SharedHeartbeat).Store(Ticks())
+	if abandoned := r.word(r.layout.Base + SharedAbandoned); abandoned.Load() == AbandonedByProgram {
+		abandoned.CompareAndSwap(AbandonedByProgram, 0)
+	}
+}
 
-// Abandon makes the program drop, from now on, what finds no room, instead of waiting.
-func (r *Reader) Abandon() { r.word(r.layout.Base + SharedAbandoned).Store(1) }
+// Abandon makes the program drop, from now on and whether or not the heart beats, what finds no room, instead of waiting.
+func (r *Reader) Abandon() { r.word(r.layout.Base + SharedAbandoned).Store(AbandonedByTracer) }
 
 // Dropped returns how many records the program gave up so far.
 func (r *Reader) Dropped() uint64 {

@@ -78,7 +78,7 @@ func (g *Generator) makeRoom(full Label) {
 	g.retry()
 }
 
-// wait sleeps while the tracer's heart beats. When it does not, nobody will wait again.
+// wait sleeps while the tracer's heart beats. When it does not, nobody waits until it beats again.
 func (g *Generator) wait(full Label) {
 	a := g.code
 	shared := func(off uint64) Mem { return Abs(g.cfg.Rings.Base + off) }
@@ -118,7 +118,7 @@ func (g *Generator) wait(full Label) {
 	a.Store(At(R13, ring.Waited), RAX)
 	a.Jmp(after)
 	a.Bind(dead)
-	a.StoreImm(shared(ring.SharedAbandoned), 1)
+	a.StoreImm(shared(ring.SharedAbandoned), ring.AbandonedByProgram)
 	a.Bind(after)
 	for _, r := range savedRegisters {
 		a.Load(r.reg, At(R13, r.at))
