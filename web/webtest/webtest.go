@@ -1,4 +1,4 @@
-// Package webtest makes recordings for the tests of the pages: a friendly one, and one whose every text is an attack.
+// Package webtest makes recordings for the tests of the pages: a friendly one, and one whose every text is an attack, some of it a megabyte long.
 //
 // Start with [NewDatabase]. The package must not know the pages, so that the tests of any module can use it.
 package webtest
@@ -9,6 +9,7 @@ import (
 	"errors"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -30,6 +31,7 @@ type Vocabulary struct {
 	pkg, file, missing, reason           string
 	text                                 string // a string value
 	output, failure, stack               string
+	long                                 string // as a value and as output, when it is not ""
 }
 
 // Friendly is what programs are like.
@@ -49,11 +51,12 @@ var Hostile = Vocabulary{
 	functions: [5]string{"main." + Attack, "main.leaf" + Attack, "main.name" + Attack, "javascript:alert(1)", Attack},
 	pkg:       Attack, file: "/x/../../etc/" + Attack + ".go", missing: Attack, reason: Attack,
 	text: Attack, output: Attack + "\r\n\t" + Attack, failure: Attack, stack: Attack + "\n" + Attack,
+	long: strings.Repeat(Attack, 1+1<<20/len(Attack)),
 }
 
 // source is the text of the fixture's file.
 func (v *Vocabulary) source() string {
-	return "package main\n\n// leaf fails now and then: " + v.text + "\nfunc leaf(n int) error {\n\treturn nil // " + v.text +
+	return "package main // " + v.long + "\n\n// leaf fails now and then: " + v.text + "\nfunc leaf(n int) error {\n\treturn nil // " + v.text +
 		"\n}\n\nfunc name(s string) string {\n\treturn s\n}\n\nfunc main() {\n\tleaf(1)\n}\n\nfunc inlined() {}\n"
 }
 
@@ -191,7 +194,7 @@ func newRun(t testing.TB, v *Vocabulary, n int) recording.Run {
 		ID: id, Program: v.program, Args: []string{"-v", v.argument}, Cwd: v.directory, Host: "den", PID: 4711,
 		GoVersion: "go1.26.8", GoOS: "linux", GoArch: "amd64", Module: v.module, Revision: "abc+dirty",
 		Start:    time.Date(2026, 3, 1, 12, 0, n, 0, time.UTC),
-		Settings: recording.Settings{Include: []string{"example.com/..."}, Bounds: recording.Bounds{StringBytes: 200, Elements: 8, Follow: 1}, Engine: "probe"},
+		Settings: recording.Settings{Include: []string{"example.com/..."}, Bounds: recording.Bounds{StringBytes: max(200, len(v.long)), Elements: 8, Follow: 1}, Engine: "probe"},
 	}
 }
 
@@ -288,6 +291,11 @@ func (p *program) perform(v *Vocabulary, loops int) {
 		if i == loops/2 {
 			check(p.t, p.b.Cut(p.now))
 		}
+	}
+	if v.long != "" {
+		p.call(1, Name, v.long)
+		p.event(recording.KindOutput, 1, append([]byte{1}, v.long...))
+		p.ret(1, v.long)
 	}
 	p.call(1, Leaf, 1000) // panics, and main recovers
 	p.event(recording.KindPanic, 1, nil)
