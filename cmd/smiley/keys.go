@@ -1,11 +1,13 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"smiley/recording"
 	"smiley/transport"
 	"smiley/transport/keyring"
 )
@@ -80,7 +82,12 @@ func (a *app) keysAuthorizeCommand() *cobra.Command {
 		Short: "Accept a sender's key, or note down a recorder's",
 		Example: `  smiley keys authorize 'rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7' laptop
   smiley keys authorize --recorder tcp://10.0.0.7:5556 'Yne@$w-vo<fVvi]a<NY6T1ed:M$fCG*[IaLV{hID'`,
-		Args: cobra.MinimumNArgs(1),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return errors.New("whose key? give what 'smiley keys show' prints on the other side")
+			}
+			return nil
+		},
 		RunE: func(_ *cobra.Command, args []string) error {
 			ring, err := keyring.Default()
 			if err != nil {
@@ -98,4 +105,14 @@ func (a *app) keysAuthorizeCommand() *cobra.Command {
 	}
 	command.Flags().StringVar(&recorder, "recorder", "", "the key belongs to the recorder at this address")
 	return command
+}
+
+// ownKeys returns the keys of this side, which are needed because an endpoint is reached by other machines.
+func ownKeys(ring keyring.Ring, endpoint transport.Endpoint) (transport.KeyPair, error) {
+	own, err := ring.Own()
+	if recording.CodeOf(err) == recording.CodeNotFound {
+		return own, recording.Errorf(recording.CodeNotFound, "%s is not on this machine alone, and there is no key in %s to protect what travels", endpoint, ring.Dir()).
+			WithHint("run 'smiley keys generate' on both sides and 'smiley keys authorize' for each other's key; or --insecure, for all to read and forge")
+	}
+	return own, err
 }

@@ -72,7 +72,7 @@ func (a *app) monitor(ctx context.Context, o monitorOptions) error {
 		return err
 	}
 	if !l.Endpoint.Local() && !o.insecure {
-		if l.Keys, err = serverKeys(); err != nil {
+		if l.Keys, err = serverKeys(l.Endpoint); err != nil {
 			return err
 		}
 	}

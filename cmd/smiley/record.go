@@ -89,7 +89,7 @@ func (a *app) listen(ctx context.Context, recordings *store.Store, o recordOptio
 		return err
 	}
 	if !l.Endpoint.Local() && !o.insecure {
-		if l.Keys, err = serverKeys(); err != nil {
+		if l.Keys, err = serverKeys(l.Endpoint); err != nil {
 			return err
 		}
 	}
@@ -152,12 +152,12 @@ func (a *app) listen(ctx context.Context, recordings *store.Store, o recordOptio
 }
 
 // serverKeys are the keys of a recorder on this machine.
-func serverKeys() (*transport.ServerKeys, error) {
+func serverKeys(endpoint transport.Endpoint) (*transport.ServerKeys, error) {
 	ring, err := keyring.Default()
 	if err != nil {
 		return nil, err
 	}
-	own, err := ring.Own()
+	own, err := ownKeys(ring, endpoint)
 	if err != nil {
 		return nil, err
 	}

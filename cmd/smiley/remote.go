@@ -89,7 +89,7 @@ func (a *app) remoteOptions(f *remoteFlags, address string) (transport.RemoteOpt
 		return o, err
 	}
 	var keys transport.ClientKeys
-	if keys.Own, err = ring.Own(); err != nil {
+	if keys.Own, err = ownKeys(ring, o.Recorder); err != nil {
 		return o, err
 	}
 	if keys.Recorder, err = ring.Recorder(o.Recorder); err != nil {

@@ -142,12 +142,27 @@ func (r Ring) add(list, public, text string) error {
 	if err := os.MkdirAll(r.dir, 0o700); err != nil {
 		return r.explain(err)
 	}
-	file, err := os.OpenFile(filepath.Join(r.dir, list), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	file, err := os.OpenFile(filepath.Join(r.dir, list), os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
 		return r.explain(err)
 	}
-	_, err = fmt.Fprintf(file, "%s %s\n", public, strings.Join(strings.Fields(text), " "))
+	line := public + " " + strings.Join(strings.Fields(text), " ") + "\n"
+	if !endsLine(file) {
+		line = "\n" + line
+	}
+	_, err = file.WriteString(line)
 	return r.explain(errors.Join(err, file.Close()))
+}
+
+// endsLine reports whether what is appended to a file begins a line: editors do not always end the last one.
+func endsLine(file *os.File) bool {
+	info, err := file.Stat()
+	if err != nil || info.Size() == 0 {
+		return err == nil
+	}
+	last := make([]byte, 1)
+	_, err = file.ReadAt(last, info.Size()-1)
+	return err == nil && last[0] == '\n'
 }
 
 // each calls f for every line of a list; one that does not exist is empty. Lines without a key are skipped.

@@ -71,3 +71,42 @@ func TestRing(t *testing.T) {
 		t.Errorf("a key for all to read: %v", err)
 	}
 }
+
+// Whatever a file holds, that a person has edited or somebody else has written: only whole keys count, and one that is added
+// afterwards does.
+func FuzzRing(f *testing.F) {
+	const key = "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7"
+	f.Add([]byte(key + " laptop\n" + "Yne@$w-vo<fVvi]a<NY6T1ed:M$fCG*[IaLV{hID tcp://10.0.0.7:5556"))
+	f.Add([]byte("# mine\r\n\r\n  " + key + "\r\n"))
+	f.Add([]byte(key[:39]))
+	recorder := transport.Endpoint{Transport: "tcp", Host: "10.0.0.7", Port: 5556}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		ring := Open(t.TempDir())
+		for _, name := range []string{ownFile, clientsFile, recordersFile} {
+			if err := os.WriteFile(filepath.Join(ring.Dir(), name), data, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if own, err := ring.Own(); err == nil && transport.CheckKey(own.Public) != nil {
+			t.Errorf("the own key is %q", own)
+		}
+		clients, err := ring.Clients()
+		for _, c := range clients {
+			if transport.CheckKey(c[0]) != nil || !ring.Authorized(c[0]) {
+				t.Errorf("a client has the key %q, error %v", c[0], err)
+			}
+		}
+		if known, err := ring.Recorder(recorder); err == nil && transport.CheckKey(known) != nil {
+			t.Errorf("the recorder has the key %q", known)
+		}
+		if err := ring.Authorize(key, "laptop"); err != nil || !ring.Authorized(key) {
+			t.Errorf("a key that is authorized: %v, error %v", ring.Authorized(key), err)
+		}
+		if err := ring.Trust(key, recorder); err != nil {
+			t.Error(err)
+		}
+		if known, err := ring.Recorder(recorder); err != nil || known != key {
+			t.Errorf("a recorder's key that is noted down: %q, error %v", known, err)
+		}
+	})
+}

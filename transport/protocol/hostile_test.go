@@ -283,3 +283,62 @@ func FuzzReceiver(f *testing.F) {
 		}
 	})
 }
+
+// A hostile receiver does no harm: whatever it says, the sender forgets nothing that it was not told to, counts right, and comes to
+// rest.
+func FuzzSender(f *testing.F) {
+	run, token := recording.RunID{1}, Token{1}
+	window := Window{Blocks: 2, Bytes: 1 << 20}
+	welcome := AppendMessage(nil, &Welcome{Version: 1, Run: run, Token: token, Window: window})
+	f.Add(welcome, AppendMessage(nil, &Ack{Token: token, Committed: 1, Received: 2, Window: window, Resume: true}),
+		AppendMessage(nil, &Ack{Token: token, Committed: 2, Received: 1, Window: window}))
+	f.Add(welcome, AppendMessage(nil, &Ack{Token: token, Committed: 9, Received: 3, Holding: true, Text: "full"}), AppendMessage(nil, &Bye{Token: token}))
+	f.Add(AppendMessage(nil, &Welcome{Version: 1, Run: run, Token: token, Committed: 3, Received: 1}), []byte{}, []byte{})
+	f.Add(AppendMessage(nil, &Welcome{Version: 1, Run: run, Token: token, Committed: 1, Received: 3, Window: window}), []byte{},
+		AppendMessage(nil, &Refuse{Run: run, Code: RefuseSession, Token: token}))
+	f.Add(AppendMessage(nil, &Refuse{Run: run, Code: RefuseBusy, Retry: time.Hour}), welcome, []byte{})
+	f.Fuzz(func(t *testing.T, first, second, third []byte) {
+		const blocks = 3
+		s := NewSender(SenderConfig{Run: run, Random: rand.New(rand.NewPCG(1, 2)).Float64, Memory: 1000, Spool: 2000})
+		var now time.Duration
+		rest := func() {
+			for polls := 0; ; polls++ {
+				a := s.Poll(now)
+				switch a.Kind {
+				case ActNone:
+					return
+				case ActSend:
+					if a.Number < s.Acknowledged() || a.Number >= blocks {
+						t.Fatalf("block %d is sent", a.Number)
+					}
+				case ActSpool:
+					s.Spooled(now, a.Number, nil)
+				}
+				if polls > 100 {
+					t.Fatalf("the sender never rests: %+v", a)
+				}
+			}
+		}
+		for number := range uint32(blocks) {
+			s.Offer(now, testBlock(run, number, 1, 100, false), 1)
+		}
+		for _, message := range [][]byte{first, second, third} {
+			rest()
+			s.Receive(now, message)
+			rest()
+			st := s.Stats()
+			if int(s.Acknowledged())+st.Unacknowledged != blocks || st.MemoryBytes < 0 || st.MemoryBytes > blocks*180 ||
+				st.SpoolBytes < 0 || st.SpoolBytes > blocks*180 {
+				t.Fatalf("%d acknowledged, %+v", s.Acknowledged(), st)
+			}
+			now += 100 * time.Millisecond
+		}
+		s.Close(now)
+		for s.Poll(now); !s.Done(now); now = max(now+time.Millisecond, s.Deadline()) {
+			rest()
+			if now > time.Hour {
+				t.Fatalf("never done: %+v", s.Stats())
+			}
+		}
+	})
+}
