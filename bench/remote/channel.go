@@ -77,7 +77,7 @@ func channels(ctx context.Context, s settings) error {
 	for kind, name := range []string{"PUSH/PULL alone, nothing acknowledged but the end", "smiley's channel", "smiley's channel, CURVE"} {
 		d := median(took[kind])
 		rows = append(rows, []string{
-			name, millions(calls*times, d), fmt.Sprintf("%.0f MB", float64(bytes)/d.Seconds()/1e6), percent(d, median(took[0])),
+			name, millions(calls*times, d), fmt.Sprintf("%.0f MB", float64(bytes)/d.Seconds()/1e6), share(took[kind], took[0]),
 		})
 	}
 	table(fmt.Sprintf("Blocks from process to process, %d MB", bytes/1_000_000), rows...)

@@ -22,7 +22,7 @@ const cutEvery = 200 * time.Millisecond
 // latencies measures how long it takes from a block's end to its acknowledgement, that is to its commit, while a program
 // makes calls steadily.
 func latencies(ctx context.Context, s settings) error {
-	rows := [][]string{{"calls/s", "blocks", "p50", "p99", "max"}}
+	rows := [][]string{{"calls/s", "blocks", "p50", "p99 (goal 50 ms)", "max"}}
 	for _, rate := range []int{100_000, 1_000_000} {
 		list, err := steady(ctx, s, rate, time.Duration(s.scaled(20_000))*time.Millisecond)
 		if err != nil {

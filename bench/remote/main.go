@@ -1,10 +1,11 @@
 //go:build cgo && unix
 
 // Command remote measures what it costs to keep recordings elsewhere: the same events go to a store in this process and to
-// a recorder in another one, the same blocks through smiley's channel and through a bare ZeroMQ PUSH/PULL pair, all over
-// loopback. It prints tables in Markdown; docs/explanation/performance.md holds the ones that count.
+// a recorder in another one, the same blocks through smiley's channel and through a bare ZeroMQ PUSH/PULL pair, and a real
+// program is watched with smiley monitor, all over loopback. It prints tables in Markdown; docs/explanation/performance.md holds
+// the ones that count.
 //
-//	go run ./bench/remote                  everything, in three minutes
+//	go run ./bench/remote                  everything, in five minutes
 //	go run ./bench/remote -scale 0.1       the same, quick
 package main
 
@@ -32,7 +33,7 @@ type settings struct {
 func main() {
 	var s settings
 	flag.Float64Var(&s.scale, "scale", 1, "size of everything")
-	flag.StringVar(&s.only, "only", "", "parts, separated by commas: pipeline, channel, latency (default all)")
+	flag.StringVar(&s.only, "only", "", "parts, separated by commas: pipeline, channel, latency, live (default all)")
 	flag.StringVar(&s.serve, "serve", "", "be the other end: a database file, discard, or plain")
 	flag.StringVar(&s.secret, "secret", "", "with -serve: the key")
 	flag.StringVar(&s.client, "client", "", "with -serve: the key of the sender")
@@ -57,7 +58,7 @@ func run(ctx context.Context, s settings) error {
 		name    string
 		measure func(context.Context, settings) error
 	}{
-		{"pipeline", pipelines}, {"channel", channels}, {"latency", latencies},
+		{"pipeline", pipelines}, {"channel", channels}, {"latency", latencies}, {"live", delays},
 	} {
 		if s.only != "" && !slices.Contains(strings.Split(s.only, ","), part.name) {
 			continue
@@ -85,10 +86,6 @@ func table(title string, rows ...[]string) {
 
 func millions(n int, d time.Duration) string {
 	return fmt.Sprintf("%.2f M", float64(n)/d.Seconds()/1e6)
-}
-
-func percent(part, whole time.Duration) string {
-	return fmt.Sprintf("%.0f %%", 100*float64(whole)/float64(part))
 }
 
 func milliseconds(d time.Duration) string { return fmt.Sprintf("%.1f ms", float64(d)/1e6) }

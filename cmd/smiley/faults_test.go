@@ -214,7 +214,10 @@ func linkCut(s *stage) string {
 	link.set(false)
 	s.progress(calls)
 	s.whole(r.finish())
-	return ""
+	if s.cable == nil {
+		return "through a forwarder: network namespaces are not allowed"
+	}
+	return "through a cable between two network namespaces"
 }
 
 // The recorder stands still.
