@@ -31,7 +31,7 @@ type Event struct {
 	Text       string `json:"text,omitempty"`
 	Bytes      []byte `json:"bytes,omitempty"`
 	Descriptor int    `json:"descriptor,omitempty"` // output: 1 or 2
-	Missing    uint64 `json:"missing,omitempty"`    // gap: how many events
+	Missing    uint64 `json:"missing,omitempty"`    // gap, skipped: how many events
 
 	ParentGoroutine int64  `json:"parent_goroutine,omitempty"` // goroutine_start: 0 when unknown
 	CreatedBy       uint64 `json:"created_by,omitempty"`       // goroutine_start: the call that started it
@@ -57,6 +57,7 @@ const (
 	EventGap            = "gap"
 	EventGoroutineStart = "goroutine_start"
 	EventGoroutineEnd   = "goroutine_end"
+	EventSkipped        = "skipped" // of a live view alone: events that it left out
 )
 
 // How a call ended, as the contract names it.

@@ -112,6 +112,8 @@ func (t *Text) what(e *analysis.Event) string {
 		return t.output(e)
 	case analysis.EventGap:
 		return t.style.Alarm(fmt.Sprintf("… %s missing: %s", Plural(e.Missing, "event"), Escape(e.Text)))
+	case analysis.EventSkipped:
+		return t.style.Warn(fmt.Sprintf("… %s skipped: %s", Plural(e.Missing, "event"), Escape(e.Text)))
 	case analysis.EventGoroutineStart:
 		return t.goroutineStart(e)
 	case analysis.EventGoroutineEnd:

@@ -1,76 +1,75 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"fmt"
-	"path/filepath"
 	"sync"
 	"time"
 
 	"smiley/analysis"
-	"smiley/export"
 	"smiley/recording"
 )
 
 const (
 	// viewBytes is how much may wait to be shown; of what comes then, the events are skipped.
 	viewBytes = 16 << 20
+	// viewTables is how much the tables of all runs may take that are shown. Beyond, runs are refused.
+	viewTables = 256 << 20
+	// viewNotes is how many notes may wait to be said, viewQueue how many things before no more runs are taken.
+	viewNotes = 32
+	viewQueue = 16 << 10
 	// viewAge is how long a block may wait while there is a newer one.
 	viewAge = time.Second
-	// viewFarewell is how long a monitor that ends with the program waits for its sender to say that it has ended too.
-	viewFarewell = 2 * time.Second
+	// viewBlock is about what a block takes that waits, beside its bytes.
+	viewBlock = 4 << 10
 	// viewEarlier is how long before the monitor a run may have begun.
 	viewEarlier = time.Minute
 )
 
-// liveView shows the events of runs as their blocks come. take never waits for the terminal: what is shown too slowly is skipped.
+// liveView takes the blocks of runs as they come, and shows them. Taking never waits for the terminal: what is shown too slowly
+// is skipped. What comes is hostile until it was checked: a run that contradicts itself is refused, and the others go on.
 type liveView struct {
-	app    *app
-	filter analysis.Filter
-	exit   bool
-	begun  time.Time
+	begun time.Time
 
 	mu      sync.Mutex // guards the following
-	numbers map[recording.RunID]uint32
-	queue   []liveBlock
+	taken   map[recording.RunID]*takenRun
+	tables  int64 // bytes of all of them
+	queue   []*liveBlock
 	bytes   int
+	notes   int
+	unsaid  int           // notes for which there was no room
 	waiting chan struct{} // there is something in the queue
-
-	// Of show's goroutine.
-	runs    map[recording.RunID]*liveRun
-	several bool // more than one run was seen
-	line    bytes.Buffer
 }
 
-// liveBlock is a block that waits to be shown, or the end of a sender.
+// takenRun is what the taking side knows of a run.
+type takenRun struct {
+	check   analysis.LiveCheck
+	refused error
+	skipped *liveBlock // the last thing in the queue of the run, when it is a block whose events are skipped
+}
+
+// liveBlock is a block that waits to be shown, the end of a run, or something to say.
 type liveBlock struct {
-	run   recording.RunID
-	block *recording.Block // nil: no more blocks come
-	size  int              // 0: its events are skipped
-	came  time.Time
+	run    recording.RunID
+	block  *recording.Block
+	size   int
+	missed uint64 // its events are skipped, and those of blocks behind it, up to this one; 0: they are shown
+	define bool   // it is there for its definitions
+	came   time.Time
+	ended  bool   // no more blocks of the run come
+	why    string // ended: what to say about it; "" for nothing
+	say    string
 }
 
-type liveRun struct {
-	live  *analysis.Live
-	text  *export.Text
-	label string
-	ended bool
-}
-
-func newLiveView(a *app, filter analysis.Filter, exit bool) *liveView {
-	return &liveView{
-		app: a, filter: filter, exit: exit, begun: time.Now(), numbers: map[recording.RunID]uint32{},
-		runs: map[recording.RunID]*liveRun{}, waiting: make(chan struct{}, 1),
-	}
+func newLiveView() *liveView {
+	return &liveView{begun: time.Now(), taken: map[recording.RunID]*takenRun{}, waiting: make(chan struct{}, 1)}
 }
 
 // next says which block of a run is expected. A run that began earlier is for a recorder.
 func (v *liveView) next(_ context.Context, run recording.RunID) (uint32, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if n, known := v.numbers[run]; known {
-		return n, nil
+	if t, known := v.taken[run]; known {
+		return t.check.Next(), nil
 	}
 	if seconds, ns := run.Time().UnixTime(); time.Unix(seconds, ns).Before(v.begun.Add(-viewEarlier)) {
 		return 0, recording.Errorf(recording.CodeInvalid, "it is a monitor, which keeps nothing, and the run began before it")
@@ -78,52 +77,148 @@ func (v *liveView) next(_ context.Context, run recording.RunID) (uint32, error) 
 	return 0, nil
 }
 
-// take queues a block for show.
+// take queues a block to be shown. The error says that it was refused, with all that follows of its run.
 func (v *liveView) take(encoded []byte) error {
+	block, err := recording.Decode(encoded)
+	if err != nil {
+		if head, unreadable := recording.ParseHeader(encoded); unreadable == nil {
+			return v.refuse(head.Run, err)
+		}
+		return err
+	}
+	return v.accept(block, len(encoded))
+}
+
+// accept is take for a block that is decoded.
+func (v *liveView) accept(block *recording.Block, size int) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	t, err := v.checked(block, (*analysis.LiveCheck).Block)
+	if err != nil {
+		return err
+	}
+	b := &liveBlock{run: block.Run, block: block, size: size + viewBlock, came: time.Now()}
+	if v.bytes+b.size > viewBytes {
+		v.skip(t, block)
+		return nil
+	}
+	t.skipped = nil
+	v.add(b)
+	return nil
+}
+
+// define takes what was defined before the blocks that follow, of a run that was joined or of which blocks were left out.
+func (v *liveView) define(encoded []byte) error {
 	block, err := recording.Decode(encoded)
 	if err != nil {
 		return err
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.numbers[block.Run] = block.Number + 1
-	b := liveBlock{run: block.Run, block: block, size: len(encoded), came: time.Now()}
-	if v.bytes+b.size > viewBytes {
-		v.addSkipped(block)
-		return nil
+	t, err := v.checked(block, (*analysis.LiveCheck).Define)
+	if err != nil {
+		return err
 	}
-	v.add(b)
+	t.skipped = nil
+	v.add(&liveBlock{run: block.Run, block: block, define: true, came: time.Now()})
 	return nil
 }
 
-// addSkipped queues what a block defines, without its events. Such blocks that follow each other become one, so that a
-// terminal that takes nothing costs no memory but that of the definitions.
-func (v *liveView) addSkipped(b *recording.Block) {
-	head := &recording.Block{Header: b.Header, Start: b.Start, End: b.End, Definitions: b.Definitions}
-	head.Definitions.Goroutines = nil
-	if n := len(v.queue); n > 0 {
-		if last := &v.queue[n-1]; last.run == b.Run && last.block != nil && last.size == 0 {
-			d := &last.block.Definitions
-			d.Types = append(d.Types, b.Definitions.Types...)
-			d.Functions = append(d.Functions, b.Definitions.Functions...)
-			d.Files = append(d.Files, b.Definitions.Files...)
-			last.block.Header.Events += b.Header.Events // at most 64 Ki a block, so a count of 32 bits lasts for days
-			last.block.Final, last.block.End = b.Final, b.End
-			return
+// checked checks a block against those before it.
+func (v *liveView) checked(block *recording.Block, check func(*analysis.LiveCheck, *recording.Block) error) (*takenRun, error) {
+	t := v.taken[block.Run]
+	if t == nil {
+		if len(v.queue) > viewQueue {
+			return nil, recording.Errorf(recording.CodeLocked, "the monitor's terminal takes nothing at the moment")
 		}
+		t = &takenRun{}
+		v.taken[block.Run] = t
 	}
-	v.add(liveBlock{run: b.Run, block: head, came: time.Now()})
+	if t.refused != nil {
+		return t, t.refused
+	}
+	before := t.check.Size()
+	err := check(&t.check, block)
+	v.tables += t.check.Size() - before
+	if err == nil && v.tables > viewTables {
+		err = recording.Errorf(recording.CodeInvalid, "a monitor has no room for what run %s defines beside other runs", block.Run).
+			WithHint("record it, and replay it from the database")
+	}
+	if err != nil {
+		v.refused(block.Run, t, err)
+	}
+	return t, err
+}
+
+// refuse takes no more of a run.
+func (v *liveView) refuse(run recording.RunID, err error) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	t := v.taken[run]
+	if t == nil {
+		t = &takenRun{}
+		v.taken[run] = t
+	}
+	if t.refused == nil {
+		v.refused(run, t, err)
+	}
+	return t.refused
+}
+
+func (v *liveView) refused(run recording.RunID, t *takenRun, err error) {
+	t.refused = err
+	v.note("run " + run.String() + " is not shown any more: " + err.Error())
+	if t.check.Next() > 0 {
+		v.add(&liveBlock{run: run, ended: true})
+		return
+	}
+	v.forget(run) // its sender is told, and nothing more is heard of it
+}
+
+// note queues something to say. A flood of notes becomes a number.
+func (v *liveView) note(text string) {
+	if v.notes == viewNotes {
+		v.unsaid++
+		return
+	}
+	v.notes++
+	v.add(&liveBlock{say: text})
+}
+
+// skip queues what a block defines, without its events. Such blocks of a run become one, so that a terminal that takes nothing
+// costs no memory but that of the definitions.
+func (v *liveView) skip(t *takenRun, b *recording.Block) {
+	end := b.FirstSeq + uint64(b.Header.Events)
+	if last := t.skipped; last != nil {
+		d := &last.block.Definitions
+		d.Types = append(d.Types, b.Definitions.Types...)
+		d.Functions = append(d.Functions, b.Definitions.Functions...)
+		d.Files = append(d.Files, b.Definitions.Files...)
+		last.block.Final, last.block.End, last.missed = b.Final, b.End, end
+		return
+	}
+	head := &recording.Block{Header: b.Header, Start: b.Start, End: b.End, Definitions: b.Definitions}
+	head.Definitions.Goroutines = nil // those that begin in what is skipped are not shown
+	t.skipped = &liveBlock{run: b.Run, block: head, missed: end, came: time.Now()}
+	v.add(t.skipped)
 }
 
 // gone says that no more blocks of a run come.
 func (v *liveView) gone(run recording.RunID) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	delete(v.numbers, run)
-	v.add(liveBlock{run: run, came: time.Now()})
+	v.forget(run)
+	v.add(&liveBlock{run: run, ended: true, why: "its sender is gone"})
 }
 
-func (v *liveView) add(b liveBlock) {
+func (v *liveView) forget(run recording.RunID) {
+	if t := v.taken[run]; t != nil {
+		v.tables -= t.check.Size()
+		delete(v.taken, run)
+	}
+}
+
+func (v *liveView) add(b *liveBlock) {
 	v.queue = append(v.queue, b)
 	v.bytes += b.size
 	select {
@@ -132,138 +227,41 @@ func (v *liveView) add(b liveBlock) {
 	}
 }
 
-// pop returns the next block; old says that it has waited too long.
-func (v *liveView) pop() (b liveBlock, old, ok bool) {
+// pop returns the next thing to show, nil when there is none.
+func (v *liveView) pop() *liveBlock {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if len(v.queue) == 0 {
-		return b, false, false
-	}
-	b = v.queue[0]
-	v.queue[0] = liveBlock{}
-	v.queue = v.queue[1:]
-	v.bytes -= b.size
-	return b, b.size == 0 || len(v.queue) > 0 && time.Since(b.came) > viewAge, true
-}
-
-// show prints what comes until ctx ends; with exit, until the first run that it saw has ended.
-func (v *liveView) show(ctx context.Context) error {
-	var patience <-chan time.Time // runs once the last block was shown: its sender has to learn that it came
-	for {
-		b, old, ok := v.pop()
-		if !ok {
-			if err := v.app.stdout.Flush(); err != nil {
-				return err
-			}
-			select {
-			case <-v.waiting:
-			case <-patience:
-				return nil
-			case <-ctx.Done():
-				return nil
-			}
-			continue
-		}
-		done, err := v.one(&b, old)
-		if err != nil || done && v.exit && b.block == nil {
-			return err
-		}
-		if done && v.exit && patience == nil {
-			patience = time.After(viewFarewell)
-		}
-	}
-}
-
-// one shows a block and reports whether its run is over.
-func (v *liveView) one(b *liveBlock, old bool) (done bool, err error) {
-	r := v.runs[b.run]
-	if b.block == nil {
-		if r == nil {
-			return false, nil
-		}
-		delete(v.runs, b.run)
-		if r.ended {
-			return true, nil
-		}
-		return true, v.app.say("run %s: its sender is gone", b.run)
-	}
-	if r == nil {
-		r = v.begin(b.run)
-	}
-	if old {
-		r.live.Skip(b.block)
-	} else {
-		err = v.events(r, b.block)
-	}
-	if r.label == "" && r.live.Start() != nil {
-		r.label = fmt.Sprintf("%s[%d]", filepath.Base(r.live.Start().Program), r.live.Start().PID)
-	}
-	if err == nil && b.block.Final {
-		r.ended = true
-		err = v.skipped(r)
-	}
-	return r.ended, err
-}
-
-func (v *liveView) begin(run recording.RunID) *liveRun {
-	r := &liveRun{live: analysis.NewLive(v.filter)}
-	r.text = export.NewText(&v.line, styleFor(v.app.files.stdout), true)
-	v.runs[run] = r
-	v.several = v.several || len(v.runs) > 1
-	return r
-}
-
-// skipped says how many events of a run were left out before the ones that follow.
-func (v *liveView) skipped(r *liveRun) error {
-	n := r.live.Skipped()
-	if n == 0 {
 		return nil
 	}
-	if err := v.app.stdout.Flush(); err != nil {
-		return err
+	b := v.queue[0]
+	v.queue[0] = nil
+	v.queue = v.queue[1:]
+	v.bytes -= b.size
+	if b.say != "" {
+		v.notes--
 	}
-	of := ""
-	if v.several {
-		of = " of " + export.Escape(r.label)
+	if t := v.taken[b.run]; t != nil && t.skipped == b {
+		t.skipped = nil
 	}
-	return v.app.say("%s skipped%s: they came faster than they could be shown", export.Plural(n, "event"), of)
+	return b
 }
 
-// events shows the events of a block.
-func (v *liveView) events(r *liveRun, b *recording.Block) error {
-	if err := v.skipped(r); err != nil {
-		return err
+// behind reports whether a block waits for one that takes too long.
+func (v *liveView) behind(b *liveBlock) bool {
+	if time.Since(b.came) < viewAge {
+		return false
 	}
-	for e, err := range r.live.Events(b) {
-		if err != nil {
-			return err
-		}
-		if r.label == "" && b.Start != nil {
-			r.label = fmt.Sprintf("%s[%d]", filepath.Base(b.Start.Program), b.Start.PID)
-		}
-		if v.app.json {
-			err = v.app.printJSON(struct {
-				Run string `json:"run"`
-				*analysis.Event
-			}{b.Run.String(), e})
-		} else {
-			err = v.print(r, e)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return len(v.queue) > 0
 }
 
-func (v *liveView) print(r *liveRun, e *analysis.Event) error {
-	v.line.Reset()
-	if v.several {
-		v.line.WriteString(export.Escape(r.label) + "  ")
-	}
-	if err := r.text.Event(e); err != nil {
-		return err
-	}
-	_, err := v.app.stdout.Write(v.line.Bytes())
-	return err
+// unsaidNotes returns how many notes were not said since it was last asked.
+func (v *liveView) unsaidNotes() int {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	n := v.unsaid
+	v.unsaid = 0
+	return n
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -27,11 +28,13 @@ func (a *app) monitorCommand() *cobra.Command {
 		Use:   "monitor",
 		Short: "Show what programs do while they do it, and keep nothing",
 		Long: `Receive what 'smiley run --remote' sends, and show it at once, in the format of 'smiley replay'. Nothing is kept: what has
-been shown is gone. When several programs send, each line begins with the name and the process of its program.
+been shown is gone. When there are several programs, each line begins with the name and the process of its program.
 
 Programs are never held back: events that come faster than they can be shown are skipped, and a line says how many. Only runs
 that begin while the monitor listens are shown (one minute earlier at most): what earlier runs have left to deliver waits for a
-recorder.`,
+recorder.
+
+With --exit the monitor ends when the program has ended that it shows; of several, when none is left.`,
 		Example: `  smiley monitor
   smiley monitor --exit --function 'main.(*Cart).Add'
   smiley monitor --listen tcp://127.0.0.1:7000 --json | jq 'select(.failed)'`,
@@ -49,7 +52,7 @@ recorder.`,
 	flags := command.Flags()
 	flags.StringVar(&o.listen, "listen", transport.DefaultEndpoint, "where programs send to: tcp://HOST:PORT or ipc://PATH")
 	flags.BoolVar(&o.insecure, "insecure", false, "listen without keys on an address that other machines reach, for all to read and forge")
-	flags.BoolVar(&o.exit, "exit", false, "end when the program ends")
+	flags.BoolVar(&o.exit, "exit", false, "end when the programs that are shown have ended")
 	flags.Int64Var(&goroutine, "goroutine", 0, "only this goroutine")
 	flags.StringVar(&function, "function", "", `only calls of these functions: a name, the last part of one, or a package, "..." standing for any text`)
 	flags.StringVar(&from, "from", "", "begin at this moment of the run")
@@ -57,11 +60,37 @@ recorder.`,
 	return a.withJSON(command)
 }
 
-// monitor receives and shows blocks until ctx ends, or with --exit the program.
+// viewPatience is how long a monitor that is told to end waits for a terminal that takes nothing.
+const viewPatience = time.Second
+
+// monitor shows blocks until ctx ends, or with --exit the programs.
 func (a *app) monitor(ctx context.Context, o monitorOptions) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	view := newLiveView(a, o.filter, o.exit)
+	view := newLiveView()
+	receive, err := a.monitorListen(o, view)
+	if err != nil {
+		return err
+	}
+	shown := make(chan error, 1)
+	go func() { // ends with ctx; with the process when the terminal takes nothing
+		shown <- newLiveScreen(a, view, o.filter, o.exit).show(ctx)
+		stop()
+	}()
+	err = receive(ctx)
+	stop()
+	select {
+	case failed := <-shown:
+		if err == nil {
+			err = failed
+		}
+	case <-time.After(viewPatience):
+	}
+	return err
+}
+
+// monitorListen returns what takes blocks in the place of a recorder.
+func (a *app) monitorListen(o monitorOptions, view *liveView) (func(context.Context) error, error) {
 	l := transport.ListenOptions{
 		Software: currentVersions().Smiley, Insecure: o.insecure, NextBlock: view.next,
 		Warn: func(text string) { _ = a.say("warning: %s", text) },
@@ -69,30 +98,20 @@ func (a *app) monitor(ctx context.Context, o monitorOptions) error {
 	}
 	var err error
 	if l.Endpoint, err = transport.ParseEndpoint(o.listen); err != nil {
-		return err
+		return nil, err
 	}
 	if !l.Endpoint.Local() && !o.insecure {
 		if l.Keys, err = serverKeys(l.Endpoint); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	listener, err := transport.Listen(l)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := a.say("listening at %s; nothing is kept", listener.Endpoint()); err != nil {
 		listener.Close(err)
-		return err
+		return nil, err
 	}
-	shown := make(chan error, 1)
-	go func() {
-		shown <- view.show(ctx)
-		stop()
-	}()
-	err = transport.Serve(ctx, listener, view.take)
-	stop()
-	if failed := <-shown; err == nil {
-		err = failed
-	}
-	return err
+	return func(ctx context.Context) error { return transport.Serve(ctx, listener, view.take) }, nil
 }

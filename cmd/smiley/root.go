@@ -30,6 +30,7 @@ const (
 type app struct {
 	stdin  io.Reader
 	stdout *bufio.Writer // data
+	output io.Writer     // what stdout writes to, for a command that must not wait for it
 	stderr io.Writer     // chatter
 	files  files
 
@@ -45,7 +46,7 @@ type files struct{ stdin, stdout, stderr *os.File }
 // Run runs smiley with args, which do not include the program's name, and returns its exit status. The status is that of
 // the recorded program for `smiley run`.
 func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	a := &app{stdin: stdin, stdout: bufio.NewWriterSize(stdout, 64<<10), stderr: stderr}
+	a := &app{stdin: stdin, stdout: bufio.NewWriterSize(stdout, 64<<10), output: stdout, stderr: stderr}
 	a.files.stdin, _ = stdin.(*os.File)
 	a.files.stdout, _ = stdout.(*os.File)
 	a.files.stderr, _ = stderr.(*os.File)

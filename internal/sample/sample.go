@@ -105,8 +105,11 @@ func Record(id recording.RunID, write func(*recording.Builder) error) ([][]byte,
 
 // Shop is a recording of two goroutines with a bit of everything: values, output, a panic that is recovered, an error,
 // a gap, and a program that ends while a call is open.
-func Shop() ([][]byte, error) {
-	return Record(ID, func(b *recording.Builder) error {
+func Shop() ([][]byte, error) { return ShopAs(ID) }
+
+// ShopAs is Shop under another id.
+func ShopAs(id recording.RunID) ([][]byte, error) {
+	return Record(id, func(b *recording.Builder) error {
 		const us = 1000
 		goroutines := []recording.Goroutine{{ID: 1, StartFunction: Main}}
 		if err := b.Define(recording.Definitions{Goroutines: goroutines}); err != nil {

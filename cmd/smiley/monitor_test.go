@@ -1,0 +1,359 @@
+//go:build cgo && linux && amd64
+
+package main
+
+import (
+	"bufio"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"smiley/internal/sample"
+	"smiley/recording"
+	"smiley/transport"
+)
+
+// counted builds the program that counts its calls, once.
+var counted = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "counted")
+	if err != nil {
+		return "", err
+	}
+	program := filepath.Join(dir, "counted")
+	text, err := exec.Command("go", "build", "-buildvcs=false", "-gcflags=-l", "-o", program, "./testdata/counted").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("%w: %s", err, text)
+	}
+	return program, nil
+})
+
+// newAudience is a stage without a recorder: programs, and whoever watches them.
+func newAudience(t *testing.T) *stage {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("real processes, several seconds each: not with -short")
+	}
+	program, err := counted()
+	if err != nil {
+		t.Fatal(err)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &stage{t: t, dir: t.TempDir(), program: program, pause: "1ms", address: "tcp://127.0.0.1:0"}
+	s.smiley = filepath.Join(s.dir, "smiley") // by which name this binary is smiley
+	s.database = filepath.Join(s.dir, "runs.db")
+	if err := os.Symlink(self, s.smiley); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// watcher is a smiley monitor.
+type watcher struct {
+	s     *stage
+	cmd   *exec.Cmd
+	out   *bufio.Reader
+	notes chan string // lines of its standard error
+}
+
+// monitor starts a monitor, and waits until it says something, which is the address it listens at.
+func (s *stage) monitor(args ...string) *watcher {
+	s.t.Helper()
+	w := &watcher{s: s, cmd: s.command(append([]string{"monitor"}, args...)...), notes: make(chan string, 1000)}
+	w.cmd.Stderr = nil
+	said, err := w.cmd.StderrPipe()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	out, err := w.cmd.StdoutPipe()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	w.out = bufio.NewReader(out)
+	if err := w.cmd.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() { _ = w.cmd.Process.Kill() })
+	go func() { // ends with the monitor
+		defer close(w.notes)
+		for lines := bufio.NewScanner(said); lines.Scan(); {
+			w.notes <- lines.Text()
+		}
+	}()
+	return w
+}
+
+// note waits for a line of standard error that matches, and returns what its group matches.
+func (w *watcher) note(pattern string) string {
+	w.s.t.Helper()
+	want := regexp.MustCompile(pattern)
+	timeout := time.After(time.Minute)
+	for {
+		select {
+		case line, open := <-w.notes:
+			if m := want.FindStringSubmatch(line); m != nil {
+				return m[len(m)-1]
+			}
+			if !open {
+				w.s.t.Fatalf("the monitor ends without a word like %q", pattern)
+			}
+		case <-timeout:
+			w.s.t.Fatalf("after a minute no word like %q", pattern)
+		}
+	}
+}
+
+// end waits until the monitor ends, by itself and well.
+func (w *watcher) end() {
+	w.s.t.Helper()
+	for range w.notes { // until its end
+	}
+	if err := w.cmd.Wait(); err != nil {
+		w.s.t.Errorf("the monitor ends with %v", err)
+	}
+}
+
+// shownLine is what a monitor's line has of an event.
+type shownLine struct {
+	Run      string
+	Seq      uint64
+	Event    string
+	Function string
+	Missing  uint64
+	Text     string
+}
+
+// sequence follows the lines of one run: what is not shown is said, at its place and exactly.
+type sequence struct {
+	last, skipped uint64 // events
+	shown, calls  int
+}
+
+func (q *sequence) line(t *testing.T, text []byte) {
+	t.Helper()
+	var e shownLine
+	if err := json.Unmarshal(text, &e); err != nil {
+		t.Fatalf("%v: %s", err, text)
+	}
+	if e.Event == "skipped" {
+		q.skipped += e.Missing
+		q.last += e.Missing
+		return
+	}
+	if q.last == 0 {
+		q.last = e.Seq - 1 // where it joined
+	}
+	if e.Seq != q.last+1 {
+		t.Fatalf("event %d follows %d, and nothing is said to be skipped: %s", e.Seq, q.last, text)
+	}
+	q.last = e.Seq
+	q.shown++
+	if e.Event == "call" && e.Function != "main.work" {
+		t.Fatalf("a call without its name: %s", text)
+	}
+}
+
+// Whoever reads the monitor's output stops reading: the program runs on and ends as if nothing were wrong, all that it did is
+// taken, and when the reader is back it learns how much it has not seen.
+func TestMonitorWithoutReader(t *testing.T) {
+	s := newAudience(t)
+	w := s.monitor("--listen", s.address, "--exit", "--json")
+	s.address = w.note("listening at ([^;]+);")
+	r := s.run(s.address)
+	var q sequence
+	for range 100 {
+		line, err := w.out.ReadBytes('\n')
+		if err != nil {
+			t.Fatal(err)
+		}
+		q.line(t, line)
+	}
+	// Nothing is read now.
+	begun := time.Now()
+	s.await("the program runs on", func() bool {
+		before, _ := r.counted(begun)
+		after, _ := r.counted(begun.Add(2 * time.Second)) // by the program's clock
+		later, _ := r.counted(time.Now())
+		return before < after && after < later
+	})
+	n := r.finish()
+	if s.spooled() > 0 {
+		t.Error("the monitor does not take what it does not show")
+	}
+	for {
+		line, err := w.out.ReadBytes('\n')
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		q.line(t, line)
+	}
+	w.end()
+	if q.skipped == 0 || q.last < 2*n {
+		t.Errorf("of %d calls the last event is %d, and %d are skipped", n, q.last, q.skipped)
+	}
+	t.Logf("%d calls, %d events shown, %d skipped", n, q.shown, q.skipped)
+}
+
+// Lines of several programs can be told apart, and --exit ends when the last of them has ended.
+func TestMonitorShowsSeveralPrograms(t *testing.T) {
+	s := newAudience(t)
+	s.pause = "100ms"
+	w := s.monitor("--listen", s.address, "--exit")
+	s.address = w.note("listening at ([^;]+);")
+	several(s, w)
+}
+
+// several lets three programs run at once under a monitor that ends with them.
+func several(s *stage, w *watcher) {
+	t := s.t
+	lines := make(chan []string, 1)
+	go func() { // ends with the monitor
+		var all []string
+		for scanner := bufio.NewScanner(w.out); scanner.Scan(); {
+			all = append(all, scanner.Text())
+		}
+		lines <- all
+	}()
+	var runs []*sentRun
+	labels := map[string]int{}
+	for range 3 {
+		runs = append(runs, s.run(s.address))
+	}
+	for range runs {
+		labels[w.note(`^smiley: run [0-9a-f-]+: (counted\[[0-9]+\])$`)] = 0
+	}
+	for _, r := range runs {
+		r.finish()
+	}
+	for range w.notes { // until its end
+	}
+	for _, line := range <-lines {
+		label, _, ok := strings.Cut(line, "]")
+		if label += "]"; !ok || !strings.HasPrefix(line, "counted[") {
+			continue // while it was alone
+		}
+		if _, known := labels[label]; !known {
+			t.Fatalf("a line of nobody: %q", line)
+		}
+		labels[label]++
+	}
+	for label, n := range labels {
+		if n == 0 || len(labels) != 3 {
+			t.Errorf("programs are not told apart: %d lines of %s", n, label)
+		}
+	}
+	if err := w.cmd.Wait(); err != nil {
+		t.Errorf("the monitor ends with %v", err)
+	}
+}
+
+// Senders that lie are refused, and told so; the monitor lives on and shows the next program whole.
+func TestMonitorOutlivesForgers(t *testing.T) {
+	s := newAudience(t)
+	w := s.monitor("--listen", s.address, "--json")
+	address, err := transport.ParseEndpoint(w.note("listening at ([^;]+);"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := make(chan shownLine, 10_000)
+	go func() { // ends with the monitor
+		defer close(lines)
+		for out := bufio.NewScanner(w.out); out.Scan(); {
+			var e shownLine
+			if err := json.Unmarshal(out.Bytes(), &e); err != nil {
+				t.Errorf("%v: %q", err, out.Text())
+			}
+			lines <- e
+		}
+	}()
+	random := rand.New(rand.NewPCG(4, 2))
+	send := func(forge func(block []byte)) (recording.RunID, error) {
+		id, err := recording.NewRunID()
+		if err != nil {
+			t.Fatal(err)
+		}
+		blocks, err := sample.ShopAs(id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := transport.Dial(t.Context(), transport.RemoteOptions{Recorder: address, Run: id, SpoolDir: t.TempDir(), Program: "forger"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, b := range blocks {
+			if forge(b); len(b) > 84 {
+				body := b[:len(b)-4]
+				binary.LittleEndian.PutUint32(b[len(body):], crc32.Checksum(body, crc32.MakeTable(crc32.Castagnoli)))
+			}
+			if err := r.Send(b); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := r.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return id, r.Failure()
+	}
+	// Its last block has another seq than it should: it can be decoded, and fits nothing.
+	if _, err := send(func(b []byte) {
+		if b[24] == 1 {
+			b[32]++
+		}
+	}); err == nil || !strings.Contains(err.Error(), "its first event is") {
+		t.Errorf("the forger is told %v", err)
+	}
+	refused := 1
+	for range 30 {
+		if _, err := send(func(b []byte) {
+			for range 1 + random.IntN(4) {
+				b[80+random.IntN(len(b)-84)] ^= 1 << random.IntN(8)
+			}
+		}); err != nil {
+			refused++
+		}
+	}
+	if refused < 10 {
+		t.Errorf("%d of 31 forgers are refused", refused)
+	}
+	for range refused {
+		w.note("is not shown any more: ")
+	}
+	id, err := send(func([]byte) {})
+	if err != nil {
+		t.Errorf("an honest sender after the forgers: %v", err)
+	}
+	var kinds []string
+	for len(kinds) < 14 {
+		e, open := <-lines
+		if !open {
+			t.Fatalf("the monitor ends after %v", kinds)
+		}
+		if e.Run == id.String() {
+			kinds = append(kinds, e.Event)
+		}
+	}
+	want := "goroutine_start call call return output output goroutine_start call call panic gap recovered return goroutine_end"
+	if got := strings.Join(kinds, " "); got != want {
+		t.Errorf("%s", got)
+	}
+	if err := w.cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	w.end()
+}
