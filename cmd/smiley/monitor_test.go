@@ -139,7 +139,7 @@ type shownLine struct {
 // sequence follows the lines of one run: what is not shown is said, at its place and exactly.
 type sequence struct {
 	last, skipped uint64 // events
-	shown, calls  int
+	shown         int
 }
 
 func (q *sequence) line(t *testing.T, text []byte) {
