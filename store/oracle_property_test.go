@@ -82,6 +82,8 @@ func compare(t *rapid.T, r *Reader, id recording.RunID, o *oracle) {
 		equalLists(t, fmt.Sprintf("roots of %d", goroutine), roots, o.roots(goroutine))
 	}
 	compareEvents(t, r, id, o)
+	compareStacks(t, r, id, o)
+	compareTime(t, r, id, o)
 }
 
 func compareTotals(t *rapid.T, r *Reader, id recording.RunID, o *oracle) {

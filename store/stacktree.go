@@ -1,0 +1,139 @@
+package store
+
+import (
+	"smiley/recording"
+)
+
+// stackTree is the call stacks of a run, merged: a node for each different stack. It is bounded in depth and in nodes;
+// calls beyond a bound are counted at the node where their stack was cut, their anchor.
+type stackTree struct {
+	nodes []stackNode // the first is the root, which stands for no call
+	index []uint32    // hash table of the others: linear probing, at most half full, 0 for empty
+	depth int32
+	limit int
+}
+
+type stackNode struct {
+	parent   int32
+	level    int32 // 0 for the root
+	function recording.FunctionID
+	calls    uint64
+	total    int64 // ns, of calls that ended
+	self     int64
+	longest  uint64 // seq
+	took     int64
+	cutCalls uint64
+	cutTotal int64 // of direct callees that were cut
+}
+
+// openStack is the open calls of a goroutine, the outermost first.
+type openStack []stackFrame
+
+type stackFrame struct {
+	seq      uint64
+	start    int64
+	children int64 // ns in direct callees that ended
+	node     int32 // its node; below 0: it was cut, and ^node is its anchor
+}
+
+func (f *stackFrame) anchor() int32 {
+	if f.node < 0 {
+		return ^f.node
+	}
+	return f.node
+}
+
+func newStackTree(depth, limit int) *stackTree {
+	return &stackTree{nodes: make([]stackNode, 1, 64), index: make([]uint32, 128), depth: int32(depth), limit: limit}
+}
+
+// call opens a call.
+func (t *stackTree) call(s openStack, seq uint64, function recording.FunctionID, time int64) openStack {
+	from, cut := int32(0), false
+	if n := len(s); n > 0 {
+		from, cut = s[n-1].anchor(), s[n-1].node < 0
+	}
+	f := stackFrame{seq: seq, start: time}
+	if at := t.child(from, function, cut); at != 0 {
+		f.node = at
+		t.nodes[at].calls++
+	} else {
+		f.node = ^from
+		t.nodes[from].cutCalls++
+	}
+	return append(s, f)
+}
+
+// end ends the n innermost calls.
+func (t *stackTree) end(s openStack, n int, time int64) openStack {
+	for ; n > 0 && len(s) > 0; n-- {
+		last := len(s) - 1
+		f := &s[last]
+		took := time - f.start
+		if last > 0 {
+			s[last-1].children += took
+		}
+		switch {
+		case f.node >= 0:
+			node := &t.nodes[f.node]
+			node.total += took
+			node.self += took - f.children
+			if took > node.took || node.longest == 0 {
+				node.longest, node.took = f.seq, took
+			}
+		case last == 0 || s[last-1].node >= 0:
+			t.nodes[^f.node].cutTotal += took
+		}
+		s = s[:last]
+	}
+	return s
+}
+
+// child returns the node of a function called from a node, 0 when there can be none.
+func (t *stackTree) child(from int32, function recording.FunctionID, cut bool) int32 {
+	if cut {
+		return 0
+	}
+	mask := uint32(len(t.index) - 1)
+	i := stackHash(from, function) & mask
+	for ; t.index[i] != 0; i = (i + 1) & mask {
+		at := t.index[i]
+		if n := &t.nodes[at]; n.parent == from && n.function == function {
+			return int32(at)
+		}
+	}
+	level := t.nodes[from].level + 1
+	if level > t.depth || len(t.nodes) > 2*t.limit {
+		return 0
+	}
+	t.nodes = append(t.nodes, stackNode{parent: from, level: level, function: function})
+	at := len(t.nodes) - 1
+	t.index[i] = uint32(at)
+	if 2*len(t.nodes) > len(t.index) {
+		t.reindex()
+	}
+	return int32(at)
+}
+
+// reindex makes the hash table anew, with room.
+func (t *stackTree) reindex() {
+	size := len(t.index)
+	for size < 4*len(t.nodes) {
+		size *= 2
+	}
+	t.index = make([]uint32, size)
+	mask := uint32(size - 1)
+	for at := 1; at < len(t.nodes); at++ {
+		n := &t.nodes[at]
+		i := stackHash(n.parent, n.function) & mask
+		for t.index[i] != 0 {
+			i = (i + 1) & mask
+		}
+		t.index[i] = uint32(at)
+	}
+}
+
+func stackHash(parent int32, function recording.FunctionID) uint32 {
+	h := (uint64(uint32(parent))<<32 | uint64(function)) * 0x9E3779B97F4A7C15
+	return uint32(h >> 32)
+}
