@@ -93,6 +93,8 @@ func (s *Store) erase(ctx context.Context, key int64) error {
 		{"types", "first"},
 		{"function_stats", "function"},
 		{"edge_stats", "caller"},
+		{"time_nodes", "level"},
+		{"digests", "run"},
 	} {
 		if err := s.eraseRows(ctx, table.name, table.second, key, eraseRows); err != nil {
 			return err

@@ -1,81 +1,156 @@
 package store
 
 import (
-	"context"
-	"time"
+	"slices"
 
 	"smiley/recording"
 )
 
-// digest returns the merged stacks of a run.
-func (r *Reader) digest(ctx context.Context, id recording.RunID, _ time.Duration) (*stackView, error) {
-	run, err := r.Run(ctx, id)
-	if err != nil {
-		return nil, err
+// digest is what the first blocks of a run come to for its flame graph and its time line. Blocks are added in order.
+type digest struct {
+	tuning
+	key    int64
+	blocks uint32 // it covers the blocks below this one
+	events uint64
+	last   int64  // the latest moment of these blocks
+	lag    uint32 // as in the table
+	tree   *stackTree
+	open   map[int64]openStack // open calls by goroutine, of those that have any
+	// nodes holds the stored form of what is not in the file yet.
+	nodes map[timeNodeKey][]byte
+}
+
+// timeNodeKey names a time node of a run.
+type timeNodeKey struct {
+	level  int
+	number uint32
+}
+
+func newDigest(t tuning, key int64) *digest {
+	return &digest{
+		tuning: t, key: key, tree: newStackTree(t.stackLevels, t.stackNodes), open: map[int64]openStack{},
+		nodes: map[timeNodeKey][]byte{},
 	}
-	tree := newStackTree(StackLevels, StackNodes)
-	open := map[int64]openStack{}
-	c := Coverage{Blocks: run.Blocks, Of: run.Blocks, Last: run.Last}
-	for e, err := range r.Events(ctx, id, EventQuery{}) {
+}
+
+// digestGoroutine is a goroutine while a block is read.
+type digestGoroutine struct {
+	frames openStack
+	track  nodeTrack
+}
+
+// add adds the next block. It leaves the digest as it was when the block is damaged.
+func (d *digest) add(b *recording.Block) (*timeNode, error) {
+	first, last := blockTimes(b)
+	n := &timeNode{first: first, last: last, shift: cellShift(first, last, blockCells)}
+	n.all = nodeTrack{shift: n.shift, open: int64(len(d.open))}
+	w := digestWalk{d: d, n: n, base: first >> n.shift, goroutines: make(map[int64]*digestGoroutine, len(b.Summary.Goroutines))}
+	w.all = make([]timeCell, last>>n.shift-w.base+1)
+	for e, err := range b.Events(recording.Structure) {
 		if err != nil {
+			return nil, err // nothing can follow such a block; the digest is given up
+		}
+		if err := w.event(&e); err != nil {
 			return nil, err
 		}
-		c.Events++
-		frames := tree.end(open[e.Goroutine], e.Unwound, e.Time)
-		switch {
-		case e.Kind == recording.KindCall:
-			frames = tree.call(frames, e.Seq, e.Function, e.Time)
-		case e.Kind == recording.KindReturn && e.Call != 0:
-			frames = tree.end(frames, 1, e.Time)
+	}
+	w.finish(b)
+	d.blocks = b.Number + 1
+	d.events += uint64(b.Header.Events)
+	if d.last = max(d.last, last); b.Number == 0 {
+		d.last = last
+	}
+	if len(d.tree.nodes) > d.tree.limit {
+		d.tree.prune(d.open)
+	}
+	return n, nil
+}
+
+// digestWalk reads the events of a block into a digest.
+type digestWalk struct {
+	d          *digest
+	n          *timeNode
+	base       int64 // number of the first cell
+	all        []timeCell
+	goroutines map[int64]*digestGoroutine
+	current    *digestGoroutine // of the event before
+}
+
+func (w *digestWalk) goroutine(id int64) *digestGoroutine {
+	if g := w.current; g != nil && g.track.goroutine == id {
+		return g
+	}
+	g := w.goroutines[id]
+	if g == nil {
+		g = &digestGoroutine{frames: w.d.open[id], track: nodeTrack{goroutine: id, shift: w.n.shift}}
+		if len(g.frames) > 0 {
+			g.track.open = 1
 		}
-		if len(frames) == 0 {
-			delete(open, e.Goroutine)
+		w.goroutines[id] = g
+	}
+	w.current = g
+	return g
+}
+
+func (w *digestWalk) event(e *recording.Event) error {
+	g := w.goroutine(e.Goroutine)
+	before := len(g.frames)
+	if e.Unwound > 0 {
+		g.frames = w.d.tree.end(g.frames, e.Unwound, e.Time)
+	}
+	switch {
+	case e.Kind == recording.KindCall:
+		g.frames = w.d.tree.call(g.frames, e.Seq, e.Function, e.Time)
+	case e.Kind == recording.KindReturn && e.Call != 0:
+		g.frames = w.d.tree.end(g.frames, 1, e.Time)
+	}
+	steps := min(len(g.frames), 1) - min(before, 1)
+	number := e.Time >> w.n.shift
+	left := (number+1)<<w.n.shift - e.Time
+	at := number - w.base
+	if at < 0 || at >= int64(len(w.all)) {
+		return errDigest
+	}
+	w.all[at].add(e.Kind, e.Failed, steps, left)
+	cells := g.track.cells
+	if n := len(cells); n == 0 || cells[n-1].number != number {
+		g.track.cells = append(cells, nodeCell{number: number})
+	}
+	g.track.cells[len(g.track.cells)-1].add(e.Kind, e.Failed, steps, left)
+	return nil
+}
+
+// finish puts what was gathered in its place.
+func (w *digestWalk) finish(b *recording.Block) {
+	for i := range w.all {
+		if w.all[i] != (timeCell{}) {
+			w.n.all.cells = append(w.n.all.cells, nodeCell{w.base + int64(i), w.all[i]})
+		}
+	}
+	for i := range b.Definitions.Goroutines {
+		if g := w.goroutines[b.Definitions.Goroutines[i].ID]; g != nil {
+			g.track.flags |= presenceBegan
+		}
+	}
+	for i := range b.Summary.Goroutines {
+		if g := w.goroutines[b.Summary.Goroutines[i].ID]; g != nil && b.Summary.Goroutines[i].Ended {
+			g.track.flags |= presenceEnded
+		}
+	}
+	for id, g := range w.goroutines {
+		if len(g.frames) == 0 {
+			delete(w.d.open, id)
 		} else {
-			open[e.Goroutine] = frames
+			w.d.open[id] = g.frames
+		}
+		if id != 0 {
+			w.n.tracks = append(w.n.tracks, g.track)
 		}
 	}
-	return tree.view(open, c), nil
+	slices.SortFunc(w.n.tracks, func(a, b nodeTrack) int { return int(min(max(a.goroutine-b.goroutine, -1), 1)) })
+	w.n.bound()
 }
 
-// timeBuckets answers a TimeQuery.
-func (r *Reader) timeBuckets(ctx context.Context, id recording.RunID, query TimeQuery) (*TimeBuckets, error) {
-	run, err := r.Run(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	answer, shift, err := query.begin(run.Last)
-	if err != nil {
-		return nil, err
-	}
-	answer.Coverage = Coverage{Blocks: run.Blocks, Of: run.Blocks, Events: run.Events, Last: run.Last}
-	for i := range answer.Tracks {
-		track := &answer.Tracks[i]
-		if track.Goroutine != 0 {
-			if _, err := r.Goroutine(ctx, id, track.Goroutine); err != nil {
-				return nil, err
-			}
-		}
-		line := newTimeLine(shift)
-		depth := map[int64]int{}
-		for e, err := range r.Events(ctx, id, EventQuery{Goroutine: track.Goroutine}) {
-			if err != nil {
-				return nil, err
-			}
-			before := depth[e.Goroutine]
-			now := before - e.Unwound
-			switch {
-			case e.Kind == recording.KindCall:
-				now++
-			case e.Kind == recording.KindReturn && e.Call != 0:
-				now--
-			}
-			depth[e.Goroutine] = now
-			line.add(e.Time, e.Kind, e.Failed, sign(now)-sign(before))
-		}
-		track.Buckets = line.buckets(answer.From, answer.To, run.Last)
-	}
-	return answer, nil
+func (d *digest) coverage(of uint32) Coverage {
+	return Coverage{Blocks: d.blocks, Of: of, Events: d.events, Last: d.last}
 }
-
-// sign is 1 for a depth at which a call is open.
-func sign(depth int) int { return min(depth, 1) }

@@ -224,7 +224,10 @@ func openStore(t testing.TB, opts ...Option) *Store {
 
 // withTuning makes roll-ups happen early.
 func withTuning(fan, rollUp uint32) Option {
-	return func(o *options) { o.tuning = tuning{fan: fan, rollUpBlocks: rollUp} }
+	return func(o *options) {
+		o.fan, o.rollUpBlocks = fan, rollUp
+		o.digestBlocks, o.fineBlocks = rollUp+2, int(fan)
+	}
 }
 
 // keep appends all blocks of a run.

@@ -26,6 +26,7 @@ type Reader struct {
 	structures *structureCache
 	tails      tailCache
 	types      typeCache
+	digests    *digesters
 }
 
 // Store adds recordings to one file and answers questions about it. It is safe for concurrent use.
@@ -71,6 +72,7 @@ func newReader(ctx context.Context, file string, db *sql.DB, o options) (*Reader
 	}
 	return &Reader{
 		file: file, db: db, options: o, prepared: statements, structures: newStructureCache(structureCacheBytes),
+		digests: newDigesters(),
 	}, nil
 }
 
@@ -248,12 +250,16 @@ func (t target) tryOpenWriter(ctx context.Context) (*sql.DB, error) {
 func (r *Reader) File() string { return r.file }
 
 // Close ends the Reader. Queries that run end with an error.
-func (r *Reader) Close() error { return wrap(r.file, r.db.Close()) }
+func (r *Reader) Close() error {
+	r.digests.close()
+	return wrap(r.file, r.db.Close())
+}
 
 // Close ends the Store. Runs that it was recording and that did not end are marked as interrupted.
 func (s *Store) Close() error {
 	s.stop()
 	s.heartbeat.Wait()
+	s.digests.close()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {

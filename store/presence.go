@@ -19,9 +19,16 @@ const (
 type tuning struct {
 	fan          uint32 // presenceFan; part of what is stored
 	rollUpBlocks uint32
+	stackLevels  int // StackLevels
+	stackNodes   int // StackNodes
+	digestBlocks uint32
+	fineBlocks   int
 }
 
-var defaultTuning = tuning{fan: presenceFan, rollUpBlocks: rollUpBlocks}
+var defaultTuning = tuning{
+	fan: presenceFan, rollUpBlocks: rollUpBlocks, stackLevels: StackLevels, stackNodes: StackNodes,
+	digestBlocks: digestBlocks, fineBlocks: fineBlocks,
+}
 
 // span is the number of blocks that one list of a level covers.
 func (t tuning) span(level int) uint32 {

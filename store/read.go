@@ -26,6 +26,7 @@ const (
 	queryLongCall = `SELECT goroutine, function, parent, position, depth, start_ns, end_ns, end_seq, self_ns, outcome,
 		failed FROM long_calls WHERE run = ? AND seq = ?`
 	querySibling   = `SELECT seq FROM long_calls WHERE run = ? AND goroutine = ? AND parent = ? AND position = ?`
+	queryTimeNode  = `SELECT body FROM time_nodes WHERE run = ? AND level = ? AND number = ?`
 	queryGoroutine = `SELECT ` + goroutineColumns + ` FROM goroutines WHERE run = ? AND id = ?`
 	// high_ns never falls from block to block, so an index finds where the wanted times begin; a few blocks behind that
 	// may still be too early or too late, because goroutines are a little out of order.
@@ -41,6 +42,7 @@ func prepareReads(ctx context.Context, db *sql.DB) (prepared, error) {
 	p := make(prepared)
 	for _, query := range []string{
 		queryRun, queryKey, queryBody, queryPresence, queryBlockOf, queryLongCall, querySibling, queryGoroutine, queryNextBlock,
+		queryTimeNode,
 	} {
 		stmt, err := db.PrepareContext(ctx, query)
 		if err != nil {

@@ -103,9 +103,28 @@ func (c Coverage) Complete() bool { return c.Blocks >= c.Of }
 //
 // Errors: CodeNotFound (unknown run, or no stack with this Path), CodeDamaged, CodeCanceled.
 func (r *Reader) Stacks(ctx context.Context, id recording.RunID, query StackQuery) (*Stacks, error) {
-	d, err := r.digest(ctx, id, query.Wait)
+	v, err := r.stackView(ctx, id, query.Wait)
 	if err != nil {
 		return nil, wrap(r.file, err)
 	}
-	return d.stacks(&query)
+	return v.stacks(&query)
+}
+
+// stackView returns the merged stacks of a run.
+func (r *Reader) stackView(ctx context.Context, id recording.RunID, patience time.Duration) (*stackView, error) {
+	row, err := r.runRow(ctx, r.db, id)
+	if err != nil {
+		return nil, err
+	}
+	var v stackView
+	d := r.digests.of(r, row.key)
+	err = d.wait(ctx, row.blocks, patience, func(now *digest) error {
+		if d.view == nil || d.view.Blocks != now.blocks {
+			d.view = now.tree.view(now.open, now.coverage(0))
+		}
+		v = *d.view
+		v.Of = row.blocks
+		return nil
+	})
+	return &v, err
 }

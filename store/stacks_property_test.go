@@ -24,6 +24,8 @@ func pathKey(path []recording.FunctionID) string {
 	return strings.Trim(strings.ReplaceAll(fmt.Sprint(path), " ", "/"), "[]")
 }
 
+func splitPath(key string) []string { return strings.Split(key, "/") }
+
 // path returns the functions of a call's stack, the outermost first.
 func (o *oracle) path(c *recording.Call) []recording.FunctionID {
 	path := []recording.FunctionID{c.Function}
@@ -34,31 +36,32 @@ func (o *oracle) path(c *recording.Call) []recording.FunctionID {
 	return path
 }
 
-// took is how long a call was open up to the run's last moment, and in it alone.
-func (o *oracle) took(c *recording.Call, last int64) (total, self int64) {
-	until := func(c *recording.Call) int64 {
-		if c.Outcome == recording.OutcomeOpen {
-			return max(0, last-c.Start)
-		}
-		return c.End - c.Start
-	}
-	total = until(c)
-	self = total
+// took is how long calls were open up to the run's last moment, and how long in themselves alone.
+func (o *oracle) took(last int64) (total, self map[uint64]int64) {
+	total, self = make(map[uint64]int64, len(o.calls)), make(map[uint64]int64, len(o.calls))
 	for _, seq := range o.order {
-		if child := o.calls[seq]; child.Parent == c.Seq {
-			self -= until(child)
+		c := o.calls[seq]
+		took := c.End - c.Start
+		if c.Outcome == recording.OutcomeOpen {
+			took = max(0, last-c.Start)
+		}
+		total[seq] = took
+		self[seq] += took
+		if c.Parent != 0 {
+			self[c.Parent] -= took
 		}
 	}
-	return total, max(0, self)
+	return total, self
 }
 
 // stackSums adds up all calls by the name that key gives to their stack; "" leaves the call out.
 func (o *oracle) stackSums(last int64, key func(path []recording.FunctionID) string) map[string]stackSum {
 	sums := map[string]stackSum{}
+	totals, selfs := o.took(last)
 	for _, seq := range o.order {
 		c := o.calls[seq]
 		path := o.path(c)
-		total, self := o.took(c, last)
+		total, self := totals[seq], max(0, selfs[seq])
 		if k := key(path); k != "" {
 			s := sums[k]
 			s.Calls++
@@ -113,15 +116,11 @@ func compareStacks(t *rapid.T, r *Reader, id recording.RunID, o *oracle) {
 func checkStacks(t *rapid.T, got *Stacks, focus []recording.FunctionID, sums map[string]stackSum) map[string]bool {
 	seen := map[string]bool{}
 	paths := make([][]recording.FunctionID, len(got.Stacks))
-	rest := make([]Stack, len(got.Stacks)+1)
-	copy(rest, got.Stacks)
-	rest[len(got.Stacks)] = got.Focus
 	for i := range got.Stacks {
 		s := &got.Stacks[i]
 		above := focus
-		parent := &rest[len(got.Stacks)]
 		if s.Parent >= 0 {
-			above, parent = paths[s.Parent], &rest[s.Parent]
+			above = paths[s.Parent]
 		}
 		paths[i] = append(slices.Clone(above), s.Function)
 		key := pathKey(paths[i])
@@ -131,6 +130,20 @@ func checkStacks(t *rapid.T, got *Stacks, focus []recording.FunctionID, sums map
 		seen[key] = true
 		have := stackSum{s.Calls, s.Open, s.Within, s.Total, s.Self, s.Longest, s.Took}
 		equal(t, "stack "+key, have, sums[key])
+	}
+	checkSums(t, got)
+	return seen
+}
+
+// checkSums checks that every stack is the sum of what is in it.
+func checkSums(t *rapid.T, got *Stacks) {
+	rest := append(slices.Clone(got.Stacks), got.Focus)
+	for i := range got.Stacks {
+		s := &got.Stacks[i]
+		parent := &rest[len(got.Stacks)]
+		if s.Parent >= 0 {
+			parent = &rest[s.Parent]
+		}
 		parent.Total -= s.Total
 		parent.Within -= s.Within
 	}
@@ -140,7 +153,6 @@ func checkStacks(t *rapid.T, got *Stacks, focus []recording.FunctionID, sums map
 			t.Fatalf("what is below stack %d does not add up: %+v is left", i, s)
 		}
 	}
-	return seen
 }
 
 // Inverted stacks hold, for every function and every way to it, the self time and the calls of the function.
@@ -150,11 +162,12 @@ func compareInverted(t *rapid.T, r *Reader, id recording.RunID, o *oracle, last 
 		Self  int64
 	}
 	want := map[string]sum{}
+	_, selfs := o.took(last)
 	for _, seq := range o.order {
 		c := o.calls[seq]
 		path := o.path(c)
 		slices.Reverse(path)
-		_, self := o.took(c, last)
+		self := max(0, selfs[seq])
 		for n := range path {
 			s := want[pathKey(path[:n+1])]
 			s.Calls++

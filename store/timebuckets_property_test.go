@@ -69,22 +69,32 @@ func compareTime(t *rapid.T, r *Reader, id recording.RunID, o *oracle) {
 	query := TimeQuery{Goroutines: append([]int64{0}, slices.Sorted(maps.Keys(o.goroutines))...)}
 	run, err := r.Run(context.Background(), id)
 	check(t, err)
-	last := max(run.Last, 0)
+	at := func(name string) int64 { // a moment at which something happened, or near it
+		if len(o.events) == 0 {
+			return 0
+		}
+		return o.events[rapid.IntRange(0, len(o.events)-1).Draw(t, name)].Time + rapid.Int64Range(-2, 2).Draw(t, "off by")
+	}
 	switch rapid.IntRange(0, 2).Draw(t, "window") {
 	case 0: // all of the run
 	case 1:
-		query.From = rapid.Int64Range(0, last).Draw(t, "from")
+		query.From = min(at("from"), run.Last)
 	case 2:
-		query.From = rapid.Int64Range(-10, last).Draw(t, "from")
-		query.To = query.From + rapid.Int64Range(1, last+10).Draw(t, "span")
+		query.From, query.To = at("from"), at("to")
+		if query.To <= query.From {
+			query.From, query.To = query.To, query.From+1
+		}
+		if query.To == 0 {
+			query.To = 1
+		}
 	}
 	if rapid.Bool().Draw(t, "width") {
-		query.Width = 1 << rapid.IntRange(0, 20).Draw(t, "bits")
+		query.Width = 1 << rapid.IntRange(0, 12).Draw(t, "bits")
 	}
 	got, err := r.TimeBuckets(context.Background(), id, query)
 	check(t, err)
-	if !got.Complete() || query.Width > 0 && got.Width > query.Width && (got.To-got.From)/query.Width < MaxBuckets-1 {
-		t.Fatalf("%+v: it covers %+v with buckets of %d", query, got.Coverage, got.Width)
+	if !got.Complete() {
+		t.Fatalf("%+v: it covers %+v", query, got.Coverage)
 	}
 	for _, track := range got.Tracks {
 		equalLists(t, fmt.Sprintf("buckets of %d with %+v", track.Goroutine, query), track.Buckets, o.timeTrack(track.Goroutine, got.From, got.To, got.Width, run.Last))

@@ -39,6 +39,18 @@ func (c *timeCell) add(kind recording.Kind, failed bool, steps int, left int64) 
 	c.late += int64(steps) * left
 }
 
+// merge adds a cell that ends left ns before c does.
+func (c *timeCell) merge(o *timeCell, left int64) {
+	c.calls += o.calls
+	c.events += o.events
+	c.errors += o.errors
+	c.panics += o.panics
+	c.output += o.output
+	c.gaps += o.gaps
+	c.steps += o.steps
+	c.late += o.late + o.steps*left
+}
+
 // timeLine is a track: cells of 1 << shift ns by their number, which is their time >> shift.
 type timeLine struct {
 	shift uint
@@ -64,11 +76,39 @@ func (l *timeLine) add(time int64, kind recording.Kind, failed bool, steps int) 
 	l.cell(time>>l.shift).add(kind, failed, steps, l.left(time))
 }
 
-// buckets returns the buckets that overlap the time from from to to. last is when time ends: what is open then is not
-// counted further.
-func (l *timeLine) buckets(from, to, last int64) []TimeBucket {
+// merge adds a cell of cells that are 1 << shift ns long, no longer than l's own.
+func (l *timeLine) merge(number int64, shift uint, o *timeCell) {
+	end := (number + 1) << shift
+	own := (end - 1) >> l.shift
+	l.cell(own).merge(o, (own+1)<<l.shift-end)
+}
+
+// addAll adds a line whose cells are as long.
+func (l *timeLine) addAll(o *timeLine) {
+	for number, c := range o.cells {
+		l.cell(number).merge(c, 0)
+	}
+}
+
+// eventSteps is how many goroutines begin to have an open call with an event, less how many cease to: 1, 0 or −1.
+func eventSteps(e *recording.Event) int {
+	after := e.Depth
+	before := after + e.Unwound
+	switch {
+	case e.Kind == recording.KindCall:
+		after++
+	case e.Kind == recording.KindReturn && e.Call != 0:
+		before++
+	case e.Kind != recording.KindReturn && e.Call != 0:
+		before, after = before+1, after+1
+	}
+	return min(after, 1) - min(before, 1)
+}
+
+// buckets returns the buckets that overlap the time from from to to. open goroutines had an open call before the line's
+// first cell. last is when time ends: what is open then is not counted further.
+func (l *timeLine) buckets(open, from, to, last int64) []TimeBucket {
 	var list []TimeBucket
-	open := int64(0)
 	first, end := from>>l.shift, (to-1)>>l.shift
 	width := int64(1) << l.shift
 	next := first // the number of the next bucket
@@ -116,7 +156,7 @@ func (query *TimeQuery) begin(last int64) (*TimeBuckets, uint, error) {
 	span := answer.To - answer.From
 	width := query.Width
 	if width <= 0 {
-		width = max(1, span/2048)
+		width = max(1, span/1024)
 	}
 	shift := uint(bits.Len64(uint64(width))) - 1
 	for (answer.To-1)>>shift-answer.From>>shift >= MaxBuckets {

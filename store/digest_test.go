@@ -1,0 +1,225 @@
+package store
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"smiley/recording"
+)
+
+// busy makes a run of many blocks, with goroutines that stay and others that come and go.
+func busy(t tb, run recording.Run, unfinished bool) *fixture {
+	t.Helper()
+	return build(t, run, unfinished, func(b *recording.Builder) {
+		w := newWorld(t, b, 5)
+		for range 40 {
+			w.steps(25)
+			check(t, b.Cut(w.now))
+		}
+	})
+}
+
+// digested returns what the file has of a run's digest: the blocks that it covers, and how many time nodes there are.
+func digested(t testing.TB, r *Reader, id recording.RunID) (blocks, nodes int) {
+	t.Helper()
+	err := r.db.QueryRowContext(t.Context(), `SELECT (SELECT ifnull(max(blocks), 0) FROM digests d WHERE d.run = r.key),
+		(SELECT count(*) FROM time_nodes n WHERE n.run = r.key) FROM runs r WHERE id = ?`, id.String()).Scan(&blocks, &nodes)
+	check(t, err)
+	return blocks, nodes
+}
+
+// ask asks for everything that comes from a digest.
+func ask(t testing.TB, r *Reader, id recording.RunID) (*Stacks, *TimeBuckets) {
+	t.Helper()
+	stacks, err := r.Stacks(t.Context(), id, StackQuery{})
+	check(t, err)
+	buckets, err := r.TimeBuckets(t.Context(), id, TimeQuery{})
+	check(t, err)
+	if !stacks.Complete() || !buckets.Complete() || len(stacks.Stacks) == 0 || len(buckets.Tracks[0].Buckets) == 0 {
+		t.Fatalf("the answers cover %+v, %+v", stacks.Coverage, buckets.Coverage)
+	}
+	return stacks, buckets
+}
+
+// A file from before digests is brought up to date, and answers as if it had been made today.
+func TestFileWithoutDigestsIsMigrated(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "smiley.db")
+	s, err := Open(t.Context(), file)
+	check(t, err)
+	f := busy(t, newRun(t, 0), false)
+	keep(t, s, f)
+	want, wantBuckets := ask(t, s.Reader, f.run.ID)
+	for _, statement := range []string{`DROP TABLE digests`, `DROP TABLE time_nodes`, `PRAGMA user_version = 1`} {
+		_, err := s.w.ExecContext(t.Context(), statement)
+		check(t, err)
+	}
+	check(t, s.Close())
+
+	r, err := OpenReader(t.Context(), file)
+	check(t, err)
+	blocks, _ := digested(t, r, f.run.ID)
+	equal(t, "blocks in the digest before anybody asked", blocks, 0)
+	got, gotBuckets := ask(t, r, f.run.ID)
+	equalLists(t, "stacks", got.Stacks, want.Stacks)
+	equalLists(t, "buckets", gotBuckets.Tracks[0].Buckets, wantBuckets.Tracks[0].Buckets)
+	check(t, r.Close()) // waits until it is written
+	r, err = OpenReader(t.Context(), file)
+	check(t, err)
+	defer r.Close() //nolint:errcheck // only read
+	blocks, nodes := digested(t, r, f.run.ID)
+	equal(t, "blocks in the digest", blocks, len(f.blocks))
+	if nodes < len(f.blocks) {
+		t.Fatalf("%d time nodes of %d blocks", nodes, len(f.blocks))
+	}
+}
+
+// A digest that was cut off at any block goes on from there, and comes to the same.
+func TestDigestGoesOnWhereItWasCutOff(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "smiley.db")
+	f := busy(t, newRun(t, 0), true)
+	whole := openStore(t)
+	keep(t, whole, f)
+	want, wantBuckets := ask(t, whole.Reader, f.run.ID)
+	for i, block := range f.blocks {
+		s, err := Open(t.Context(), file, withTuning(3, 1))
+		check(t, err)
+		_, err = s.Append(t.Context(), block)
+		check(t, err)
+		ask(t, s.Reader, f.run.ID)
+		if i%7 == 0 { // an interrupted run is written at once, one that is recorded now and then
+			check(t, s.Interrupt(t.Context(), f.run.ID))
+		}
+		check(t, s.Close())
+	}
+	r, err := OpenReader(t.Context(), file, withTuning(3, 1))
+	check(t, err)
+	defer r.Close() //nolint:errcheck // only read
+	if blocks, _ := digested(t, r, f.run.ID); blocks == 0 {
+		t.Fatal("nothing was written")
+	}
+	got, gotBuckets := ask(t, r, f.run.ID)
+	equalLists(t, "stacks", got.Stacks, want.Stacks)
+	equalLists(t, "buckets", gotBuckets.Tracks[0].Buckets, wantBuckets.Tracks[0].Buckets)
+}
+
+// A digest that makes no sense is made again.
+func TestDamagedDigestIsMadeAgain(t *testing.T) {
+	f := busy(t, newRun(t, 0), false)
+	for _, damage := range []string{
+		`UPDATE digests SET stacks = x'00'`,
+		`UPDATE digests SET open = stacks`,
+		`UPDATE digests SET stacks = open`,
+	} {
+		file := filepath.Join(t.TempDir(), "smiley.db")
+		s, err := Open(t.Context(), file)
+		check(t, err)
+		keep(t, s, f)
+		want, _ := ask(t, s.Reader, f.run.ID)
+		_, err = s.w.ExecContext(t.Context(), damage)
+		check(t, err)
+		check(t, s.Close())
+		for range 2 {
+			r, err := OpenReader(t.Context(), file)
+			check(t, err)
+			got, _ := ask(t, r, f.run.ID)
+			equalLists(t, "stacks", got.Stacks, want.Stacks)
+			check(t, r.Close())
+		}
+	}
+}
+
+// Two readers that make the same digest at the same time both answer right.
+func TestTwoReadersMakeTheSameDigest(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "smiley.db")
+	f := busy(t, newRun(t, 0), false)
+	s, err := Open(t.Context(), file)
+	check(t, err)
+	keep(t, s, f)
+	check(t, s.Close())
+	var readers [2]*Reader
+	for i := range readers {
+		readers[i], err = OpenReader(t.Context(), file, withTuning(3, 1))
+		check(t, err)
+	}
+	answers := make(chan *Stacks, len(readers))
+	failed := make(chan error, len(readers))
+	for _, r := range readers {
+		go func() {
+			got, err := r.Stacks(context.WithoutCancel(t.Context()), f.run.ID, StackQuery{})
+			answers <- got
+			failed <- err
+		}()
+	}
+	var list []*Stacks
+	for range readers {
+		check(t, <-failed)
+		list = append(list, <-answers)
+	}
+	equalLists(t, "stacks", list[0].Stacks, list[1].Stacks)
+	for _, r := range readers {
+		check(t, r.Close())
+	}
+}
+
+// A file that cannot be written is read all the same.
+func TestDigestOfReadOnlyFileStaysInMemory(t *testing.T) {
+	if os.Getuid() == 0 {
+		t.Skip("root may write everywhere")
+	}
+	dir := t.TempDir()
+	file := filepath.Join(dir, "smiley.db")
+	f := busy(t, newRun(t, 0), false)
+	s, err := Open(t.Context(), file)
+	check(t, err)
+	keep(t, s, f)
+	check(t, s.Close())
+	check(t, os.Chmod(file, 0o400))
+	check(t, os.Chmod(dir, 0o500))
+	t.Cleanup(func() { check(t, os.Chmod(dir, 0o700)) })
+	r, err := OpenReader(t.Context(), file)
+	check(t, err)
+	defer r.Close() //nolint:errcheck // only read
+	ask(t, r, f.run.ID)
+	ask(t, r, f.run.ID)
+	blocks, _ := digested(t, r, f.run.ID)
+	equal(t, "blocks in the file's digest", blocks, 0)
+}
+
+// A deleted run takes its digest with it.
+func TestDeleteRemovesDigest(t *testing.T) {
+	s := openStore(t)
+	f := busy(t, newRun(t, 0), false)
+	keep(t, s, f)
+	ask(t, s.Reader, f.run.ID)
+	check(t, s.Delete(t.Context(), f.run.ID))
+	var rows int
+	check(t, s.db.QueryRowContext(t.Context(), `SELECT (SELECT count(*) FROM digests) + (SELECT count(*) FROM time_nodes)`).Scan(&rows))
+	equal(t, "rows that are left", rows, 0)
+}
+
+// A question that does not want to wait has an answer at once, which says how much it covers.
+func TestImpatientQuestionSaysWhatItCovers(t *testing.T) {
+	s := openStore(t)
+	f := busy(t, newRun(t, 0), false)
+	keep(t, s, f)
+	for {
+		got, err := s.Stacks(t.Context(), f.run.ID, StackQuery{Wait: 1})
+		check(t, err)
+		if got.Blocks > got.Of || got.Of != uint32(len(f.blocks)) {
+			t.Fatalf("it covers %+v", got.Coverage)
+		}
+		if got.Complete() {
+			equal(t, "events", got.Events, mustRun(t, s.Reader, f.run.ID).Events)
+			return
+		}
+	}
+}
+
+func mustRun(t testing.TB, r *Reader, id recording.RunID) *RunInfo {
+	t.Helper()
+	run, err := r.Run(t.Context(), id)
+	check(t, err)
+	return run
+}
