@@ -95,15 +95,7 @@ func (w *digestWalk) goroutine(id int64) *digestGoroutine {
 func (w *digestWalk) event(e *recording.Event) error {
 	g := w.goroutine(e.Goroutine)
 	before := len(g.frames)
-	if e.Unwound > 0 {
-		g.frames = w.d.tree.end(g.frames, e.Unwound, e.Time)
-	}
-	switch {
-	case e.Kind == recording.KindCall:
-		g.frames = w.d.tree.call(g.frames, e.Seq, e.Function, e.Time)
-	case e.Kind == recording.KindReturn && e.Call != 0:
-		g.frames = w.d.tree.end(g.frames, 1, e.Time)
-	}
+	g.frames = w.d.tree.follow(g.frames, e)
 	steps := min(len(g.frames), 1) - min(before, 1)
 	number := e.Time >> w.n.shift
 	left := (number+1)<<w.n.shift - e.Time

@@ -25,9 +25,12 @@ type StackQuery struct {
 	// Inverted asks who called instead of what was called: below a function stand its callers. Path goes from the
 	// innermost function outwards then, and Function is the same as a Path that begins with it.
 	Inverted bool
-	By       StackWeight
-	Depth    int // levels below the focus; 0: all
-	Limit    int // stacks, the heaviest of all; 0: DefaultStacks
+	// Goroutine asks for the stacks of one goroutine; 0: of all. These are not in the digest: they are read from the
+	// goroutine's events, from its first one on, as far as Wait allows.
+	Goroutine int64
+	By        StackWeight
+	Depth     int // levels below the focus; 0: all
+	Limit     int // stacks, the heaviest of all; 0: DefaultStacks
 	// Match says which functions a search found; the answer sums up the stacks that hold one.
 	Match map[recording.FunctionID]bool
 	// Wait is how long to wait for blocks that were not read yet; 0: as long as ctx. What was not read then is missing
@@ -103,7 +106,13 @@ func (c Coverage) Complete() bool { return c.Blocks >= c.Of }
 //
 // Errors: CodeNotFound (unknown run, or no stack with this Path), CodeDamaged, CodeCanceled.
 func (r *Reader) Stacks(ctx context.Context, id recording.RunID, query StackQuery) (*Stacks, error) {
-	v, err := r.stackView(ctx, id, query.Wait)
+	view := r.stackView
+	if query.Goroutine != 0 {
+		view = func(ctx context.Context, id recording.RunID, patience time.Duration) (*stackView, error) {
+			return r.goroutineStacks(ctx, id, query.Goroutine, patience)
+		}
+	}
+	v, err := view(ctx, id, query.Wait)
 	if err != nil {
 		return nil, wrap(r.file, err)
 	}
@@ -127,4 +136,36 @@ func (r *Reader) stackView(ctx context.Context, id recording.RunID, patience tim
 		return nil
 	})
 	return &v, err
+}
+
+// goroutineStacks merges the stacks of one goroutine.
+func (r *Reader) goroutineStacks(ctx context.Context, id recording.RunID, goroutine int64, patience time.Duration) (*stackView, error) {
+	run, err := r.runRow(ctx, r.db, id)
+	if err != nil {
+		return nil, err
+	}
+	d := newDigest(r.tuning, run.key)
+	c := Coverage{Blocks: run.blocks, Of: run.blocks, Last: run.Last}
+	begin := time.Now()
+	var frames openStack
+	for e, err := range r.Events(ctx, id, EventQuery{Goroutine: goroutine}) {
+		if err != nil {
+			return nil, err
+		}
+		c.Events++
+		const between = 1 << 10 // events between two looks at the clock
+		if patience > 0 && c.Events%between == 0 && time.Since(begin) > patience {
+			c.Last, c.Blocks = e.Time, 0
+			err := r.snapshot(ctx, func(q queries) error {
+				c.Blocks, err = blockOf(ctx, q, run, e.Seq)
+				return err
+			})
+			if err != nil {
+				return nil, err
+			}
+			break
+		}
+		frames = d.tree.follow(frames, &e)
+	}
+	return d.tree.view(map[int64]openStack{goroutine: frames}, c), nil
 }

@@ -56,10 +56,18 @@ func (o *oracle) took(last int64) (total, self map[uint64]int64) {
 
 // stackSums adds up all calls by the name that key gives to their stack; "" leaves the call out.
 func (o *oracle) stackSums(last int64, key func(path []recording.FunctionID) string) map[string]stackSum {
+	return o.stackSumsOf(0, last, key)
+}
+
+// stackSumsOf is stackSums of one goroutine; 0: of all.
+func (o *oracle) stackSumsOf(goroutine, last int64, key func(path []recording.FunctionID) string) map[string]stackSum {
 	sums := map[string]stackSum{}
 	totals, selfs := o.took(last)
 	for _, seq := range o.order {
 		c := o.calls[seq]
+		if goroutine != 0 && c.Goroutine != goroutine {
+			continue
+		}
 		path := o.path(c)
 		total, self := totals[seq], max(0, selfs[seq])
 		if k := key(path); k != "" {
@@ -107,6 +115,24 @@ func compareStacks(t *rapid.T, r *Reader, id recording.RunID, o *oracle) {
 		if below := prefix == "" || strings.HasPrefix(key, prefix+"/"); below && !seen[key] {
 			t.Fatalf("the stack %s is missing", key)
 		}
+	}
+	if len(o.order) > 0 {
+		c := o.calls[rapid.SampledFrom(o.order).Draw(t, "whose goroutine")]
+		only, err := r.Stacks(ctx, id, StackQuery{Limit: 1 << 20, Goroutine: c.Goroutine})
+		check(t, err)
+		seen := checkStacks(t, only, nil, o.stackSumsOf(c.Goroutine, last, pathKey))
+		if !seen[pathKey(o.path(c))] || !only.Complete() {
+			t.Fatalf("the stack of call %d is missing on its goroutine", c.Seq)
+		}
+		callers, err := r.Callers(ctx, id, c.Seq, 1000)
+		check(t, err)
+		for p := c; ; p = o.calls[p.Parent] {
+			equal(t, "caller", callers[0], *p)
+			if callers = callers[1:]; p.Parent == 0 {
+				break
+			}
+		}
+		equal(t, "further callers", len(callers), 0)
 	}
 	compareInverted(t, r, id, o, last)
 	compareFunction(t, r, id, o, last)

@@ -64,6 +64,20 @@ func (t *stackTree) call(s openStack, seq uint64, function recording.FunctionID,
 	return append(s, f)
 }
 
+// follow brings the open calls of a goroutine up to its next event.
+func (t *stackTree) follow(s openStack, e *recording.Event) openStack {
+	if e.Unwound > 0 {
+		s = t.end(s, e.Unwound, e.Time)
+	}
+	switch {
+	case e.Kind == recording.KindCall:
+		s = t.call(s, e.Seq, e.Function, e.Time)
+	case e.Kind == recording.KindReturn && e.Call != 0:
+		s = t.end(s, 1, e.Time)
+	}
+	return s
+}
+
 // end ends the n innermost calls.
 func (t *stackTree) end(s openStack, n int, time int64) openStack {
 	for ; n > 0 && len(s) > 0; n-- {
