@@ -90,10 +90,22 @@ func Addresses() []Address {
 			JSON:       "`run`: id; `by`: like the parameter; `nodes`: how many there are; `edges`: array of `caller`, `callee`, `calls` and `total_ns`",
 		},
 		{
-			Path: ofRun + "/flame", About: "the calls merged by their stacks", view: flameView,
-			Parameters: []Parameter{{"weight", "`time` or `calls`"}},
-			JSON: "`run`: id; `weight`: like the parameter; `stack`: a tree of `function`, `calls`, `total_ns`, `longest_call` (a seq) and `children`; " +
-				"`partial`: whether the run goes on behind the event `through`, where it ends",
+			Path: ofRun + "/flame", About: "the calls of all goroutines merged by their stacks; with a call in focus, those of its stack", view: flameView,
+			Parameters: []Parameter{
+				{"weight", "`time` or `calls`"},
+				{"stack", "draw what this stack called: numbers of functions with points between them, the outermost first"},
+				{"function", "draw what this function called, wherever it was called itself; `stack` begins with it then"},
+				{"inverted", "`1`: who called, by time in the function itself; `stack` goes from the innermost function outwards"},
+				{"q", "mark functions, and say how much of what is drawn holds one"},
+				{"whole", "`1`: the whole run, although a call is in focus"},
+				{"levels", "how many levels at most"},
+				sizeParameter,
+			},
+			JSON: "`run`: id; `weight`, `inverted`: like the parameters; `path`: array of `id` and `function`, the stack in focus; `stack`: a tree of " +
+				"`id`, `function`, `calls`, `open` (those that had not ended), `total_ns`, `self_ns`, `within` (calls of it and of all below), `cut_calls` " +
+				"and `cut_ns` (below it, beyond a bound), `hidden` (stacks left out below it), `longest_call` (a seq) and `children`, the heaviest first; " +
+				"`hidden`, `cut_calls`, `cut_ns`: their sums; `matched`: `calls` and `total_ns` of what `q` found; `partial`: whether the run goes on " +
+				"behind the event `through`, because it is still being read: ask again",
 		},
 		{
 			Path: ofRun + "/goroutines", About: "the goroutines, by number", view: goroutinesView,

@@ -2,37 +2,16 @@ package web
 
 import (
 	"cmp"
-	"context"
+	"net/url"
 	"slices"
 	"strconv"
+	"strings"
+	"time"
 
 	"smiley/export"
 	"smiley/recording"
 	"smiley/store"
 )
-
-// flameStack is a call stack with what happened in its innermost call, merged over all its calls.
-type flameStack struct {
-	function recording.FunctionID
-	calls    uint64
-	total    int64 // ns, of calls that ended
-	children map[recording.FunctionID]*flameStack
-	example  uint64 // seq of its longest call
-	longest  int64
-	within   int64 // calls of it and of all below it, set by weigh
-}
-
-func (s *flameStack) child(id recording.FunctionID) *flameStack {
-	c := s.children[id]
-	if c == nil {
-		if s.children == nil {
-			s.children = map[recording.FunctionID]*flameStack{}
-		}
-		c = &flameStack{function: id}
-		s.children[id] = c
-	}
-	return c
-}
 
 type flameBox struct {
 	X, Width          string // percent
@@ -40,305 +19,440 @@ type flameBox struct {
 	Name, Title, Href string
 	Label             string
 	Tone              int
-	TextX             string
+	Found             bool // by the search
 }
 
 type flameRow struct {
-	Name, Href, Calls, Time, Call string
-	Level, Share                  int
+	Name, Href, Calls, Time, Self, Call string
+	Level, Share                        int
+	Found                               bool
+}
+
+// flameChoice is one of some ways to see the graph.
+type flameChoice struct {
+	Name, Href string
+	Current    bool
 }
 
 type flameContent struct {
-	Boxes       []flameBox
-	Rows        []flameRow
-	Height      int
-	ByCalls     bool
-	Time, Calls string // addresses of the two weights
-	Whole       string // what the full width stands for
-	Top         string // address without focus
-	Partial     bool
-	Upto, Total string
-	Empty       bool
-	Focused     string
-	RowsCut     bool
+	Boxes                []flameBox
+	Rows                 []flameRow
+	Height               int
+	Weights, Ways        []flameChoice
+	Whole                string // what the full width stands for
+	Path                 []flameChoice
+	Top                  string // address without focus
+	Focused              string
+	FocusedText          string // what is known of it
+	Function, Merged     string // addresses: the function, and all its calls wherever they were made
+	Longest              string
+	Inverted             bool
+	Partial              bool
+	Covered, Blocks      uint32
+	Goroutine            int64
+	Empty                bool
+	RowsCut              bool
+	Hidden, Cut          string
+	Source               string // address of the JSON
+	Action, Search       string
+	Fields               []flameField // what a search must keep
+	Matched              string
+	SearchFailed, IsFind bool
 }
 
+type flameField struct{ Name, Value string }
+
 type flameJSON struct {
-	Run     string     `json:"run"`
-	Weight  string     `json:"weight"` // "time" or "calls"
-	Through uint64     `json:"through"`
-	Partial bool       `json:"partial"` // the run goes on behind through
-	Stack   *flameNode `json:"stack"`
+	Run      string       `json:"run"`
+	Weight   string       `json:"weight"` // "time" or "calls"
+	Inverted bool         `json:"inverted,omitempty"`
+	Through  uint64       `json:"through"`
+	Partial  bool         `json:"partial"` // the run goes on behind through
+	Path     []flameFrame `json:"path,omitempty"`
+	Stack    *flameNode   `json:"stack"`
+	Hidden   int          `json:"hidden"` // stacks left out, as far as they were looked at
+	CutCalls uint64       `json:"cut_calls"`
+	CutTime  int64        `json:"cut_ns"`
+	Matched  *flameMatch  `json:"matched,omitempty"`
+}
+
+// flameFrame is one function of the path to the focus.
+type flameFrame struct {
+	ID       recording.FunctionID `json:"id"`
+	Function string               `json:"function"`
+}
+
+type flameMatch struct {
+	Calls uint64 `json:"calls"`
+	Time  int64  `json:"total_ns"`
 }
 
 type flameNode struct {
-	Function string       `json:"function,omitempty"`
-	Calls    uint64       `json:"calls"`
-	Total    int64        `json:"total_ns"`
-	Longest  uint64       `json:"longest_call,omitempty"`
-	Children []*flameNode `json:"children,omitempty"`
+	ID       recording.FunctionID `json:"id,omitempty"`
+	Function string               `json:"function,omitempty"`
+	Calls    uint64               `json:"calls"`
+	Open     uint64               `json:"open,omitempty"`
+	Total    int64                `json:"total_ns"`
+	Self     int64                `json:"self_ns"`
+	Within   uint64               `json:"within"`
+	CutCalls uint64               `json:"cut_calls,omitempty"`
+	CutTime  int64                `json:"cut_ns,omitempty"`
+	Hidden   int                  `json:"hidden,omitempty"`
+	Longest  uint64               `json:"longest_call,omitempty"`
+	Children []*flameNode         `json:"children,omitempty"`
 }
 
 const (
-	flameEvents = 1_000_000
 	flameBoxes  = 1500
+	flameMost   = 20_000
 	flameRows   = 300
 	flameLine   = 20  // px of a level
 	flameLevels = 120 // levels drawn
-	flameStacks = 200_000
+	flamePath   = 256 // functions of a path
+	// flameWait is how long a page waits for a part of the run that nobody asked for before.
+	flameWait = 60 * time.Millisecond
 )
 
-// flameView draws where the time went, by stack: all of the run, or what happened in the call in focus.
+// flame is a question for a flame graph and its answer.
+type flame struct {
+	q *request
+	store.StackQuery
+	search string
+	found  map[recording.FunctionID]bool
+	answer *store.Stacks
+}
+
+// flameView draws where the time went, by stack: all of the run, or what the stack in focus called.
 func flameView(q *request) (*page, error) {
-	weight := cmp.Or(q.query.Get("weight"), "time")
-	if weight != "time" && weight != "calls" {
-		return nil, recording.Errorf(recording.CodeInvalid, "a flame graph cannot be weighed by %q", shorten(weight, 40)).
-			WithHint("weight=time or weight=calls")
-	}
-	root, through, err := q.stacks()
-	if err != nil {
+	f := &flame{q: q}
+	if err := f.parse(); err != nil {
 		return nil, err
 	}
-	root.weigh()
-	partial := through < q.flameEnd()
-	d := &flameDrawing{q: q, byCalls: weight == "calls"}
-	p := &page{Template: "flame", Title: "Flame graph", View: "flame", Island: "flame", JSON: &flameJSON{
-		Run: q.links.run, Weight: weight, Through: through, Partial: partial, Stack: d.json(root, 0),
-	}}
+	var err error
+	if f.answer, err = q.reader.Stacks(q.Context(), q.info.ID, f.StackQuery); err != nil {
+		return nil, webHints(err)
+	}
+	p := &page{Template: "flame", Title: "Flame graph", View: "flame", Island: "flame", JSON: f.json()}
 	if q.wantsJSON() {
 		return p, nil
 	}
-	l := q.links
-	c := &flameContent{
-		ByCalls: d.byCalls, Time: l.to("flame"), Calls: l.to("flame", "weight", "calls"), Top: l.to("flame", "at", 0),
-		Partial: partial, Upto: count(through), Total: count(q.info.Events), Empty: len(root.children) == 0,
+	c := f.content()
+	if !f.answer.Complete() && f.Goroutine == 0 {
+		p.Refresh = 1
 	}
-	if q.focus.At != 0 {
-		for id := range root.children {
-			c.Focused = q.names.shortName(id)
-		}
-	}
-	d.draw(c, root)
 	p.Content = c
 	return p, nil
 }
 
-// flameEnd is the last event that belongs to what is drawn.
-func (q *request) flameEnd() uint64 {
-	if q.focus.At != 0 {
-		if call, err := q.reader.Call(q.Context(), q.info.ID, q.focus.At); err == nil && call.EndSeq != 0 {
-			return call.EndSeq
+// parse reads the parameters.
+func (f *flame) parse() error {
+	q := f.q
+	switch weight := cmp.Or(q.query.Get("weight"), "time"); weight {
+	case "time":
+	case "calls":
+		f.By = store.ByCalls
+	default:
+		return recording.Errorf(recording.CodeInvalid, "a flame graph cannot be weighed by %q", shorten(weight, 40)).
+			WithHint("weight=time or weight=calls")
+	}
+	f.Inverted = q.query.Get("inverted") != ""
+	f.Goroutine = q.focus.Goroutine
+	if f.Wait = flameWait; q.server.patient {
+		f.Wait = 0
+	}
+	var err error
+	normal := flameBoxes
+	if f.Limit, err = parseSize(q.query, "n", normal, flameMost); err != nil {
+		return err
+	}
+	if f.Depth, err = parseSize(q.query, "levels", flameLevels, flamePath); err != nil {
+		return err
+	}
+	if f.Path, err = parsePath(q.query.Get("stack")); err != nil {
+		return err
+	}
+	function, err := parseSeq(q.query, "function")
+	if err != nil {
+		return err
+	}
+	f.Function = recording.FunctionID(function)
+	if q.focus.At != 0 && f.Path == nil && f.Function == 0 && q.query.Get("whole") == "" {
+		if err := f.focusCall(); err != nil {
+			return err
 		}
 	}
-	return q.info.Events
-}
-
-type flameFrame struct {
-	seq   uint64
-	stack *flameStack
-	start int64
-}
-
-// stacks merges calls by stack, up to a bound; through is the last event that it looked at.
-func (q *request) stacks() (root *flameStack, through uint64, err error) {
-	ctx, cancel := context.WithTimeout(q.Context(), scanTime(scanShare))
-	defer cancel()
-	root = &flameStack{}
-	query := store.EventQuery{Goroutine: q.focus.Goroutine, FromSeq: q.focus.At, Limit: flameEvents}
-	end := q.flameEnd()
-	if q.focus.At != 0 {
-		call, err := q.reader.Call(ctx, q.info.ID, q.focus.At)
-		if err != nil {
-			return nil, 0, webHints(err)
+	if f.search = strings.TrimSpace(q.query.Get("q")); f.search != "" {
+		if len(f.search) > 200 || export.Escape(f.search) != f.search {
+			return recording.Errorf(recording.CodeInvalid, "this cannot be part of a function's name").WithHint("a part of a name, or a pattern of --include")
 		}
-		query.Goroutine = call.Goroutine
+		var names filter
+		names.addFunctions(f.search, q.names)
+		f.found = names.functions
+		f.Match = f.found
 	}
-	open, n, whole := map[int64][]flameFrame{}, 0, true
-	for e, err := range q.reader.Events(ctx, q.info.ID, query) {
-		if err != nil {
-			if through > 0 && stopped(q, err) {
-				whole = false
-				break
-			}
-			return nil, 0, err
+	return nil
+}
+
+// parsePath reads functions' numbers with points between them.
+func parsePath(text string) ([]recording.FunctionID, error) {
+	if text == "" {
+		return nil, nil
+	}
+	parts := strings.Split(text, ".")
+	path := make([]recording.FunctionID, 0, len(parts))
+	for _, part := range parts {
+		id, err := strconv.ParseUint(part, 10, 32)
+		if err != nil || id == 0 || len(parts) > flamePath {
+			return nil, recording.Errorf(recording.CodeInvalid, "stack=%s is not a stack", shorten(text, 40)).
+				WithHint("follow a link of the page instead of editing its address")
 		}
-		if e.Seq > end {
-			break
+		path = append(path, recording.FunctionID(id))
+	}
+	return path, nil
+}
+
+func pathText(path []recording.FunctionID) string {
+	var text []byte
+	for i, id := range path {
+		if i > 0 {
+			text = append(text, '.')
 		}
-		through = e.Seq
-		frames := open[e.Goroutine]
-		for k := e.Unwound; k > 0 && len(frames) > 0; k-- {
-			frames = closeFrame(root, frames, e.Time)
+		text = strconv.AppendUint(text, uint64(id), 10)
+	}
+	return string(text)
+}
+
+// focusCall makes the stack of the call in focus the one that is drawn.
+func (f *flame) focusCall() error {
+	calls, err := f.q.reader.Callers(f.q.Context(), f.q.info.ID, f.q.focus.At, 4*flamePath)
+	if err != nil {
+		return webHints(err)
+	}
+	if f.Inverted {
+		f.Path = []recording.FunctionID{calls[0].Function}
+		return nil
+	}
+	for _, c := range slices.Backward(calls) {
+		f.Path = append(f.Path, c.Function)
+	}
+	f.Path = f.Path[:min(len(f.Path), store.StackLevels)] // deeper ones were merged into the last of them
+	return nil
+}
+
+// to returns the address of this view with another focus. Names and values of further parameters come behind.
+func (f *flame) to(path []recording.FunctionID, function recording.FunctionID, extra ...any) string {
+	whole := ""
+	if len(path) == 0 && function == 0 && f.q.focus.At != 0 {
+		whole = "1"
+	}
+	list := []any{"stack", pathText(path), "function", function, "whole", whole, "q", f.search}
+	if f.By == store.ByCalls {
+		list = append(list, "weight", "calls")
+	}
+	if f.Inverted {
+		list = append(list, "inverted", "1")
+	}
+	return f.q.links.to("flame", append(list, extra...)...)
+}
+
+func (f *flame) weight(s *store.Stack) uint64 {
+	if f.By == store.ByCalls {
+		return s.Within
+	}
+	return uint64(max(0, s.Total))
+}
+
+func (f *flame) json() *flameJSON {
+	a := f.answer
+	out := &flameJSON{
+		Run: f.q.links.run, Weight: "time", Inverted: f.Inverted, Through: a.Events, Partial: !a.Complete(), Hidden: a.Hidden,
+		CutCalls: a.CutCalls, CutTime: a.CutTotal, Stack: f.node(&a.Focus),
+	}
+	if f.By == store.ByCalls {
+		out.Weight = "calls"
+	}
+	if f.search != "" {
+		out.Matched = &flameMatch{a.MatchedCalls, a.MatchedTotal}
+	}
+	for _, id := range f.Path {
+		out.Path = append(out.Path, flameFrame{id, f.q.names.functionName(id)})
+	}
+	nodes := make([]*flameNode, len(a.Stacks))
+	for i := range a.Stacks {
+		nodes[i] = f.node(&a.Stacks[i])
+		above := out.Stack
+		if at := a.Stacks[i].Parent; at >= 0 {
+			above = nodes[at]
+		}
+		above.Children = append(above.Children, nodes[i])
+	}
+	return out
+}
+
+func (f *flame) node(s *store.Stack) *flameNode {
+	return &flameNode{
+		ID: s.Function, Function: f.q.names.functionName(s.Function), Calls: s.Calls, Open: s.Open, Total: s.Total, Self: s.Self,
+		Within: s.Within, CutCalls: s.CutCalls, CutTime: s.CutTotal, Hidden: s.Hidden, Longest: s.Longest,
+	}
+}
+
+func (f *flame) content() *flameContent {
+	a, l := f.answer, f.q.links
+	c := &flameContent{
+		Inverted: f.Inverted, Partial: !a.Complete(), Covered: a.Blocks, Blocks: a.Of, Goroutine: f.Goroutine, Empty: len(a.Stacks) == 0 && a.Focus.Function == 0,
+		Top: f.to(nil, 0), Search: f.search, SearchFailed: f.search != "" && len(f.found) == 0, IsFind: f.search != "",
+		Whole: f.amount(&a.Focus),
+	}
+	other := *f
+	other.search = f.search
+	for _, way := range []struct {
+		name string
+		by   store.StackWeight
+	}{{"by time", store.ByTime}, {"by calls", store.ByCalls}} {
+		other.By = way.by
+		c.Weights = append(c.Weights, flameChoice{way.name, other.to(f.Path, f.Function), f.By == way.by})
+	}
+	other.By = f.By
+	for _, way := range []struct {
+		name     string
+		inverted bool
+	}{{"callees", false}, {"callers", true}} {
+		// A path is another one the other way round: what stays is the function in focus.
+		other.Inverted = way.inverted
+		path, function := f.Path, f.Function
+		switch {
+		case way.inverted == f.Inverted:
+		case way.inverted && a.Focus.Function != 0:
+			path, function = []recording.FunctionID{a.Focus.Function}, 0
+		case !way.inverted && len(path) > 0:
+			path, function = nil, path[0]
+		}
+		c.Ways = append(c.Ways, flameChoice{way.name, other.to(path, function), f.Inverted == way.inverted})
+	}
+	f.head(c)
+	u, err := url.Parse(f.to(f.Path, f.Function))
+	if err == nil {
+		c.Action, c.Source = u.Path, u.Path+".json?"+u.RawQuery
+		query := u.Query()
+		query.Del("q")
+		for name, values := range query {
+			c.Fields = append(c.Fields, flameField{name, values[0]})
+		}
+		slices.SortFunc(c.Fields, func(a, b flameField) int { return cmp.Compare(a.Name, b.Name) })
+	}
+	if len(f.found) > 0 {
+		c.Matched = f.matched()
+	}
+	if a.Hidden > 0 {
+		c.Hidden = export.Plural(uint64(a.Hidden), "smaller stack")
+	}
+	if a.CutCalls > 0 {
+		c.Cut = export.Plural(a.CutCalls, "call")
+	}
+	if a.Focus.Function != 0 {
+		c.Longest = l.call(a.Focus.Longest)
+	}
+	f.draw(c)
+	return c
+}
+
+// head says what is in focus, and leads to its callers.
+func (f *flame) head(c *flameContent) {
+	a := f.answer
+	if a.Focus.Function == 0 {
+		return
+	}
+	names := f.q.names
+	c.Focused = names.shortName(a.Focus.Function)
+	c.FocusedText = export.Plural(a.Focus.Calls, "call") + ", " + export.Duration(a.Focus.Total) + ", of it " + export.Duration(a.Focus.Self) + " in itself"
+	c.Function = f.q.links.function(a.Focus.Function)
+	if f.Function == 0 && !f.Inverted {
+		c.Merged = f.to(nil, a.Focus.Function)
+	}
+	c.Path = append(c.Path, flameChoice{Name: "the whole run", Href: c.Top})
+	for i, id := range f.Path {
+		c.Path = append(c.Path, flameChoice{names.shortName(id), f.to(f.Path[:i+1], f.Function), i == len(f.Path)-1})
+	}
+	if len(f.Path) == 0 {
+		c.Path = append(c.Path, flameChoice{names.shortName(f.Function), f.to(nil, f.Function), true})
+	}
+}
+
+// amount is a stack's weight in words.
+func (f *flame) amount(s *store.Stack) string {
+	if f.By == store.ByCalls {
+		return export.Plural(s.Within, "call")
+	}
+	return export.Duration(s.Total)
+}
+
+// matched says how much of what is drawn a search found.
+func (f *flame) matched() string {
+	a := f.answer
+	sum := store.Stack{Total: a.MatchedTotal, Within: a.MatchedCalls}
+	text := f.amount(&sum)
+	if whole := f.weight(&a.Focus); whole > 0 {
+		text += ", " + percent(float64(f.weight(&sum))/float64(whole)*100) + " %"
+	}
+	return text
+}
+
+// draw makes the boxes, left-heavy, and the same as a table.
+func (f *flame) draw(c *flameContent) {
+	list := f.answer.Stacks
+	whole := f.weight(&f.answer.Focus)
+	type place struct {
+		next  float64 // where the next box below begins
+		level int
+		path  []recording.FunctionID
+	}
+	base := f.Path
+	if f.Function != 0 && len(base) == 0 {
+		base = []recording.FunctionID{f.Function}
+	}
+	places := make([]place, len(list))
+	top := place{path: base}
+	for i := range list {
+		s := &list[i]
+		above := &top
+		if s.Parent >= 0 {
+			above = &places[s.Parent]
+		}
+		weight := f.weight(s)
+		width := float64(weight) / float64(max(whole, 1)) * 100
+		x := above.next
+		above.next += width
+		places[i] = place{next: x, level: above.level + 1, path: append(slices.Clip(above.path), s.Function)}
+		found := f.found[s.Function]
+		href := f.to(places[i].path, f.Function)
+		if width >= 0.08 && len(c.Boxes) < flameBoxes {
+			f.box(c, s, above.level, x, width, href)
 		}
 		switch {
-		case e.Kind == recording.KindCall:
-			from := root
-			if len(frames) > 0 {
-				from = frames[len(frames)-1].stack
-			}
-			s := from.child(e.Function)
-			if s.calls++; s.calls == 1 {
-				n++
-			}
-			frames = append(frames, flameFrame{e.Seq, s, e.Time})
-		case e.Kind == recording.KindReturn && e.Call != 0 && len(frames) > 0:
-			frames = closeFrame(root, frames, e.Time)
-		}
-		open[e.Goroutine] = frames
-		if n > flameStacks {
-			whole = false
-			break
+		case len(c.Rows) >= flameRows:
+			c.RowsCut = true
+		case weight*1000 >= whole || found:
+			c.Rows = append(c.Rows, flameRow{
+				Name: f.q.names.shortName(s.Function), Href: href, Calls: count(s.Calls), Time: export.Duration(s.Total), Self: export.Duration(s.Self),
+				Call: f.q.links.call(s.Longest), Level: min(above.level, deepest), Share: share(int64(weight), int64(whole)), Found: found,
+			})
 		}
 	}
-	// Calls that were still open count as far as they were seen.
-	last := q.info.Last
-	for _, frames := range open {
-		for len(frames) > 0 {
-			frames = closeFrame(root, frames, max(last, frames[len(frames)-1].start))
-		}
-	}
-	if whole && query.Limit > 0 && through < end && through < q.lastOf(query.Goroutine, end) {
-		whole = false
-	}
-	if whole {
-		through = end
-	}
-	return root, through, nil
-}
-
-// lastOf is the last event of a goroutine, or end when all are looked at.
-func (q *request) lastOf(goroutine int64, end uint64) uint64 {
-	if goroutine == 0 {
-		return end
-	}
-	g, err := q.reader.Goroutine(q.Context(), q.info.ID, goroutine)
-	if err != nil {
-		return end
-	}
-	return min(g.LastSeq, end)
-}
-
-// closeFrame ends the innermost call. A recursive function's time counts at every level it is drawn at.
-func closeFrame(root *flameStack, frames []flameFrame, at int64) []flameFrame {
-	f := &frames[len(frames)-1]
-	took := max(0, at-f.start)
-	f.stack.total += took
-	if took >= f.stack.longest {
-		f.stack.longest, f.stack.example = took, f.seq
-	}
-	if len(frames) == 1 {
-		root.total += took
-		root.calls++
-	}
-	return frames[:len(frames)-1]
-}
-
-// flameDrawing makes boxes, rows and JSON of stacks.
-type flameDrawing struct {
-	q       *request
-	byCalls bool
-}
-
-func (d *flameDrawing) weight(s *flameStack) int64 {
-	if d.byCalls {
-		return s.within
-	}
-	return s.total
-}
-
-// weigh counts the calls of every stack and of everything below it: by calls, a box must hold its children.
-func (s *flameStack) weigh() int64 {
-	s.within = 0
-	if s.function != 0 {
-		s.within = int64(s.calls)
-	}
-	for _, c := range s.children {
-		s.within += c.weigh()
-	}
-	return s.within
-}
-
-// sorted returns the stacks below one, the heaviest first.
-func (d *flameDrawing) sorted(s *flameStack) []*flameStack {
-	list := make([]*flameStack, 0, len(s.children))
-	weights := make(map[*flameStack]int64, len(s.children))
-	for _, c := range s.children {
-		list = append(list, c)
-		weights[c] = d.weight(c)
-	}
-	slices.SortFunc(list, func(a, b *flameStack) int {
-		return cmp.Or(cmp.Compare(weights[b], weights[a]), cmp.Compare(a.function, b.function))
-	})
-	return list
-}
-
-func (d *flameDrawing) json(s *flameStack, level int) *flameNode {
-	node := &flameNode{Function: d.q.names.functionName(s.function), Calls: s.calls, Total: s.total, Longest: s.example}
-	if level < flameLevels {
-		for _, c := range d.sorted(s) {
-			node.Children = append(node.Children, d.json(c, level+1))
-		}
-	}
-	return node
-}
-
-func (d *flameDrawing) draw(c *flameContent, root *flameStack) {
-	whole := d.weight(root)
-	c.Whole = export.Duration(root.total)
-	if d.byCalls {
-		c.Whole = export.Plural(uint64(whole), "call")
-	}
-	if whole > 0 {
-		d.boxes(c, root, 0, 0, float64(whole))
-	}
-	d.rows(c, root, 0, whole)
 	c.Height += flameLine
 }
 
-// boxes draws what is below a stack from x on, left-heavy. whole is the weight of the full width.
-func (d *flameDrawing) boxes(c *flameContent, s *flameStack, level int, x, whole float64) {
-	if level >= flameLevels {
-		return
+func (f *flame) box(c *flameContent, s *store.Stack, level int, x, width float64, href string) {
+	name := f.q.names.shortName(s.Function)
+	box := flameBox{
+		X: percent(x), Width: percent(width - 0.04), Y: level * flameLine, Name: name, Tone: tone(f.q.names.function(s.Function)),
+		Title: name + ": " + export.Duration(s.Total) + " in " + export.Plural(s.Calls, "call") + ", " + percent(width) + " %",
+		Href:  href, Label: shorten(name, int(width*1.5)), Found: f.found[s.Function],
 	}
-	for _, child := range d.sorted(s) {
-		weight := float64(d.weight(child))
-		width := weight / whole * 100
-		if width < 0.08 || len(c.Boxes) >= flameBoxes {
-			return
-		}
-		name := d.q.names.shortName(child.function)
-		box := flameBox{
-			X: percent(x), Width: percent(width - 0.04), Y: level * flameLine, TextX: percent(x + 0.25), Name: name, Tone: tone(d.q.names.function(child.function)),
-			Title: name + ": " + export.Duration(child.total) + " in " + export.Plural(child.calls, "call") + ", " + percent(width) + " %",
-			Href:  d.q.links.to("flame", "at", child.example), Label: shorten(name, int(width*1.5)),
-		}
-		if width < 1.6 {
-			box.Label = ""
-		}
-		c.Boxes = append(c.Boxes, box)
-		c.Height = max(c.Height, level*flameLine)
-		d.boxes(c, child, level+1, x, whole)
-		x += width
+	if width < 1.6 {
+		box.Label = ""
 	}
-}
-
-// rows is the same as a table.
-func (d *flameDrawing) rows(c *flameContent, s *flameStack, level int, whole int64) {
-	for _, child := range d.sorted(s) {
-		if len(c.Rows) >= flameRows {
-			c.RowsCut = true
-			return
-		}
-		weight := d.weight(child)
-		if weight*1000 < whole {
-			return
-		}
-		c.Rows = append(c.Rows, flameRow{
-			Name: d.q.names.shortName(child.function), Href: d.q.links.function(child.function), Calls: count(child.calls),
-			Time: export.Duration(child.total), Call: d.q.links.call(child.example), Level: min(level, deepest), Share: share(weight, whole),
-		})
-		d.rows(c, child, level+1, whole)
-	}
+	c.Boxes = append(c.Boxes, box)
+	c.Height = max(c.Height, level*flameLine)
 }
 
 func percent(f float64) string { return strconv.FormatFloat(max(0, f), 'f', 2, 64) }

@@ -26,6 +26,7 @@ type page struct {
 	Content  any    // for the template
 	JSON     any    // the same for programs
 	Redirect string // go there instead
+	Refresh  int    // seconds after which the page asks for itself again, without scripts; 0: never
 	Island   string // what a script draws on it, see web/islands
 	Status   int    // 0: 200
 

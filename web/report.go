@@ -107,6 +107,7 @@ func Report(ctx context.Context, database, run, output string, options ReportOpt
 		return nil, err
 	}
 	server := New(database, Options{ReadOnly: true})
+	server.patient = true
 	defer func() { err = errors.Join(err, server.Close()) }()
 	r := &report{
 		server: server, options: options, pages: map[string]*reportPage{}, names: map[string]int{}, known: map[string]bool{},

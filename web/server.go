@@ -53,6 +53,7 @@ type Server struct {
 	assets    map[string]asset
 	mux       *http.ServeMux
 	origins   *http.CrossOriginProtection
+	patient   bool   // pages wait for all of an answer, because nobody will ask for them again
 	formToken string // every form that changes something carries it
 }
 
