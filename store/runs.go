@@ -35,6 +35,13 @@ func (r *RunInfo) Failed() bool {
 	return r.End != nil && (r.End.Error != "" || r.End.Signal != "" || r.End.ExitCode > 0)
 }
 
+// Position is how far the run goes.
+func (r *RunInfo) Position() recording.Position {
+	return recording.Position{
+		Blocks: r.Blocks, Events: r.Events, Captured: r.Ledger.Captured, Dropped: r.Ledger.Dropped, Last: r.Last,
+	}
+}
+
 // RunsQuery chooses runs.
 type RunsQuery struct {
 	Failed bool            // only runs whose program ended with an error

@@ -49,6 +49,12 @@ type Options struct {
 
 	// Signals are forwarded to the program. A second SIGINT or SIGTERM kills it; what was captured is kept.
 	Signals <-chan os.Signal
+	// Attaching: Store says where the run is kept, in words that mean something to whoever cleans up when this process was killed. Heir is
+	// given each run of a tracer that died in the program, before that is recorded anew: what it does not settle, by returning
+	// an error, is offered again the next time, if the program still has it. nil leaves all as it is.
+	Store string
+	Heir  func(*Inheritance) error
+
 	// Progress, when not nil, is called about four times a second, never concurrently, and must be quick.
 	Progress func(Progress)
 	// Warn, when not nil, is told what deserves a person's attention but stops nothing.

@@ -29,6 +29,10 @@ func Attach(ctx context.Context, pid int, opt Options, sink recording.Sink) (Res
 		return Result{}, err
 	}
 	s.out = newPipeline(s.run, sink)
+	if s.note, err = testament(&s.run, opt.Store); err != nil {
+		s.out.discard()
+		return Result{}, err
+	}
 	failure := s.armAttached(ctx, pid, img, bias)
 	switch {
 	case failure != nil && s.probes == nil:
@@ -44,6 +48,9 @@ func Attach(ctx context.Context, pid int, opt Options, sink recording.Sink) (Res
 	ledger, calls, sinkErr := s.out.finish(recording.RunEnd{
 		End: finished, Duration: int64(finished.Sub(s.run.Start)), ExitCode: recording.ExitUnknown,
 	})
+	if sinkErr == nil {
+		s.probes.installed.Settle()
+	}
 	ledger.Untraced = uint64(len(s.untraced))
 	result := Result{
 		Run: s.run.ID, Calls: calls, Ledger: ledger, Untraced: s.untraced, unmatched: s.engine.unmatched,
@@ -73,8 +80,8 @@ func (s *session) recordAttached(ctx context.Context, pid int) error {
 	return s.leave(pid)
 }
 
-// Detach takes out what a tracer that was killed left in a running program.
-func Detach(pid int) (Cleaned, error) {
+// Detach takes out what a tracer that was killed left in a running program. heir is Options.Heir.
+func Detach(pid int, heir func(*Inheritance) error) (Cleaned, error) {
 	file := fmt.Sprintf("/proc/%d/exe", pid)
 	if _, err := os.Readlink(file); err != nil {
 		return Cleaned{}, noProcess(pid, err)
@@ -91,7 +98,7 @@ func Detach(pid int) (Cleaned, error) {
 	if err := unowned(pid); err != nil {
 		return Cleaned{}, err
 	}
-	return takeOver(pid, img)
+	return takeOver(pid, img, heir)
 }
 
 // unowned makes sure that no living tracer is at work in a program. One that is attaching traces it until it has mapped the
@@ -123,8 +130,8 @@ func unownedNow(pid int) error {
 	return unowned(pid)
 }
 
-// takeOver takes out what a tracer that died left in the program.
-func takeOver(pid int, img *places.Image) (c Cleaned, err error) {
+// takeOver takes out what a tracer that died left in the program, and hands what it had not stored to heir.
+func takeOver(pid int, img *places.Image, heir func(*Inheritance) error) (c Cleaned, err error) {
 	left, err := install.Left(pid, img)
 	if err != nil {
 		return c, err
@@ -133,13 +140,22 @@ func takeOver(pid int, img *places.Image) (c Cleaned, err error) {
 		if err := unowned(pid); err != nil { // it may have come meanwhile
 			return c, err
 		}
+		if err := install.Abandon(pid); err != nil {
+			return c, err
+		}
 		if c.Bytes, err = install.Clean(pid, img); err != nil {
 			return c, err
 		}
 	}
 	// A tracer that was killed while it left has left the signal handler at least.
 	more, whole, err := install.Settle(pid, img)
-	return Cleaned{Bytes: c.Bytes + more, Whole: whole}, err
+	c = Cleaned{Bytes: c.Bytes + more, Whole: whole}
+	if err != nil || heir == nil {
+		return c, err
+	}
+	// No thread is in a routine any more, or it is hopeless to wait for it: what is in the rings now is all there will be.
+	c.Inherited = inherit(pid, heir)
+	return c, nil
 }
 
 func noProcess(pid int, err error) error {
@@ -219,8 +235,12 @@ func (s *session) armAttached(ctx context.Context, pid int, img *places.Image, b
 	if err := unowned(pid); err != nil { // it may have come while everything was read
 		return err
 	}
-	if _, err := takeOver(pid, img); err != nil {
+	cleaned, err := takeOver(pid, img, s.opt.Heir)
+	if err != nil {
 		return err
+	}
+	if cleaned.Inherited != nil { // this run is none the worse for it
+		warn(s.opt, asWarning(cleaned.Inherited))
 	}
 	refused, err := s.putProbes(img, bias, traced, func(wanted []install.Probe, o install.Options) (*install.Process, error) {
 		return install.Attach(pid, img, wanted, o)
@@ -233,7 +253,6 @@ func (s *session) armAttached(ctx context.Context, pid int, img *places.Image, b
 
 // leave takes the probes out and reads what was still written.
 func (s *session) leave(pid int) error {
-	defer func() { _ = s.probes.installed.Close() }()
 	if !lives(pid) {
 		s.probes.drain()
 		return nil
@@ -249,6 +268,7 @@ func (s *session) leave(pid int) error {
 		return err
 	}
 	_, whole, err := install.Settle(pid, img)
+	s.probes.drain() // what the last threads wrote on their way out
 	switch {
 	case !lives(pid):
 		return nil

@@ -27,6 +27,7 @@ type probes struct {
 	current   seen
 	shift     int64 // from the clock of the rings to that of the run
 	dropped   uint64
+	reported  uint64 // of these, what the program dropped
 	strays    uint64 // returns whose calls were dropped
 	late      map[*places.Function]late
 	retries   int // how often late functions were tried again
@@ -55,7 +56,18 @@ type watched struct {
 	entry, exit recordHandler
 	symbol      Symbol
 	traced      *traced // nil for hooks
+	events      hooked
 }
+
+// hooked says which records of a hook are events of their own, as far as that can be said without looking into them. Those that only
+// tell how an event goes on are none.
+type hooked int
+
+const (
+	nowhere hooked = iota
+	atEntry
+	atReturn
+)
 
 // armProbes puts probes into the stopped program. It returns the functions that can have none, with their reasons.
 func (s *session) armProbes(traced []Symbol) ([]Symbol, error) {
@@ -111,14 +123,17 @@ func (s *session) putProbes(
 	for i := range list {
 		w := &list[i]
 		bySite[w.function] = w
-		wanted[i] = install.Probe{Function: w.function, Args: w.entry.capture.Capture, Results: w.exit.capture.Capture}
+		wanted[i] = install.Probe{
+			Function: w.function, Args: w.entry.capture.Capture, Results: w.exit.capture.Capture,
+			Entries: w.traced != nil || w.events == atEntry, Returns: w.traced != nil || w.events == atReturn,
+		}
 	}
 	where, err := s.program.runtime()
 	if err != nil {
 		return nil, err
 	}
 	options := install.Options{
-		RingBytes: uint64(s.opt.RingBytes), DropWhenFull: s.opt.DropWhenFull, Runtime: where, Survey: <-survey,
+		RingBytes: uint64(s.opt.RingBytes), DropWhenFull: s.opt.DropWhenFull, Runtime: where, Survey: <-survey, Note: s.note,
 	}
 	if p.installed, err = put(wanted, options); err != nil {
 		return nil, err
@@ -147,6 +162,7 @@ func (s *session) putProbes(
 			w.traced.id = s.program.AddFunction(w.symbol.Entry, w.traced.plan.Function)
 		}
 	}
+	p.installed.Reader.Account(&s.out.ledger.Captured)
 	p.shift = int64(p.installed.Start.Sub(s.out.start))
 	p.newBudget(installed)
 	s.probes = p
@@ -405,6 +421,9 @@ func (p *probes) drainLocked() int {
 	if err == nil && !failed {
 		err = p.countDropped()
 	}
+	if !failed {
+		p.installed.Reader.Other(p.out.ledger.Captured, p.reported)
+	}
 	if err == nil && !failed {
 		err = p.learn()
 	}
@@ -434,12 +453,13 @@ func (p *probes) learn() error {
 }
 
 func (p *probes) countDropped() error {
-	n := p.installed.Reader.Dropped() + p.strays
+	byProgram := p.installed.Reader.Dropped()
+	n := byProgram + p.strays
 	if n == p.dropped {
 		return nil
 	}
 	lost := n - p.dropped
-	p.dropped = n
+	p.dropped, p.reported = n, byProgram
 	return p.out.drop(lost, 0, "there was no room for them")
 }
 

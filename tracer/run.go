@@ -75,6 +75,7 @@ type session struct {
 	traced   int // functions with probes or breakpoints
 	untraced []recording.Function
 	inlined  map[string]bool // names of functions that were inlined at some of their calls
+	note     []byte          // for who comes when this tracer has died while it was attached
 }
 
 // chosen are the program's functions, and which of them are to be recorded and which of these cannot be.

@@ -15,7 +15,7 @@ func Attach(ctx context.Context, _ int, opt Options, sink recording.Sink) (Resul
 }
 
 // Detach is not possible on this platform: there is nothing to take out.
-func Detach(int) (Cleaned, error) {
+func Detach(int, func(*Inheritance) error) (Cleaned, error) {
 	_, err := Run(context.Background(), Options{}, noSink{})
 	return Cleaned{}, err
 }

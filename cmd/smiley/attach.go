@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"os"
 	"os/signal"
@@ -65,28 +66,38 @@ func (a *app) detachCommand() *cobra.Command {
 		Use:   "detach PID",
 		Short: "Take out what a killed smiley left in a running program",
 		Long: `Take out the probes that a smiley that was killed left in a running program. Every byte of its code is put back, the head of the
-runtime's signal handler last, when no thread is in a probe any longer. A smiley that is alive detaches by itself, at Ctrl-C.`,
+runtime's signal handler last, when no thread is in a probe any longer. How many events were lost with that smiley is noted in its run,
+if that is in this database. A smiley that is alive detaches by itself, at Ctrl-C.`,
 		Example: `  smiley detach 4711`,
 		Args:    cobra.ExactArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			pid, err := parsePID(args[0])
 			if err != nil {
 				return err
 			}
-			cleaned, err := tracer.Detach(pid)
-			if err != nil {
-				return err
-			}
-			if !cleaned.Whole {
-				a.sayError(tracer.StillLeaving(pid))
-				return nil
-			}
-			if cleaned.Bytes == 0 {
-				return a.say("there is nothing of smiley in process %d", pid)
-			}
-			return a.say("process %d is as it was: %d bytes of its code were put back", pid, cleaned.Bytes)
+			return a.detach(cmd.Context(), pid)
 		},
 	}
+}
+
+// detach cleans up after a smiley that was killed.
+func (a *app) detach(ctx context.Context, pid int) error {
+	cleaned, err := tracer.Detach(pid, a.laterHeir(ctx))
+	switch {
+	case err != nil:
+		return err
+	case !cleaned.Whole:
+		a.sayError(tracer.StillLeaving(pid))
+	case cleaned.Bytes == 0:
+		err = a.say("there is nothing of smiley in process %d", pid)
+	default:
+		err = a.say("process %d is as it was: %d bytes of its code were put back", pid, cleaned.Bytes)
+	}
+	if lost := cleaned.Inherited; recording.CodeOf(lost) != recording.CodeNotFound {
+		return cmp.Or(lost, err)
+	}
+	a.fail(nil, cleaned.Inherited) // another database is no failure of this command
+	return err
 }
 
 func parsePID(text string) (int, error) {
@@ -103,6 +114,7 @@ func (a *app) attach(ctx context.Context, pid int, options tracer.Options, span 
 	if err != nil {
 		return err
 	}
+	options.Store, options.Heir = recordings.File(), a.heir(ctx, recordings)
 	result, err := a.record(ctx, recordings, func(sink recording.Sink) (tracer.Result, error) {
 		return a.traceAttached(ctx, pid, options, span, quiet, sink)
 	})
@@ -117,6 +129,7 @@ func (a *app) attach(ctx context.Context, pid int, options tracer.Options, span 
 
 // attachRemote records a running program, and sends the recording to a recorder.
 func (a *app) attachRemote(ctx context.Context, pid int, options tracer.Options, span time.Duration, quiet bool, f *remoteFlags) error {
+	options.Store, options.Heir = f.recorder, a.laterHeir(ctx)
 	program := "process " + strconv.Itoa(pid)
 	return a.sendTo(ctx, program, options.DropWhenFull, quiet, f, func(sink recording.Sink) (tracer.Result, error) {
 		return a.traceAttached(ctx, pid, options, span, quiet, sink)

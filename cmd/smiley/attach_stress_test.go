@@ -140,8 +140,11 @@ func TestStressTracerKilledWhenever(t *testing.T) {
 		_ = tracer.Process.Kill()
 		_ = tracer.Wait()
 	}
-	if out, err := command(t, "detach", program.pid); err != nil {
+	if out, err := command(t, "detach", program.pid, "--database", database); err != nil {
 		t.Errorf("detach: %v, %s", err, out)
+	}
+	if out, err := command(t, "detach", program.pid, "--database", database); err != nil || strings.Contains(out, "killed") {
+		t.Errorf("something is counted twice, or not at all: %v, %s", err, out)
 	}
 	if !bytes.Equal(before, text(t, program.pid)) {
 		t.Error("the program's code is not what it was")

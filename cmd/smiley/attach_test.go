@@ -75,7 +75,7 @@ func TestStressTracerKilledAttached(t *testing.T) {
 	smiley := func(args ...string) (string, error) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // one that hangs fails, and does not end all tests
 		defer cancel()
-		out, err := exec.CommandContext(ctx, "smiley", args...).CombinedOutput()
+		out, err := exec.CommandContext(ctx, "smiley", append(args, "--database", database)...).CombinedOutput()
 		return string(out), err
 	}
 	times := stress.Times(4, 100)
@@ -89,21 +89,21 @@ func TestStressTracerKilledAttached(t *testing.T) {
 			out, err := smiley("detach", program.pid)
 			return err != nil && strings.Contains(out, owner)
 		})
-		if out, err := smiley("attach", program.pid, "--database", database); err == nil || !strings.Contains(out, owner) {
+		if out, err := smiley("attach", program.pid); err == nil || !strings.Contains(out, owner) {
 			t.Errorf("a second attach: %v, %s", err, out)
 		}
 		_ = tracer.Process.Kill()
 		_ = tracer.Wait()
 		if round%2 == 0 {
-			if out, err := smiley("detach", program.pid); err != nil || !strings.Contains(out, "is as it was") {
+			if out, err := smiley("detach", program.pid); err != nil || !strings.Contains(out, "is as it was") || !strings.Contains(out, "its smiley was killed") {
 				t.Errorf("detach: %v, %s", err, out)
 			}
-			if out, err := smiley("detach", program.pid); err != nil || !strings.Contains(out, "nothing of smiley") {
+			if out, err := smiley("detach", program.pid); err != nil || !strings.Contains(out, "nothing of smiley") || strings.Contains(out, "killed") {
 				t.Errorf("a second detach: %v, %s", err, out)
 			}
 		}
 	}
-	if out, err := smiley("attach", program.pid, "--calls", "1000", "--database", database); err != nil || !strings.Contains(out, ": 1,000 calls") {
+	if out, err := smiley("attach", program.pid, "--calls", "1000"); err != nil || !strings.Contains(out, ": 1,000 calls") {
 		t.Errorf("an attach after a dead tracer: %v, %s", err, out)
 	}
 	if out := program.end(); out != "wrong results: 0\n" {

@@ -93,7 +93,8 @@ type attachment struct {
 	options Options
 	layout  ring.Layout
 	code    uint64
-	size    uint64
+	size    uint64 // of the code
+	estate  []byte
 	bias    uint64
 	allgs   uint64        // address of runtime.allgs
 	allm    uint64        // address of runtime.allm
@@ -115,13 +116,17 @@ func newAttachment(pid int, img *site.Image, probes []Probe, o Options) (*attach
 	}
 	a.layout = o.layout()
 	a.size = codeSize(a.plan)
-	if a.code, err = placed(pid, img, a.bias, a.size, &a.layout); err != nil {
+	a.estate = estate(a.plan, o.Note)
+	if a.code, err = placed(pid, img, a.bias, a.mapped(), &a.layout); err != nil {
 		return nil, err
 	}
 	return a, a.process.generate(img, a.plan, routine.Config{
 		Image: img, Bias: a.bias, Code: a.code, Size: a.size, Rings: a.layout, Offsets: a.options.Runtime.Offsets,
 	})
 }
+
+// mapped is the size of what lies before the shared page: the code, and the estate behind it.
+func (a *attachment) mapped() uint64 { return a.size + estateSize(a.estate) }
 
 // symbols reads what the program's file says about the runtime.
 func (a *attachment) symbols(path string) error {
@@ -189,7 +194,8 @@ func (a *attachment) install(s *stopped) error {
 	if err != nil {
 		return err
 	}
-	p.place(region, a.size)
+	p.place(region, a.mapped())
+	p.placeEstate(a.estate, region[a.size:a.mapped()], a.code+a.size, a.layout)
 	p.Report.Mapped = time.Since(begin)
 	if err := a.avoid(s); err != nil {
 		return err

@@ -22,6 +22,8 @@ import (
 type Probe struct {
 	Function      *site.Function
 	Args, Results routine.Capture
+	// Entries and Returns say that their records are events, for who counts those that a tracer that died has not read.
+	Entries, Returns bool
 }
 
 // Options say what to launch and how.
@@ -39,6 +41,7 @@ type Options struct {
 	KeepHandler  bool     // leave the signal handler as it is: for measuring what the shim does
 	Runtime      *Runtime // nil: to be read from the program's file
 	Survey       *Survey  // nil: to be made
+	Note         []byte   // attaching: for who comes when this tracer has died, see Estates; 1 MiB at most
 }
 
 // The defaults of Options.
@@ -73,6 +76,7 @@ type Process struct {
 
 	attachment *attachment     // how to try again
 	late       []routine.Patch // that wait for goroutines to leave their bytes
+	estate     *placedEstate
 }
 
 // Skipped is a function that got no probe.
@@ -223,7 +227,7 @@ func (p *Process) generate(img *site.Image, plan plan, cfg routine.Config) error
 	return err
 }
 
-// place copies the code into the mapped region, whose first size bytes are for code.
+// place copies the code into the mapped region, whose first size bytes are for code, and for the estate behind it.
 func (p *Process) place(region []byte, size uint64) {
 	p.region, p.shared = region, region[size:]
 	for _, part := range p.program.Parts {
@@ -269,6 +273,9 @@ func (p *Process) start(plan plan, layout ring.Layout, o Options) error {
 	})
 	if o.DropWhenFull {
 		p.Reader.Abandon()
+	}
+	if p.estate != nil {
+		p.Reader.Leave(p.estate.addr, p.estate.size)
 	}
 	begin := time.Now()
 	if !o.KeepHandler {

@@ -185,7 +185,7 @@ func (a *attachment) mapRegion(s *stopped) ([]byte, error) {
 	if t == nil || host == nil {
 		return nil, recording.Errorf(recording.CodeUnsupported, "the program has no %s", stubHost)
 	}
-	parts := mappings(a.code, a.size, a.layout)
+	parts := mappings(a.code, a.mapped(), a.layout)
 	old, err := a.unused(s)
 	if err != nil {
 		return nil, err

@@ -23,5 +23,8 @@ func (p *Process) AddType(word uint64, c routine.Capture) (bool, error) {
 		copy(p.region[part.Offset:], part.Bytes)
 	}
 	p.held = append(p.held[:number-1], shape(c))
+	if !p.holdEstate(p.held[number-1]) {
+		return false, nil
+	}
 	return p.Reader.AddType(word, addr), nil
 }

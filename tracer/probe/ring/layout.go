@@ -22,6 +22,13 @@ const (
 	SharedFaults     = 280 // a displaced instruction faulted
 	SharedRecovered  = 288 // a copy behind a pointer faulted
 
+	// For who comes after a tracer that died: see [Reader.Account].
+	SharedEstate    = 296 // address of what the tracer wrote down about itself; 0: nothing
+	SharedEstateLen = 304 // its bytes
+	SharedHeldLen   = 312 // of these, how many tell of types that were added while the program ran
+	SharedOther     = 320 // events that are no records of a ring: gaps, and what became of records whose calls were dropped
+	SharedSettled   = 328 // not zero: everything is accounted for
+
 	// Numbers of the rings that are offered, four bytes each, by the count of the offer modulo OfferedMax.
 	SharedOffers = 4096
 
@@ -74,6 +81,11 @@ const (
 	Origin   = 120 // where the record goes on when it is done
 
 	Tail = 128 // address up to which the tracer has read
+
+	// Two accounts, of two words each: a tail, and how many events were made of all records before it. The tracer writes the
+	// one that is not in force, and then the tail: the account with that tail is in force, at whatever moment the tracer dies.
+	Accounts   = 136
+	AccountLen = 16
 
 	Data    = 192 // address of the first byte for records
 	DataEnd = 200 // a record begins below this address

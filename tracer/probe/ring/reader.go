@@ -41,14 +41,18 @@ type Reader struct {
 	heap   []int // rings with a record waiting, the earliest first
 	last   uint64
 	most   uint64 // bytes that waited in the fullest ring at the last Drain
+
+	captured *uint64 // events that were made of records so far; nil: each record is one
 }
 
 // cursor is where the reader stands in a ring.
 type cursor struct {
-	at   uint64 // address
-	stop uint64 // address up to which this batch may read
-	lap  uint64 // address where the records of this lap end; 0: the ring has not wrapped in this batch
-	time uint64 // of the record at at
+	at     uint64 // address
+	stop   uint64 // address up to which this batch may read
+	lap    uint64 // address where the records of this lap end; 0: the ring has not wrapped in this batch
+	time   uint64 // of the record at at
+	events uint64 // made of all records before at
+	turn   uint64 // which account is in force: 0 or 1
 	// unfreed counts the bytes read since the program was last told that it can have them back.
 	unfreed uint64
 }
@@ -236,8 +240,17 @@ func (r *Reader) advance(i int, cutoff uint64) bool {
 			return true
 		}
 	}
-	r.word(base + Tail).Store(c.at)
+	r.free(base, c)
 	return false
+}
+
+// free tells the program that it can have everything up to the cursor back.
+func (r *Reader) free(base uint64, c *cursor) {
+	c.turn ^= 1
+	account := base + Accounts + c.turn*AccountLen
+	r.word(account).Store(c.at)
+	r.word(account + 8).Store(c.events)
+	r.word(base + Tail).Store(c.at)
 }
 
 // take reads the record at a ring's cursor and steps over it.
@@ -271,15 +284,24 @@ func (r *Reader) take(i int, rec *Record, emit func(*Record) error) error {
 		return damaged(i, rec.Site)
 	}
 	rec.Copies = b[end:at]
+	before := uint64(0)
+	if r.captured != nil {
+		before = *r.captured
+	}
 	if emit != nil {
 		if err := emit(rec); err != nil {
 			return err
 		}
 	}
+	if r.captured != nil {
+		c.events += *r.captured - before
+	} else {
+		c.events++
+	}
 	c.at += uint64(at)
 	if c.unfreed += uint64(at); c.unfreed > r.layout.DataSize/16 {
 		c.unfreed = 0
-		r.word(r.layout.Ring(i) + Tail).Store(c.at)
+		r.free(r.layout.Ring(i), c)
 	}
 	return nil
 }

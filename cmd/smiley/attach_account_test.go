@@ -1,0 +1,165 @@
+//go:build linux && amd64
+
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"smiley/analysis"
+	"smiley/internal/stress"
+)
+
+// tallied is a program that makes a fixed number of calls when it is told to.
+type tallied struct {
+	busyProgram
+	in   io.Writer
+	done string // a file that is there when all calls have been made
+}
+
+const tallyCalls = 200_000
+
+func startTally(t *testing.T, binary string) *tallied {
+	t.Helper()
+	p := &tallied{done: filepath.Join(t.TempDir(), "done")}
+	command := exec.Command(binary, p.done, strconv.Itoa(tallyCalls))
+	command.Env = append(os.Environ(), "GOGC=off") // goroutines of a collection would have records of their own
+	in, err := command.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := command.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = command.Process.Kill() })
+	if line, err := bufio.NewReader(out).ReadString('\n'); line != "ready\n" {
+		t.Fatalf("%q %v", line, err)
+	}
+	p.in, p.pid = in, strconv.Itoa(command.Process.Pid)
+	p.end = func() string {
+		_ = in.Close()
+		if err := command.Wait(); err != nil {
+			t.Errorf("the program ended with %v", err)
+		}
+		return ""
+	}
+	return p
+}
+
+// TestStressTracerKilledAccount kills smiley at random moments while it records a program that makes a fixed number of calls: what the
+// run has, and what the next smiley notes as missing, are all of them, to the last one.
+func TestStressTracerKilledAccount(t *testing.T) {
+	binary := filepath.Join(t.TempDir(), "tally")
+	if out, err := exec.Command("go", "build", "-gcflags=-l", "-o", binary, "./testdata/tally").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	database := filepath.Join(t.TempDir(), "runs.db")
+	times := stress.Times(4, 100)
+	var stored, dropped uint64
+	for round := range times {
+		program := startTally(t, binary)
+		// With large rings all of it can be read. Of small ones the program says how much it dropped, to which adds what is no call: a
+		// few writes of the runtime's to itself.
+		flags, tolerance := []string{"--ring-bytes", "134217728"}, uint64(0)
+		if round%2 == 1 {
+			flags, tolerance = []string{"--ring-bytes", "262144", "--on-full", "drop"}, 16
+		}
+		flags = append([]string{"attach"}, flags...)
+		flags = append(flags, program.pid, "--quiet", "--include", "main.work", "--database", database)
+		tracer := exec.Command("smiley", flags...)
+		if err := tracer.Start(); err != nil {
+			t.Fatal(err)
+		}
+		program.awaitOwner(t, tracer)
+		if _, err := program.in.Write([]byte("\n")); err != nil {
+			t.Fatal(err)
+		}
+		timer := time.NewTimer(rand.N(600 * time.Millisecond))
+		<-timer.C
+		_ = tracer.Process.Kill()
+		_ = tracer.Wait()
+		within(t, "all calls to be made", func() bool { _, err := os.Stat(program.done); return err == nil })
+		if round%4 < 2 {
+			if out, err := command(t, "detach", program.pid, "--database", database); err != nil || !strings.Contains(out, "its smiley was killed") {
+				t.Errorf("detach: %v, %s", err, out)
+			}
+		} else if out, err := command(t, "attach", program.pid, "--for", "1ms", "--database", database); err != nil ||
+			!strings.Contains(out, "its smiley was killed") {
+			t.Errorf("attach: %v, %s", err, out)
+		}
+		if out, err := command(t, "detach", program.pid, "--database", database); err != nil || strings.Contains(out, "killed") {
+			t.Errorf("it is counted twice: %v, %s", err, out)
+		}
+		s := runOf(t, database, program.pid)
+		gaps := uint64(0)
+		if s.Loss.Dropped > 0 {
+			gaps = countGaps(t, database, s.ID)
+		}
+		if s.Status != "interrupted" || !s.Loss.Balances() || s.Loss.Captured-gaps-2*tallyCalls > tolerance {
+			t.Errorf("round %d: %d calls were made; recorded are %+v, with %d gaps", round, tallyCalls, s, gaps)
+		}
+		stored += s.Loss.Stored
+		dropped += s.Loss.Dropped
+		program.end()
+	}
+	stress.Row(t, "attached smiley killed -9 at random moments, a program with a fixed number of calls", times, fmt.Sprintf(
+		"%d events stored and %d counted as lost are all there were, each time", stored, dropped))
+}
+
+// runOf returns the first run of a process.
+func runOf(t *testing.T, database, pid string) (s analysis.Summary) {
+	t.Helper()
+	out, err := exec.Command("smiley", "list", "--json", "--database", database).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(out)) { // the newest first
+		var other analysis.Summary
+		if err := json.Unmarshal([]byte(line), &other); err != nil {
+			t.Fatalf("%v in %s", err, line)
+		}
+		if strconv.Itoa(other.PID) == pid {
+			s = other
+		}
+	}
+	if s.ID == "" {
+		t.Fatalf("process %s has no run\n%s", pid, out)
+	}
+	return s
+}
+
+// countGaps returns how many gaps a run has.
+func countGaps(t *testing.T, database, id string) (n uint64) {
+	t.Helper()
+	replay := exec.Command("smiley", "replay", id, "--json", "--database", database)
+	out, err := replay.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := replay.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		if strings.Contains(lines.Text(), `"event":"gap"`) {
+			n++
+		}
+	}
+	if err := replay.Wait(); err != nil {
+		t.Error(err)
+	}
+	return n
+}
