@@ -24,6 +24,7 @@ type Reader struct {
 
 	prepared   prepared
 	structures *structureCache
+	marks      *structureCache
 	tails      tailCache
 	types      typeCache
 	digests    *digesters
@@ -73,6 +74,7 @@ func newReader(ctx context.Context, file string, db *sql.DB, o options) (*Reader
 	return &Reader{
 		file: file, db: db, options: o, prepared: statements, structures: newStructureCache(structureCacheBytes),
 		digests: newDigesters(),
+		marks: newStructureCache(marksCacheBytes),
 	}, nil
 }
 

@@ -84,6 +84,7 @@ func compare(t *rapid.T, r *Reader, id recording.RunID, o *oracle) {
 	compareEvents(t, r, id, o)
 	compareStacks(t, r, id, o)
 	compareTime(t, r, id, o)
+	compareWindow(t, r, id, o)
 }
 
 func compareTotals(t *rapid.T, r *Reader, id recording.RunID, o *oracle) {

@@ -18,6 +18,7 @@ type oracle struct {
 	goroutines map[int64]*GoroutineInfo
 	captured   uint64
 	dropped    uint64
+	blockOf    []int // by event
 }
 
 func newOracle(t tb, blocks [][]byte) *oracle {
@@ -38,7 +39,7 @@ func newOracle(t tb, blocks [][]byte) *oracle {
 		children[c.Parent] += c.End - c.Start
 		delete(children, c.Seq)
 	}
-	for _, encoded := range blocks {
+	for number, encoded := range blocks {
 		b, err := recording.Decode(encoded)
 		check(t, err)
 		o.captured, o.dropped = b.Captured, b.Dropped
@@ -48,7 +49,7 @@ func newOracle(t tb, blocks [][]byte) *oracle {
 		for e, err := range b.Events(recording.WithData) {
 			check(t, err)
 			e.Data = slices.Clone(e.Data)
-			o.events = append(o.events, e)
+			o.events, o.blockOf = append(o.events, e), append(o.blockOf, number)
 			for i := range e.Unwound {
 				if i < e.UnwoundLost {
 					end(&e, recording.OutcomeLost)

@@ -33,6 +33,12 @@ const (
 	queryNextBlock = `SELECT number FROM blocks WHERE run = ?1 AND number BETWEEN max(?2,
 		ifnull((SELECT number FROM blocks WHERE run = ?1 AND high_ns >= ?3 ORDER BY high_ns, number LIMIT 1), 0)) AND ?4
 		AND events > 0 AND last_ns >= ?3 AND first_ns < ?5 ORDER BY number LIMIT 1`
+	queryWindowBlocks = `SELECT number, events FROM blocks WHERE run = ?1 AND number >=
+		ifnull((SELECT number FROM blocks WHERE run = ?1 AND high_ns >= ?2 ORDER BY high_ns, number LIMIT 1), 0)
+		AND events > 0 AND last_ns >= ?2 AND first_ns < ?3 ORDER BY number LIMIT ?4`
+	queryLongBelow = `SELECT seq, function, position, depth, start_ns, end_ns, end_seq, self_ns, outcome, failed FROM long_calls
+		WHERE run = ? AND goroutine = ? AND parent = ? AND position >= ? ORDER BY position LIMIT ?`
+	queryLastLong = `SELECT max(position) FROM long_calls WHERE run = ? AND goroutine = ? AND parent = ?`
 )
 
 // prepared holds statements by their text.
@@ -43,6 +49,7 @@ func prepareReads(ctx context.Context, db *sql.DB) (prepared, error) {
 	for _, query := range []string{
 		queryRun, queryKey, queryBody, queryPresence, queryBlockOf, queryLongCall, querySibling, queryGoroutine, queryNextBlock,
 		queryTimeNode,
+		queryWindowBlocks, queryLongBelow, queryLastLong,
 	} {
 		stmt, err := db.PrepareContext(ctx, query)
 		if err != nil {

@@ -18,9 +18,12 @@ const structureCacheBytes = 64 << 20
 // as they were there. It is read only.
 type structure struct {
 	calls []recording.Call
+	marks []Mark // in the cache of marks only
 }
 
-func (s *structure) bytes() int { return len(s.calls)*int(unsafe.Sizeof(recording.Call{})) + 256 }
+func (s *structure) bytes() int {
+	return len(s.calls)*int(unsafe.Sizeof(recording.Call{})) + len(s.marks)*markBytes + 256
+}
 
 // from returns the calls that begin at seq or later.
 func (s *structure) from(seq uint64) []recording.Call {
