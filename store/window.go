@@ -99,7 +99,7 @@ func (w *windowWalk) walk(ctx context.Context) (*Window, error) {
 	}
 	w.found.Complete = blocks != nil
 	w.left = windowLongCalls
-	for goroutine := range w.query.Goroutines {
+	for _, goroutine := range slices.Sorted(maps.Keys(w.query.Goroutines)) {
 		if err := w.longCalls(ctx, goroutine); err != nil {
 			return nil, err
 		}

@@ -108,6 +108,22 @@ func Addresses() []Address {
 				"behind the event `through`, because it is still being read: ask again",
 		},
 		{
+			Path: ofRun + "/timeline", About: "goroutines side by side over a stretch of the run's time", view: timelineView,
+			Parameters: []Parameter{
+				{"from", "the stretch begins here: a time since the run's start, as in `1.5s`, or nanoseconds"},
+				{"to", "and ends here; without both, the stretch is that of the call in focus, or the whole run"},
+				{"goroutines", "which: numbers, or names of functions that they began with"},
+				{"px", "how many parts of the stretch can be told apart; calls that are shorter become entries of `dense`"},
+				afterParameter, sizeParameter,
+			},
+			JSON: "`run`: id; `from_ns`, `to_ns`: the stretch; `whole_ns`: the run's; `complete`: false when that is too much to look at call by " +
+				"call, then there are only long calls, and no counts and marks; `narrowest_ns`: shorter calls are in `dense`; `functions`: object " +
+				"of `name`, `short` and `tone` by number; `program`: array of marks of no goroutine; `tracks`: array of [`goroutine`](json.md#goroutine), " +
+				"`function_id`, `counts`, `calls` (as [events](json.md#event), with `end_ns`), `dense` (a `depth`, `from_ns`, `to_ns`, and how many " +
+				"`calls`, `errors` and `panics`) and `marks` (an `event`, its `seq`, `call` and `time_ns`, and the `count` and `last_ns` of those " +
+				"alike and too close to be told apart); `after`: number to go on behind",
+		},
+		{
 			Path: ofRun + "/goroutines", About: "the goroutines, by number", view: goroutinesView,
 			Parameters: []Parameter{afterParameter, sizeParameter},
 			JSON:       "`run`: id; `goroutines`: array of [goroutines](json.md#goroutine); `after`: number to go on behind, 0 at the end",
@@ -130,6 +146,7 @@ func Addresses() []Address {
 			Parameters: []Parameter{
 				{"to", "`next`, `previous`: call of the same function; `into`, `out`: its first call, its caller; `error`, `panic`: the next one"},
 				{"from", "for `error` and `panic`: search from the event with this `seq` on"},
+				{"before", "for `error` and `panic`: the last one before the event with this `seq`"},
 				{"view", "the view to show it in; `call` when missing"},
 			},
 			JSON: "`call`: seq of the call that the step leads to",

@@ -219,6 +219,7 @@ func (q *request) frame(p *page) error {
 		{"Statistics", "statistics"},
 		{"Call graph", "graph"},
 		{"Flame graph", "flame"},
+		{"Time line", "timeline"},
 		{"Goroutines", "goroutines"},
 		{"Files", "files"},
 	} {

@@ -154,7 +154,7 @@ func TestEveryLinkLeadsSomewhere(t *testing.T) {
 	}
 	for _, kind := range []string{
 		"/", "/help", "/runs/*", "/runs/*/events", "/runs/*/tree", "/runs/*/call//*", "/runs/*/statistics", "/runs/*/function//*",
-		"/runs/*/graph", "/runs/*/flame", "/runs/*/goroutines", "/runs/*/files", "/runs/*/files//*", "/runs/*/losses",
+		"/runs/*/graph", "/runs/*/flame", "/runs/*/goroutines", "/runs/*/timeline", "/runs/*/files", "/runs/*/files//*", "/runs/*/losses",
 	} {
 		if !templates[kind] {
 			t.Errorf("no link led to a page like %s; pages seen: %v", kind, templates)
@@ -170,7 +170,7 @@ func TestPagesHaveTwins(t *testing.T) {
 		base := "/runs/" + run.ID.String()
 		for _, address := range []string{
 			"/", "/help", base, base + "/events?f=errors", base + "/tree?at=4", base + "/call/4", base + "/statistics?sort=calls",
-			base + "/function/2", base + "/graph?by=package", base + "/flame?weight=calls&at=4", base + "/goroutines", base + "/files",
+			base + "/function/2", base + "/graph?by=package", base + "/flame?weight=calls&at=4", base + "/goroutines", base + "/timeline?at=4&from=1us", base + "/files",
 			base + "/files/1", base + "/losses",
 		} {
 			match := twinPattern.FindStringSubmatch(s.get(address).Body.String())
@@ -222,6 +222,7 @@ func TestBadInput(t *testing.T) {
 		base + "/graph?by=colour":              400,
 		base + "/flame?weight=feather":         400,
 		base + "/go?to=next":                   400,
+		base + "/timeline?from=1s&to=1ms":      400,
 		base + "/go?to=sideways&at=4":          400,
 		"/?before=zzz":                         400,
 		"/static/..%2fserver.go":               404,

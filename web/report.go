@@ -173,7 +173,7 @@ func (r *report) find(ctx context.Context, run string) error {
 // gather makes the pages: the views of the run and what they point out first, then calls as they are met, as far as the
 // bounds go.
 func (r *report) gather(ctx context.Context) error {
-	for _, view := range []string{"", "events", "tree", "statistics", "graph", "flame", "goroutines", "files", "losses"} {
+	for _, view := range []string{"", "events", "tree", "statistics", "graph", "flame", "goroutines", "files", "losses", "timeline"} {
 		r.want(destination{key: view}, "")
 	}
 	for _, queue := range []*[]string{&r.soon, &r.chosen, &r.later} {

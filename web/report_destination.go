@@ -36,6 +36,8 @@ func (r *report) destination(address string) (destination, bool) {
 	switch {
 	case rest == "" && first == "events":
 		return eventsDestination(query)
+	case rest == "" && first == "timeline":
+		return timelineDestination(query)
 	case rest == "" && first == "tree":
 		names := []string{"at", "after"}
 		if query.Get("at") == "" {
@@ -72,6 +74,20 @@ func eventsDestination(query url.Values) (destination, bool) {
 		return destination{}, false
 	}
 	return destination{key: key("events", query, "f", "g")}, true
+}
+
+// timelineDestination is where an address of the time line leads: all of the run, or the call that it is about. Other windows are
+// shown by the server only.
+func timelineDestination(query url.Values) (destination, bool) {
+	if at := parseNumber(query.Get("at")); at > 0 {
+		return destination{key: "call/" + strconv.FormatUint(at, 10)}, true
+	}
+	for _, name := range []string{"from", "to", "goroutines", "after", "n"} {
+		if query.Get(name) != "" {
+			return destination{}, false
+		}
+	}
+	return destination{key: "timeline"}, true
 }
 
 // nextDetails is the page of the details that follows another.

@@ -12,7 +12,7 @@ import (
 //
 //	to=previous, next   call of the same function
 //	to=into, out        first call made by the one in focus, its caller
-//	to=error, panic     next one from seq from on
+//	to=error, panic     next one from seq from on, or the last one before seq before
 func goView(q *request) (*page, error) {
 	view := q.query.Get("view")
 	switch {
@@ -26,6 +26,13 @@ func goView(q *request) (*page, error) {
 		from, err := parseSeq(q.query, "from")
 		if err != nil {
 			return nil, err
+		}
+		before, err := parseSeq(q.query, "before")
+		if err != nil {
+			return nil, err
+		}
+		if before > 0 {
+			return q.goEventBefore(step, before, view)
 		}
 		return q.goEvent(step, from, view)
 	}
@@ -109,10 +116,7 @@ func (q *request) sameFunction(step string, call *store.CallData) (uint64, error
 
 // goEvent leads to the next error or panic from a seq on. Blocks know how many they hold, so it is found wherever it is.
 func (q *request) goEvent(what string, from uint64, view string) (*page, error) {
-	wanted := &filter{depth: -1, errors: what == "error"}
-	if what == "panic" {
-		wanted.allow(recording.KindPanic)
-	}
+	wanted := eventFilter(what)
 	for {
 		at, err := q.blockWith(q.Context(), what, from)
 		if err != nil {
@@ -127,11 +131,7 @@ func (q *request) goEvent(what string, from uint64, view string) (*page, error) 
 			return nil, err
 		}
 		if len(found.events) > 0 {
-			e := &found.events[0]
-			if e.Call == 0 || view == "events" {
-				return &page{Redirect: q.links.to("events", "at", e.Call, "from", e.Seq-min(e.Seq-1, eventsContext))}, nil
-			}
-			return q.goTo(e.Call, view), nil
+			return q.goToEvent(&found.events[0], view), nil
 		}
 		if found.next == 0 {
 			from = q.info.Events + 1
@@ -139,6 +139,77 @@ func (q *request) goEvent(what string, from uint64, view string) (*page, error) 
 			from = found.next
 		}
 	}
+}
+
+// eventFilter chooses errors or panics.
+func eventFilter(what string) *filter {
+	f := &filter{depth: -1, errors: what == "error"}
+	if what == "panic" {
+		f.allow(recording.KindPanic)
+	}
+	return f
+}
+
+// goToEvent leads to a view of an event, with its call in focus.
+func (q *request) goToEvent(e *recording.Event, view string) *page {
+	if !q.wantsJSON() && (e.Call == 0 || view == "events") {
+		return &page{Redirect: q.links.to("events", "at", e.Call, "from", e.Seq-min(e.Seq-1, eventsContext))}
+	}
+	return q.goTo(e.Call, view)
+}
+
+// goEventBefore leads to the last error or panic before a seq.
+func (q *request) goEventBefore(what string, before uint64, view string) (*page, error) {
+	for low := before; ; {
+		b, err := q.lastBlockWith(q.Context(), what, low)
+		if err != nil {
+			return nil, err
+		}
+		if b == nil {
+			return nil, recording.Errorf(recording.CodeNotFound, "there is no %s before event %s", what, count(before)).
+				WithHint("this is the first one")
+		}
+		found, err := q.stretch(b.FirstSeq, min(low, b.FirstSeq+b.Events), eventFilter(what))
+		if err != nil {
+			return nil, err
+		}
+		if n := len(found); n > 0 {
+			return q.goToEvent(&found[n-1], view), nil
+		}
+		low = b.FirstSeq
+	}
+}
+
+// lastBlockWith returns the last block that begins before a seq and holds an error or panic; nil: none.
+func (q *request) lastBlockWith(ctx context.Context, what string, before uint64) (*store.BlockInfo, error) {
+	const n = 1000
+	var last *store.BlockInfo
+	for number := uint32(0); ; number += n {
+		blocks, err := q.reader.BlockTimeline(ctx, q.info.ID, number, n)
+		if err != nil {
+			return nil, err
+		}
+		for i := range blocks {
+			b := &blocks[i]
+			if b.FirstSeq >= before {
+				return last, nil
+			}
+			if holds(b, what) {
+				last = b
+			}
+		}
+		if len(blocks) < n {
+			return last, nil
+		}
+	}
+}
+
+// firstFrom returns the seq of the first event at a time or later; 0 when there is none.
+func (q *request) firstFrom(ns int64) (uint64, error) {
+	for e, err := range q.reader.Events(q.Context(), q.info.ID, store.EventQuery{FromTime: ns, Limit: 1}) {
+		return e.Seq, err
+	}
+	return 0, nil
 }
 
 // blockWith returns the first seq of the first block that ends at from or later and holds an error or panic; 0: none.
@@ -151,8 +222,7 @@ func (q *request) blockWith(ctx context.Context, what string, from uint64) (uint
 		}
 		for i := range blocks {
 			b := &blocks[i]
-			holds := what == "error" && b.Errors > 0 || what == "panic" && b.Panics > 0
-			if holds && b.FirstSeq+b.Events > from {
+			if holds(b, what) && b.FirstSeq+b.Events > from {
 				return b.FirstSeq, nil
 			}
 		}
@@ -160,4 +230,9 @@ func (q *request) blockWith(ctx context.Context, what string, from uint64) (uint
 			return 0, nil
 		}
 	}
+}
+
+// holds reports whether a block has an error or panic.
+func holds(b *store.BlockInfo, what string) bool {
+	return what == "error" && b.Errors > 0 || what == "panic" && b.Panics > 0
 }

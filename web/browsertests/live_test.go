@@ -56,7 +56,7 @@ func TestReportFromDisk(t *testing.T) {
 			b.goTo(path)
 			visible := `[...document.querySelectorAll("main")].filter((m) => m.offsetParent !== null).length`
 			b.await(visible, 1)
-			for _, text := range []string{"Details", "Call tree", "Statistics", "Call graph", "Flame graph", "Goroutines", "Files", "Summary"} {
+			for _, text := range []string{"Details", "Call tree", "Statistics", "Call graph", "Flame graph", "Time line", "Goroutines", "Files", "Summary"} {
 				b.do(chromedp.Evaluate[chromedp.Void](`[...document.querySelectorAll(".tabs a")].filter((a) => a.offsetParent !== null && a.textContent === "` + text + `")[0].click()`))
 				b.await(`[...document.querySelectorAll(".tabs a[aria-current]")].filter((a) => a.offsetParent !== null && a.textContent === "`+text+`").length`, 1)
 				b.await(visible, 1)

@@ -1,0 +1,258 @@
+package web
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+
+	"smiley/recording"
+	"smiley/store"
+)
+
+// track is what a time line shows of a goroutine.
+type track struct {
+	goroutine store.GoroutineInfo
+	counts    trackCounts
+	calls     []recording.Call // wide enough to be seen, by depth and time
+	dense     map[denseKey]*denseBar
+	bars      []denseBar // the same, by depth and time
+	marks     []trackMark
+	all       []store.Mark // before those that are too close are put together
+}
+
+// trackCounts are what a track shows, drawn or merged.
+type trackCounts struct {
+	Calls  uint64 `json:"calls"`
+	Errors uint64 `json:"errors"`
+	Panics uint64 `json:"panics"` // calls that a panic ended
+	Levels int    `json:"levels"` // the deepest call is on this one, from 1
+}
+
+// denseKey is a place on a track where calls are too narrow to be told apart.
+type denseKey struct {
+	depth int
+	cell  int64 // of timeline.cell ns since the run's start
+}
+
+// denseBar stands for such calls.
+type denseBar struct {
+	depth          int
+	from, to       int64
+	calls          uint64
+	errors, panics uint64
+	first          uint64 // seq
+}
+
+// trackMark is some moments of the same kind, too close to be told apart.
+type trackMark struct {
+	store.Mark
+	count int
+	last  int64
+}
+
+// Bounds of what one answer holds, so that it is as small for a run of years as for one of seconds.
+const (
+	timelineCalls = 2500
+	timelineDense = 2500
+	timelineMarks = 800
+	denseCell     = 4 // px
+	markCell      = 6 // px
+)
+
+// gather finds the calls and marks of the window, and puts together what is too narrow to be seen: calls that take less than a pixel
+// become bars with their number. Where that is still more than an answer holds, pixels count as wider.
+func (t *timeline) gather() error {
+	wanted, byID := map[int64]bool{}, map[int64]*track{}
+	for _, tr := range t.tracks {
+		tr.dense = map[denseKey]*denseBar{}
+		wanted[tr.goroutine.ID], byID[tr.goroutine.ID] = true, tr
+	}
+	t.narrowest = max(1, (t.query.to-t.query.from)/int64(t.query.pixels))
+	t.cell = denseCell * t.narrowest
+	calls := 0
+	query := store.WindowQuery{From: t.query.from, To: t.query.to, Goroutines: wanted, Levels: timelineLevels}
+	found, err := t.q.reader.Window(t.q.Context(), t.q.info.ID, query, func(c *recording.Call) {
+		tr := byID[c.Goroutine]
+		tr.count(c)
+		if !t.seen(c) {
+			tr.merge(c, t.cell)
+			return
+		}
+		tr.calls = append(tr.calls, *c)
+		if calls++; calls > 2*timelineCalls {
+			calls = t.widen()
+		}
+	}, func(m *store.Mark) {
+		tr := byID[m.Goroutine]
+		if tr == nil {
+			tr = &t.program
+		}
+		tr.all = append(tr.all, *m)
+	})
+	if err != nil {
+		return webHints(err)
+	}
+	t.complete = found.Complete
+	for calls > timelineCalls {
+		calls = t.widen()
+	}
+	t.finish()
+	return nil
+}
+
+// seen reports whether a call is wide enough to be drawn. An open one has no end.
+func (t *timeline) seen(c *recording.Call) bool {
+	return c.Outcome == recording.OutcomeOpen || c.End-c.Start >= t.narrowest
+}
+
+// count counts a call of the window.
+func (tr *track) count(c *recording.Call) {
+	tr.counts.Calls++
+	tr.counts.Levels = max(tr.counts.Levels, c.Depth+1)
+	if c.Failed {
+		tr.counts.Errors++
+	}
+	if c.Outcome == recording.OutcomePanicked {
+		tr.counts.Panics++
+	}
+}
+
+// merge makes a call a part of the bar at its place.
+func (tr *track) merge(c *recording.Call, cell int64) {
+	one := denseBar{depth: c.Depth, from: c.Start, to: c.End, calls: 1, first: c.Seq}
+	if c.Failed {
+		one.errors = 1
+	}
+	if c.Outcome == recording.OutcomePanicked {
+		one.panics = 1
+	}
+	tr.addBar(&one, cell)
+}
+
+func (tr *track) addBar(b *denseBar, cell int64) {
+	key := denseKey{b.depth, floorDivide(b.from, cell)}
+	sum := tr.dense[key]
+	if sum == nil {
+		copied := *b
+		tr.dense[key] = &copied
+		return
+	}
+	if b.from < sum.from || b.from == sum.from && b.first < sum.first {
+		sum.from, sum.first = b.from, b.first
+	}
+	sum.to = max(sum.to, b.to)
+	sum.calls += b.calls
+	sum.errors += b.errors
+	sum.panics += b.panics
+}
+
+func floorDivide(a, b int64) int64 {
+	if a < 0 {
+		return -((-a + b - 1) / b)
+	}
+	return a / b
+}
+
+// widen makes the narrowest calls that are drawn a part of bars, and returns how many are left. Open calls are as many as goroutines
+// are deep, and stay.
+func (t *timeline) widen() int {
+	var widths []int64
+	open := 0
+	for _, tr := range t.tracks {
+		for i := range tr.calls {
+			if c := &tr.calls[i]; c.Outcome == recording.OutcomeOpen {
+				open++
+			} else {
+				widths = append(widths, c.End-c.Start)
+			}
+		}
+	}
+	if len(widths) == 0 {
+		return 0
+	}
+	slices.Sort(widths)
+	t.narrowest = widths[max(0, len(widths)-timelineCalls/2)] + 1
+	if len(widths) <= timelineCalls/2 {
+		t.narrowest = widths[len(widths)-1] + 1
+	}
+	left := 0
+	for _, tr := range t.tracks {
+		kept := tr.calls[:0]
+		for i := range tr.calls {
+			if c := &tr.calls[i]; t.seen(c) {
+				kept = append(kept, *c)
+			} else {
+				tr.merge(c, t.cell)
+			}
+		}
+		tr.calls = kept
+		left += len(kept)
+	}
+	return min(left, timelineCalls) // open calls alone are no reason to go on
+}
+
+// finish puts everything in order, and makes it few enough for an answer.
+func (t *timeline) finish() {
+	for t.denseBars() > timelineDense {
+		t.cell *= 2
+		for _, tr := range t.tracks {
+			old := tr.dense
+			tr.dense = make(map[denseKey]*denseBar, len(old)/2)
+			for _, b := range old {
+				tr.addBar(b, t.cell)
+			}
+		}
+	}
+	all := 0
+	for _, tr := range t.tracks {
+		all += len(tr.all)
+		if !t.complete { // they are not all, and so say nothing
+			tr.dense = nil
+		}
+		for _, key := range slices.SortedFunc(maps.Keys(tr.dense), func(a, b denseKey) int {
+			return cmp.Or(cmp.Compare(a.depth, b.depth), cmp.Compare(a.cell, b.cell))
+		}) {
+			tr.bars = append(tr.bars, *tr.dense[key])
+		}
+		slices.SortFunc(tr.calls, func(a, b recording.Call) int {
+			return cmp.Or(cmp.Compare(a.Depth, b.Depth), cmp.Compare(a.Seq, b.Seq))
+		})
+	}
+	cell := markCell * max(1, (t.query.to-t.query.from)/int64(t.query.pixels))
+	for n := timelineMarks + 1; n > timelineMarks; cell *= 2 {
+		t.program.mergeMarks(cell)
+		n = len(t.program.marks)
+		for _, tr := range t.tracks {
+			tr.mergeMarks(cell)
+			n += len(tr.marks)
+		}
+		if n <= len(t.tracks)*5+5 { // kinds
+			break
+		}
+	}
+}
+
+func (t *timeline) denseBars() int {
+	n := 0
+	for _, tr := range t.tracks {
+		n += len(tr.dense)
+	}
+	return n
+}
+
+// mergeMarks puts moments of a kind together that lie within a cell.
+func (tr *track) mergeMarks(cell int64) {
+	slices.SortFunc(tr.all, func(a, b store.Mark) int {
+		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Time, b.Time), cmp.Compare(a.Seq, b.Seq))
+	})
+	tr.marks = tr.marks[:0]
+	for i := range tr.all {
+		m := &tr.all[i]
+		if n := len(tr.marks); n > 0 && tr.marks[n-1].Kind == m.Kind && m.Time-tr.marks[n-1].Time < cell {
+			tr.marks[n-1].count++
+			tr.marks[n-1].last = m.Time
+			continue
+		}
+		tr.marks = append(tr.marks, trackMark{*m, 1, m.Time})
+	}
+}
