@@ -46,7 +46,7 @@ var pages = []onePage{
 	{Name: "goroutines", Path: "/runs/{run}/goroutines"},
 	{Name: "timeline", Path: "/runs/{run}/timeline"},
 	{Name: "timeline-focus", Path: "/runs/{run}/timeline?at={call}"},
-	{Name: "timeline-none", Path: "/runs/{run}/timeline?goroutines=main.main"},
+	{Name: "timeline-none", Path: "/runs/{run}/timeline?after=999999999"},
 	{Name: "files", Path: "/runs/{run}/files"},
 	{Name: "file", Path: "/runs/{run}/files/{file}?at={call}"},
 	{Name: "losses", Path: "/runs/{run}/losses"},
