@@ -74,7 +74,7 @@ func newReader(ctx context.Context, file string, db *sql.DB, o options) (*Reader
 	return &Reader{
 		file: file, db: db, options: o, prepared: statements, structures: newStructureCache(structureCacheBytes),
 		digests: newDigesters(),
-		marks: newStructureCache(marksCacheBytes),
+		marks:   newStructureCache(marksCacheBytes),
 	}, nil
 }
 
