@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"smiley/export"
 	"smiley/recording"
 	"smiley/store"
 )
@@ -112,7 +113,7 @@ func (s *stage) fullDrops(flags ...string) string {
 	if got := s.metric("smiley_dropped_events_total"); got != loss.Dropped-known {
 		s.t.Errorf("the recorder counts %d dropped events, %d were known before, the ledger is %+v", got, known, loss)
 	}
-	return fmt.Sprintf("%d of %d events dropped", missing, kept+missing)
+	return fmt.Sprintf("%s of %s events dropped", export.Count(missing), export.Count(kept+missing))
 }
 
 // events returns how many events of a run there are, and how many more gaps say there were.

@@ -32,7 +32,7 @@ func (a *app) recordCommand() *cobra.Command {
 		Short: "Keep the recordings of programs that run elsewhere",
 		Long: `Receive what 'smiley run --remote' sends, from many programs at once, and keep it in the database. A block is acknowledged
 when it is committed; senders keep everything else, and send it again when the recorder is back. SIGTERM and SIGINT end the
-recorder cleanly, with status 0.
+recorder cleanly, with status 0; a second one at once.
 
 On an address that other machines reach, keys are needed on both sides: see 'smiley keys --help'. Control messages use the port
 that is named, blocks the one after it.`,
@@ -42,6 +42,7 @@ that is named, blocks the one after it.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 			defer stop()
+			context.AfterFunc(ctx, stop) // a second signal ends a recorder at once whose disk does not answer
 			return a.recorder(ctx, o)
 		},
 	}
