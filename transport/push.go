@@ -2,6 +2,7 @@ package transport
 
 import (
 	"context"
+	"time"
 
 	"smiley/recording"
 	"smiley/transport/protocol"
@@ -27,9 +28,9 @@ func SpooledInfo(dir string, run recording.RunID) (recorder, program string, blo
 }
 
 // Push delivers the spool of a run whose sender is gone, and removes it when the recorder has acknowledged everything.
-// Until then it retries, however long the recorder is away, until ctx ends; what was not acknowledged stays in the spool.
-// It returns how many blocks the recorder did not have before. o.Run is ignored; SpoolDir is needed. Errors: CodeLocked
-// (the sender lives), CodeNotFound, CodeCanceled, and why the recorder refuses.
+// Until then it retries, until ctx ends or, with a Patience, nothing was acknowledged for that long; what was not acknowledged
+// stays in the spool. It returns how many blocks the recorder did not have before. o.Run is ignored; SpoolDir is needed. Errors:
+// CodeLocked (the sender lives), CodeNotFound, CodeCanceled, and why the recorder refuses.
 func Push(ctx context.Context, run recording.RunID, o RemoteOptions) (delivered int, err error) {
 	sp, entries, err := spool.Open(o.SpoolDir, run)
 	if err != nil {
@@ -64,8 +65,20 @@ func joinClose(err error, sp *spool.Spool) error {
 // push waits until everything is delivered.
 func (r *Remote) push(ctx context.Context) (int, error) {
 	var failure error
+	var patience *time.Timer
+	var impatient <-chan time.Time // never, without a limit
+	if r.options.Patience > 0 {
+		patience = time.NewTimer(r.options.Patience)
+		defer patience.Stop()
+		impatient = patience.C
+	}
+	acked := uint64(0)
 	for failure == nil {
 		st := r.Stats()
+		if patience != nil && st.Acked != acked {
+			patience.Reset(r.options.Patience)
+		}
+		acked = st.Acked
 		if failure = r.Failure(); st.Unacknowledged == 0 || failure != nil {
 			break
 		}
@@ -73,13 +86,10 @@ func (r *Remote) push(ctx context.Context) (int, error) {
 		case <-r.changed:
 		case <-r.done:
 			failure = recording.Errorf(recording.CodeInternal, "the delivery has ended early")
+		case <-impatient:
+			failure = r.undelivered(&st)
 		case <-ctx.Done():
-			reason := st.LastError
-			if reason == "" {
-				reason = "it has not acknowledged everything"
-			}
-			failure = recording.Errorf(recording.CodeCanceled, "%s not delivered to %s: %s", blocksAre(st.Unacknowledged),
-				r.options.Recorder, reason).WithHint("what is not delivered stays in the spool; push again when the recorder can be reached")
+			failure = r.undelivered(&st)
 		}
 	}
 	if failure != nil {
@@ -94,4 +104,17 @@ func (r *Remote) push(ctx context.Context) (int, error) {
 		return delivered, failure
 	}
 	return delivered, err
+}
+
+// undelivered says what could not be delivered, and why.
+func (r *Remote) undelivered(st *protocol.SenderStats) error {
+	reason := st.LastError
+	if reason == "" {
+		reason = "it does not acknowledge the rest"
+	}
+	if st.ReceiverHolding != "" {
+		reason = "it cannot keep them at the moment: " + st.ReceiverHolding
+	}
+	return recording.Errorf(recording.CodeCanceled, "%s not delivered to %s: %s", blocksAre(st.Unacknowledged), r.options.Recorder, reason).
+		WithHint("what is not delivered stays in the spool; push again when the recorder can be reached")
 }

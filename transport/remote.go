@@ -46,6 +46,7 @@ type RemoteOptions struct {
 
 	ConnectTimeout time.Duration
 	CloseTimeout   time.Duration // how long Close waits for acknowledgements without progress
+	Patience       time.Duration // how long Push waits for acknowledgements without progress; 0: until its context ends
 
 	pushing bool // whoever waits for the delivery learns of a refusal anyway
 }

@@ -232,6 +232,10 @@ func TestSpoolIsPushed(t *testing.T) {
 	if st := r.Stats(); st.Unacknowledged != 50 || !strings.Contains(st.LastError, "nobody listens") {
 		t.Errorf("stats %+v", st)
 	}
+	_, err := Push(t.Context(), r.options.Run, RemoteOptions{Recorder: endpoint, SpoolDir: spool, Patience: 50 * time.Millisecond})
+	if recording.CodeOf(err) != recording.CodeCanceled || !strings.HasPrefix(err.Error(), "50 blocks are not delivered to "+endpoint.String()) {
+		t.Errorf("push without a recorder: %v", err)
+	}
 	copied := t.TempDir()
 	if err := os.CopyFS(copied, os.DirFS(spool)); err != nil {
 		t.Fatal(err)

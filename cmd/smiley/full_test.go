@@ -93,7 +93,7 @@ func (s *stage) fullDrops(flags ...string) string {
 	n := r.finish()
 	known := s.list()[0].Loss.Dropped // before the new recorder, which counts from here
 	s.startRecorder()
-	if err := s.command("push").Run(); err != nil {
+	if err := s.command("push", "--wait", "1m").Run(); err != nil {
 		s.t.Fatal(err)
 	}
 	runs := s.list()

@@ -33,20 +33,21 @@ the rest stays for the next time. A run whose program is still running is left a
 				}
 				runs = append(runs, id)
 			}
-			ctx, cancel := context.WithTimeout(cmd.Context(), wait)
-			defer cancel()
-			return a.push(ctx, &f, runs)
+			if wait <= 0 {
+				return recording.Errorf(recording.CodeInvalid, "--wait cannot be %v", wait).WithHint("give a time such as 30s")
+			}
+			return a.push(cmd.Context(), &f, wait, runs)
 		},
 	}
 	f.register(command)
 	flags := command.Flags()
 	flags.StringVar(&f.recorder, "remote", "", "deliver to this recorder, whatever recorder the runs were meant for")
-	flags.DurationVar(&wait, "wait", 10*time.Second, "how long to try")
+	flags.DurationVar(&wait, "wait", 10*time.Second, "give up when a recorder has acknowledged nothing for so long")
 	return command
 }
 
 // push delivers what waits, and says how much that was.
-func (a *app) push(ctx context.Context, f *remoteFlags, runs []recording.RunID) error {
+func (a *app) push(ctx context.Context, f *remoteFlags, wait time.Duration, runs []recording.RunID) error {
 	dir, err := spoolDir()
 	if err != nil {
 		return err
@@ -60,8 +61,9 @@ func (a *app) push(ctx context.Context, f *remoteFlags, runs []recording.RunID) 
 		}
 	}
 	var failed error
+	silent := map[string]bool{} // recorders that have been waited for in vain
 	for _, run := range runs {
-		if err := a.pushRun(ctx, f, dir, run); err != nil {
+		if err := a.pushRun(ctx, f, wait, dir, run, silent); err != nil {
 			if failed != nil {
 				a.fail(nil, failed)
 			}
@@ -71,19 +73,26 @@ func (a *app) push(ctx context.Context, f *remoteFlags, runs []recording.RunID) 
 	return failed
 }
 
-func (a *app) pushRun(ctx context.Context, f *remoteFlags, dir string, run recording.RunID) error {
-	address, program, _, err := transport.SpooledInfo(dir, run)
+func (a *app) pushRun(
+	ctx context.Context, f *remoteFlags, wait time.Duration, dir string, run recording.RunID, silent map[string]bool,
+) error {
+	address, program, blocks, err := transport.SpooledInfo(dir, run)
 	if err != nil {
 		return err
 	}
 	if f.recorder != "" {
 		address = f.recorder
 	}
+	if silent[address] {
+		return a.say("run %s (%s): %s for %s left for the next time", run, export.Escape(program), export.Plural(uint64(blocks), "block"), address)
+	}
 	o, err := a.remoteOptions(f, address)
 	if err != nil {
 		return err
 	}
+	o.Patience = wait
 	n, err := transport.Push(ctx, run, o)
+	silent[address] = recording.CodeOf(err) == recording.CodeCanceled
 	if n > 0 || err == nil {
 		_ = a.say("%s", deliveredLine(run, program, n, o.Recorder))
 	}

@@ -279,7 +279,7 @@ func (s *stage) spooled() (size int64) {
 func (s *stage) whole(counts ...uint64) {
 	s.t.Helper()
 	if s.spooled() > 0 {
-		if err := s.command("push").Run(); err != nil {
+		if err := s.command("push", "--wait", "1m").Run(); err != nil {
 			s.t.Fatal(err)
 		}
 	}
