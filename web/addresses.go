@@ -60,13 +60,21 @@ func Addresses() []Address {
 				sizeParameter,
 			},
 			JSON: "`run`: id; `events`: array of [events](json.md#event); `next`: seq to go on from, missing at the run's end; " +
-				"`complete`: false when a search was stopped at `next` before the page was full",
+				"`complete`: false when a search was stopped at `next` before the page was full; `from`: seq at which the page begins, or that a search with " +
+				"`before` came to",
 		},
 		{
 			Path: ofRun + "/tree", About: "the calls of a goroutine as a tree, opened at the call in focus", view: treeView,
-			Parameters: []Parameter{afterParameter, sizeParameter},
+			Parameters: []Parameter{
+				afterParameter, sizeParameter,
+				{"path", "`no`: the JSON leaves the callers out"},
+				{"short", "`1`: the JSON has names and values as long as rows show them"},
+				{"open", "for scripts: calls that are open, as numbers with commas between"},
+				{"fold", "for scripts: `1` shows recursive calls as one line"},
+			},
 			JSON: "`run`: id; `goroutine`: number; `path`: array of [calls](json.md#event), the callers of the one in focus, the outermost " +
-				"first, and itself; `calls`: array of its children, or of the goroutine's outermost calls; `after`: seq to go on behind",
+				"first, and itself; `calls`: array of its children, or of the goroutine's outermost calls, each call with the `end_seq` of the event " +
+				"that ended it; `after`: seq to go on behind",
 		},
 		{
 			Path: ofRun + "/call/{call}", About: "one call with everything that is known of it", view: callView,

@@ -46,6 +46,7 @@ type eventsJSON struct {
 	// its bound and not because the page is full.
 	Next     uint64 `json:"next,omitempty"`
 	Complete bool   `json:"complete"`
+	From     uint64 `json:"from"` // where the page begins; a search backwards came so far
 }
 
 const (
@@ -82,7 +83,7 @@ func eventsView(q *request) (*page, error) {
 			return nil, err
 		}
 	}
-	out := eventsJSON{Run: q.links.run, Events: named, Next: found.next, Complete: found.next == 0 || found.full}
+	out := eventsJSON{Run: q.links.run, Events: named, Next: found.next, Complete: found.next == 0 || found.full, From: from}
 	p := &page{Template: "events", Title: "Details", View: "events", JSON: &out}
 	if q.wantsJSON() {
 		return p, nil

@@ -13,6 +13,7 @@ import (
 // Lengths of what is shown of one thing in a list. A call's own page shows all of it.
 const (
 	valueRunes  = 160
+	nameRunes   = 400 // of functions and types, in short JSON
 	treeRunes   = 80
 	sourceRunes = 160
 	outputRunes = 4000

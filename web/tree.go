@@ -26,6 +26,7 @@ type treeContent struct {
 	Empty      bool
 	Cut        bool // callers were left out
 	Values     bool // some values were not loaded
+	Base       string // address of the run, for the island
 }
 
 type goroutineChoice struct {
@@ -36,11 +37,17 @@ type goroutineChoice struct {
 }
 
 type treeJSON struct {
-	Run       string           `json:"run"`
-	Goroutine int64            `json:"goroutine"`
-	Path      []analysis.Event `json:"path"`  // callers of the focus, the outermost first, and itself
-	Calls     []analysis.Event `json:"calls"` // its direct children, or the outermost calls
-	After     uint64           `json:"after,omitempty"`
+	Run       string     `json:"run"`
+	Goroutine int64      `json:"goroutine"`
+	Path      []treeCall `json:"path"`  // callers of the focus, the outermost first, and itself
+	Calls     []treeCall `json:"calls"` // its direct children, or the outermost calls
+	After     uint64     `json:"after,omitempty"`
+}
+
+// treeCall is a call with the event that ended it: calls between the two were made by it or by others meanwhile.
+type treeCall struct {
+	analysis.Event
+	EndSeq uint64 `json:"end_seq,omitempty"`
 }
 
 // treeNode is a row of the tree before it has values: a call, or the rest of a list.
@@ -70,7 +77,7 @@ func treeView(q *request) (*page, error) {
 	}
 	p := &page{Template: "tree", Title: "Call tree", View: "tree", Island: "tree"}
 	if goroutine == 0 {
-		p.Content, p.JSON = &treeContent{Empty: true}, &treeJSON{Run: q.links.run, Path: []analysis.Event{}, Calls: []analysis.Event{}}
+		p.Content, p.JSON = &treeContent{Empty: true}, &treeJSON{Run: q.links.run, Path: []treeCall{}, Calls: []treeCall{}}
 		return p, nil
 	}
 	if err := b.build(goroutine); err != nil {
@@ -130,7 +137,7 @@ type treeBuilder struct {
 func (b *treeBuilder) build(goroutine int64) error {
 	q := b.q
 	level, whole := 0, int64(0)
-	if q.focus.At != 0 {
+	if q.focus.At != 0 && q.query.Get("path") != "no" {
 		path, err := q.callers(q.focus.At, treeMaxPath)
 		if err != nil {
 			return err
@@ -141,8 +148,11 @@ func (b *treeBuilder) build(goroutine int64) error {
 			level, whole = level+1, duration(&path[i])
 		}
 	}
-	above := len(b.nodes)
-	if err := b.list(goroutine, q.focus.At, b.after, level, whole, b.page, treeLevels); err != nil {
+	above, levels := len(b.nodes), treeLevels
+	if q.wantsJSON() { // which has one list
+		levels = 1
+	}
+	if err := b.list(goroutine, q.focus.At, b.after, level, whole, b.page, levels); err != nil {
 		return err
 	}
 	if above > 0 && len(b.nodes) == above && b.after == 0 {
@@ -217,25 +227,41 @@ func duration(c *recording.Call) int64 {
 }
 
 func (b *treeBuilder) json(goroutine int64, events []analysis.Event) *treeJSON {
-	out := &treeJSON{Run: b.q.links.run, Goroutine: goroutine, Path: []analysis.Event{}, Calls: []analysis.Event{}}
+	out := &treeJSON{Run: b.q.links.run, Goroutine: goroutine, Path: []treeCall{}, Calls: []treeCall{}}
+	short := b.q.query.Has("short")
 	for i := range b.nodes {
 		node := &b.nodes[i]
+		call := treeCall{Event: events[i], EndSeq: node.call.EndSeq}
+		if short {
+			call.shorten()
+		}
 		switch {
 		case node.more != 0 && node.call.Parent == b.q.focus.At:
 			out.After = node.more
 		case node.more != 0:
 		case node.path:
-			out.Path = append(out.Path, events[i])
+			out.Path = append(out.Path, call)
 		case node.call.Parent == b.q.focus.At:
-			out.Calls = append(out.Calls, events[i])
+			out.Calls = append(out.Calls, call)
 		}
 	}
 	return out
 }
 
+// shorten cuts what is longer than rows of a list show.
+func (c *treeCall) shorten() {
+	c.Source, c.Function = "", shorten(c.Function, nameRunes)
+	for _, values := range [][]analysis.Value{c.Args, c.Results} {
+		for i := range values {
+			v := &values[i]
+			v.Name, v.Type, v.Value = shorten(v.Name, nameRunes), shorten(v.Type, nameRunes), shorten(v.Value, valueRunes)
+		}
+	}
+}
+
 func (b *treeBuilder) content(goroutine int64, events []analysis.Event) (*treeContent, error) {
 	q := b.q
-	c := &treeContent{Goroutine: goroutine, Up: q.links.to("tree", "at", 0, "g", goroutine), Cut: b.cut, Empty: len(b.nodes) == 0}
+	c := &treeContent{Base: "/runs/" + q.links.run, Goroutine: goroutine, Up: q.links.to("tree", "at", 0, "g", goroutine), Cut: b.cut, Empty: len(b.nodes) == 0}
 	for i := range b.nodes {
 		node := &b.nodes[i]
 		if node.more != 0 {
