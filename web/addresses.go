@@ -68,7 +68,7 @@ func Addresses() []Address {
 			Parameters: []Parameter{
 				afterParameter, sizeParameter,
 				{"path", "`no`: the JSON leaves the callers out"},
-				{"short", "`1`: the JSON has names and values as long as rows show them"},
+				{"short", "`1`: the JSON has names and values as rows show them: not longer, and nothing in them is unseen"},
 				{"open", "for scripts: calls that are open, as numbers with commas between"},
 				{"fold", "for scripts: `1` shows recursive calls as one line"},
 			},

@@ -24,8 +24,8 @@ type treeContent struct {
 	Rows       []callRow
 	Up         string // address of the tree from its top
 	Empty      bool
-	Cut        bool // callers were left out
-	Values     bool // some values were not loaded
+	Cut        bool   // callers were left out
+	Values     bool   // some values were not loaded
 	Base       string // address of the run, for the island
 }
 
@@ -248,13 +248,13 @@ func (b *treeBuilder) json(goroutine int64, events []analysis.Event) *treeJSON {
 	return out
 }
 
-// shorten cuts what is longer than rows of a list show.
+// shorten makes texts fit for rows of a list: nothing in them is unseen, and none is longer than is shown.
 func (c *treeCall) shorten() {
-	c.Source, c.Function = "", shorten(c.Function, nameRunes)
+	c.Source, c.Function, c.Package, c.File = "", shown(c.Function, nameRunes), shown(c.Package, nameRunes), shown(c.File, nameRunes)
 	for _, values := range [][]analysis.Value{c.Args, c.Results} {
 		for i := range values {
 			v := &values[i]
-			v.Name, v.Type, v.Value = shorten(v.Name, nameRunes), shorten(v.Type, nameRunes), shorten(v.Value, valueRunes)
+			v.Name, v.Type, v.Value = shown(v.Name, nameRunes), shown(v.Type, nameRunes), shown(v.Value, valueRunes)
 		}
 	}
 }

@@ -54,6 +54,13 @@ var Hostile = Vocabulary{
 	long: strings.Repeat(Attack, 1+1<<20/len(Attack)),
 }
 
+// Huge is a program with names of a megabyte that try to be more than text.
+var Huge = Vocabulary{
+	program: "/tmp/huge", module: "huge", pkg: "main", file: "/tmp/huge.go", missing: "not found", reason: "inlined away",
+	functions: [5]string{"main.main", "main." + strings.Repeat(Attack, 1<<20/len(Attack)), "main.name", "main.worker", "main.inlined"},
+	text:      strings.Repeat(Attack, 10), output: "x", failure: "panic: x", stack: "x",
+}
+
 // source is the text of the fixture's file.
 func (v *Vocabulary) source() string {
 	return "package main // " + v.long + "\n\n// leaf fails now and then: " + v.text + "\nfunc leaf(n int) error {\n\treturn nil // " + v.text +
@@ -305,6 +312,29 @@ func (p *program) perform(v *Vocabulary, loops int) {
 	p.ret(7)
 	p.event(recording.KindGoroutineEnd, 7, nil)
 	p.ret(1)
+}
+
+// Recurse stores a run in which leaf calls itself to a depth, and then three times side by side.
+func Recurse(t testing.TB, s *store.Store, v *Vocabulary, n, depth int) Recorded {
+	t.Helper()
+	p := newProgram(t, s, v, n)
+	p.spawn(1, 0)
+	p.call(1, Main)
+	for i := range depth {
+		p.call(1, Leaf, i)
+	}
+	for i := range 3 {
+		p.call(1, Leaf, 100+i)
+		p.ret(1, false)
+	}
+	p.call(1, Name, v.text)
+	p.ret(1, v.text)
+	for range depth {
+		p.ret(1, false)
+	}
+	p.ret(1)
+	p.finish(v)
+	return Recorded{p.run.ID}
 }
 
 // NewDatabase makes a file with a friendly and a hostile run.

@@ -11,6 +11,9 @@ import { Server, type Source, type Step } from "./source";
 // Addresses keep at most so many calls that are open besides those around the call in focus.
 const openKept = 50;
 
+// Lists on the way to a call that are loaded from their beginning.
+const aroundLoaded = 12;
+
 // mountTree draws the tree in place of its table. The place says which run (data-run, its address), goroutine and call it shows.
 export function mountTree(place: HTMLElement): void {
   const goroutine = Number(place.dataset["goroutine"] ?? 0);
@@ -92,14 +95,17 @@ class Tree {
         await this.bring(at, open === null);
       } else if (this.model.top.nodes.length === 0) {
         await this.load(this.model.top, 0);
-        const only = this.model.top.nodes[0];
-        if (only && open === null && this.model.top.nodes.length === 1) await this.expand(only);
+        const [first, ...others] = this.model.top.nodes;
+        if (first && others.length === 0 && open === null) await this.expand(first);
       }
       if (open !== null) await this.openExactly(open, this.model.nodes.get(at) ?? null);
       this.refresh();
       this.select(at > 0 ? `c${at}` : this.rows[0]?.key ?? "");
       const top: unknown = (history.state as { top?: unknown } | null)?.top;
-      if (typeof top === "number") this.grid.root.scrollTop = top;
+      if (typeof top === "number") {
+        this.grid.root.scrollTop = top;
+        this.grid.reveal(this.selected);
+      }
     });
   }
 
@@ -154,12 +160,24 @@ class Tree {
       if (!node) return;
       this.model.take(node, 0, page.calls, page.after === undefined);
       if (open && !node.leaf) node.open = true;
+      await this.loadAround(node);
       return;
     }
     const path: Call[] = [];
     for (let n = this.model.nodes.get(seq) ?? null; n; n = n.parent) path.unshift(n.call);
     const node = this.model.path(path);
     if (open && node) await this.expand(node);
+  }
+
+  // loadAround loads the beginnings of the lists that lead to a call, so that a link shows what one who walked there saw.
+  private async loadAround(node: Node): Promise<void> {
+    const lists: List[] = [];
+    for (let n: Node | null = node; n; n = n.parent) {
+      const list = this.model.listOf(n.parent);
+      if (list.nodes[0]?.gapBefore) lists.push(list);
+    }
+    lists.splice(aroundLoaded / 2, Math.max(0, lists.length - aroundLoaded)); // the innermost and the outermost ones
+    await Promise.all(lists.map((list) => this.load(list, 0)));
   }
 
   // load gets the calls of a list behind the one with the seq after.
@@ -193,11 +211,12 @@ class Tree {
   private async fillGap(row: Row): Promise<void> {
     if (row.kind !== "gap") return;
     const after = row.list.nodes[row.at - 1]?.call.seq ?? 0;
+    if (!(await this.attempt(() => this.load(row.list, after)))) return;
+    const first = row.list.nodes.find((n) => n.call.seq > after);
     const chosen = this.selected === row.key;
-    await this.attempt(() => this.load(row.list, after));
-    const first = row.list.nodes[row.at];
+    if (chosen && first) this.selected = `c${first.call.seq}`;
     this.refresh();
-    if (chosen && first) this.choose(`c${first.call.seq}`);
+    if (chosen) this.choose(this.selected);
   }
 
   private get at(): number {
