@@ -161,7 +161,11 @@ func TestCallsEqualTree(t *testing.T) {
 				var tree treeJSON
 				s.ask(fmt.Sprintf("/runs/%s/tree.json?at=%d&n=37&after=%d", run.ID, c.Seq, after), &tree)
 				for j := range tree.Calls {
-					got = append(got, plain(t, tree.Calls[j]))
+					call := &tree.Calls[j]
+					got = append(got, plain(t, call.Event))
+					if next := j + 1; call.EndSeq <= call.Seq || next < len(tree.Calls) && tree.Calls[next].Seq <= call.EndSeq {
+						t.Errorf("call %d ends with event %d", call.Seq, call.EndSeq)
+					}
 				}
 				if after = tree.After; after == 0 {
 					break

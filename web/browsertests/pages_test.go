@@ -109,6 +109,7 @@ func (b *browser) look(s *subject, p *onePage) {
 		b.theme(theme)
 		b.do(chromedp.EmulateViewport(widths[0], 800))
 		b.goTo(s.address(p.Path))
+		b.await(`document.querySelectorAll("[data-island]:not([data-mounted])").length`, 0)
 		for j, width := range widths {
 			b.do(chromedp.EmulateViewport(width, 800))
 			at := fmt.Sprintf("%s %s %s %d", s.Kind, p.Name, theme, width)
