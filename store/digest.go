@@ -44,8 +44,7 @@ func (d *digest) add(b *recording.Block) (*timeNode, error) {
 	first, last := blockTimes(b)
 	n := &timeNode{first: first, last: last, shift: cellShift(first, last, blockCells)}
 	n.all = nodeTrack{shift: n.shift, open: int64(len(d.open))}
-	w := digestWalk{d: d, n: n, base: first >> n.shift, goroutines: make(map[int64]*digestGoroutine, len(b.Summary.Goroutines))}
-	w.all = make([]timeCell, last>>n.shift-w.base+1)
+	w := digestWalk{d: d, n: n, goroutines: make(map[int64]*digestGoroutine, len(b.Summary.Goroutines))}
 	for e, err := range b.Events(recording.Structure) {
 		if err != nil {
 			return nil, err // nothing can follow such a block; the digest is given up
@@ -70,14 +69,13 @@ func (d *digest) add(b *recording.Block) (*timeNode, error) {
 type digestWalk struct {
 	d          *digest
 	n          *timeNode
-	base       int64 // number of the first cell
-	all        []timeCell
 	goroutines map[int64]*digestGoroutine
-	current    *digestGoroutine // of the event before
+	recent     [16]*digestGoroutine // by the lowest bits of their number
 }
 
 func (w *digestWalk) goroutine(id int64) *digestGoroutine {
-	if g := w.current; g != nil && g.track.goroutine == id {
+	recent := &w.recent[id&int64(len(w.recent)-1)]
+	if g := *recent; g != nil && g.track.goroutine == id {
 		return g
 	}
 	g := w.goroutines[id]
@@ -88,7 +86,7 @@ func (w *digestWalk) goroutine(id int64) *digestGoroutine {
 		}
 		w.goroutines[id] = g
 	}
-	w.current = g
+	*recent = g
 	return g
 }
 
@@ -98,25 +96,31 @@ func (w *digestWalk) event(e *recording.Event) error {
 	g.frames = w.d.tree.follow(g.frames, e)
 	steps := min(len(g.frames), 1) - min(before, 1)
 	number := e.Time >> w.n.shift
-	left := (number+1)<<w.n.shift - e.Time
-	at := number - w.base
-	if at < 0 || at >= int64(len(w.all)) {
+	if e.Time < w.n.first || e.Time > w.n.last {
 		return errDigest
 	}
-	w.all[at].add(e.Kind, e.Failed, steps, left)
 	cells := g.track.cells
 	if n := len(cells); n == 0 || cells[n-1].number != number {
-		g.track.cells = append(cells, nodeCell{number: number})
+		cells = append(cells, nodeCell{number: number})
+		g.track.cells = cells
 	}
-	g.track.cells[len(g.track.cells)-1].add(e.Kind, e.Failed, steps, left)
+	cells[len(cells)-1].add(e.Kind, e.Failed, steps, (number+1)<<w.n.shift-e.Time)
 	return nil
 }
 
 // finish puts what was gathered in its place.
 func (w *digestWalk) finish(b *recording.Block) {
-	for i := range w.all {
-		if w.all[i] != (timeCell{}) {
-			w.n.all.cells = append(w.n.all.cells, nodeCell{w.base + int64(i), w.all[i]})
+	base := w.n.first >> w.n.shift
+	all := make([]timeCell, w.n.last>>w.n.shift-base+1)
+	for _, g := range w.goroutines {
+		for i := range g.track.cells {
+			c := &g.track.cells[i]
+			all[c.number-base].merge(&c.timeCell, 0)
+		}
+	}
+	for i := range all {
+		if all[i] != (timeCell{}) {
+			w.n.all.cells = append(w.n.all.cells, nodeCell{base + int64(i), all[i]})
 		}
 	}
 	for i := range b.Definitions.Goroutines {

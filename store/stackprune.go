@@ -13,18 +13,25 @@ func (t *stackTree) prune(open map[int64]openStack) {
 		}
 	}
 	within, weights := t.weights()
-	loose := make([]float64, 0, len(t.nodes))
+	// A sample says well enough how heavy what goes may be, without sorting all.
+	const sampled = 4096
+	loose := 0
+	sample := make([]float64, 0, sampled+1)
 	for i, weight := range weights {
 		if !pinned[i] {
-			loose = append(loose, weight)
+			if loose%(1+len(weights)/sampled) == 0 {
+				sample = append(sample, weight)
+			}
+			loose++
 		}
 	}
-	slices.Sort(loose)
-	cut := min(len(t.nodes)-t.limit/2, len(loose))
-	if cut <= 0 {
+	excess := len(t.nodes) - t.limit/2
+	if loose == 0 || excess <= 0 {
 		return
 	}
-	t.remove(open, within, func(at int) bool { return !pinned[at] && weights[at] <= loose[cut-1] })
+	slices.Sort(sample)
+	light := sample[min(len(sample)*excess/loose, len(sample)-1)]
+	t.remove(open, within, func(at int) bool { return !pinned[at] && weights[at] <= light })
 }
 
 // weights returns, for each node, the calls of it and of all below, and what it weighs. A node without open calls weighs no
@@ -78,6 +85,5 @@ func (t *stackTree) remove(open map[int64]openStack, within []uint64, gone func(
 			}
 		}
 	}
-	clear(t.index)
 	t.reindex()
 }

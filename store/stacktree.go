@@ -8,6 +8,7 @@ import (
 // calls beyond a bound are counted at the node where their stack was cut, their anchor.
 type stackTree struct {
 	nodes []stackNode // the first is the root, which stands for no call
+	keys  []uint64    // of the nodes: parent and function; what is looked up lies close together
 	index []uint32    // hash table of the others: linear probing, at most half full, 0 for empty
 	depth int32
 	limit int
@@ -17,8 +18,8 @@ type stackNode struct {
 	parent   int32
 	level    int32 // 0 for the root
 	function recording.FunctionID
-	calls    uint64
-	total    int64 // ns, of calls that ended
+	calls    uint64 // that ended, as the next two
+	total    int64  // ns
 	self     int64
 	longest  uint64 // seq
 	took     int64
@@ -44,7 +45,9 @@ func (f *stackFrame) anchor() int32 {
 }
 
 func newStackTree(depth, limit int) *stackTree {
-	return &stackTree{nodes: make([]stackNode, 1, 64), index: make([]uint32, 128), depth: int32(depth), limit: limit}
+	return &stackTree{
+		nodes: make([]stackNode, 1, 64), keys: make([]uint64, 1, 64), index: make([]uint32, 128), depth: int32(depth), limit: limit,
+	}
 }
 
 // call opens a call.
@@ -56,7 +59,6 @@ func (t *stackTree) call(s openStack, seq uint64, function recording.FunctionID,
 	f := stackFrame{seq: seq, start: time}
 	if at := t.child(from, function, cut); at != 0 {
 		f.node = at
-		t.nodes[at].calls++
 	} else {
 		f.node = ^from
 		t.nodes[from].cutCalls++
@@ -90,6 +92,7 @@ func (t *stackTree) end(s openStack, n int, time int64) openStack {
 		switch {
 		case f.node >= 0:
 			node := &t.nodes[f.node]
+			node.calls++
 			node.total += took
 			node.self += took - f.children
 			if took > node.took || node.longest == 0 {
@@ -109,10 +112,10 @@ func (t *stackTree) child(from int32, function recording.FunctionID, cut bool) i
 		return 0
 	}
 	mask := uint32(len(t.index) - 1)
-	i := stackHash(from, function) & mask
+	key := stackKey(from, function)
+	i := stackHash(key) & mask
 	for ; t.index[i] != 0; i = (i + 1) & mask {
-		at := t.index[i]
-		if n := &t.nodes[at]; n.parent == from && n.function == function {
+		if at := t.index[i]; t.keys[at] == key {
 			return int32(at)
 		}
 	}
@@ -121,6 +124,7 @@ func (t *stackTree) child(from int32, function recording.FunctionID, cut bool) i
 		return 0
 	}
 	t.nodes = append(t.nodes, stackNode{parent: from, level: level, function: function})
+	t.keys = append(t.keys, key)
 	at := len(t.nodes) - 1
 	t.index[i] = uint32(at)
 	if 2*len(t.nodes) > len(t.index) {
@@ -129,17 +133,20 @@ func (t *stackTree) child(from int32, function recording.FunctionID, cut bool) i
 	return int32(at)
 }
 
-// reindex makes the hash table anew, with room.
+// reindex makes the keys and the hash table anew, with room.
 func (t *stackTree) reindex() {
 	size := len(t.index)
 	for size < 4*len(t.nodes) {
 		size *= 2
 	}
 	t.index = make([]uint32, size)
+	t.keys = append(t.keys[:0], 0)
 	mask := uint32(size - 1)
 	for at := 1; at < len(t.nodes); at++ {
 		n := &t.nodes[at]
-		i := stackHash(n.parent, n.function) & mask
+		key := stackKey(n.parent, n.function)
+		t.keys = append(t.keys, key)
+		i := stackHash(key) & mask
 		for t.index[i] != 0 {
 			i = (i + 1) & mask
 		}
@@ -147,7 +154,8 @@ func (t *stackTree) reindex() {
 	}
 }
 
-func stackHash(parent int32, function recording.FunctionID) uint32 {
-	h := (uint64(uint32(parent))<<32 | uint64(function)) * 0x9E3779B97F4A7C15
-	return uint32(h >> 32)
+func stackKey(parent int32, function recording.FunctionID) uint64 {
+	return uint64(uint32(parent))<<32 | uint64(function)
 }
+
+func stackHash(key uint64) uint32 { return uint32(key * 0x9E3779B97F4A7C15 >> 32) }

@@ -74,6 +74,7 @@ func (v *stackView) addOpen(frames openStack, now int64) {
 		switch {
 		case f.node >= 0:
 			n := &v.nodes[f.node]
+			n.calls++
 			n.open++
 			n.total += took
 			n.self += max(0, took-f.children-inner)

@@ -1,9 +1,7 @@
 package store
 
 import (
-	"maps"
 	"math/bits"
-	"slices"
 
 	"smiley/recording"
 )
@@ -51,42 +49,62 @@ func (c *timeCell) merge(o *timeCell, left int64) {
 	c.late += o.late + o.steps*left
 }
 
-// timeLine is a track: cells of 1 << shift ns by their number, which is their time >> shift.
+// timeLine is a part of a track: cells of 1 << shift ns for a window of time. A cell's number is its time >> shift.
 type timeLine struct {
-	shift uint
-	cells map[int64]*timeCell
+	shift       uint
+	first, last int64    // numbers of the window's first and last cell
+	before      int64    // steps before the window
+	index       []uint16 // by number less first: place in cells + 1, 0 for a cell in which nothing happened
+	cells       []timeCell
 }
 
-func newTimeLine(shift uint) *timeLine { return &timeLine{shift, make(map[int64]*timeCell)} }
+// newTimeLine returns a line for the buckets that overlap the time from from to to. There are some thousand at most.
+func newTimeLine(shift uint, from, to int64) *timeLine {
+	l := &timeLine{shift: shift, first: from >> shift, last: (to - 1) >> shift}
+	l.index = make([]uint16, l.last-l.first+1)
+	return l
+}
 
+// cell returns a cell of the window.
 func (l *timeLine) cell(number int64) *timeCell {
-	c := l.cells[number]
-	if c == nil {
-		c = &timeCell{}
-		l.cells[number] = c
+	at := &l.index[number-l.first]
+	if *at == 0 {
+		l.cells = append(l.cells, timeCell{})
+		*at = uint16(len(l.cells))
 	}
-	return c
+	return &l.cells[*at-1]
 }
-
-// left returns what is left at a time of its cell.
-func (l *timeLine) left(time int64) int64 { return (time>>l.shift+1)<<l.shift - time }
 
 // add adds an event.
 func (l *timeLine) add(time int64, kind recording.Kind, failed bool, steps int) {
-	l.cell(time>>l.shift).add(kind, failed, steps, l.left(time))
+	number := time >> l.shift
+	switch {
+	case number < l.first:
+		l.before += int64(steps)
+	case number <= l.last:
+		l.cell(number).add(kind, failed, steps, (number+1)<<l.shift-time)
+	}
 }
 
 // merge adds a cell of cells that are 1 << shift ns long, no longer than l's own.
 func (l *timeLine) merge(number int64, shift uint, o *timeCell) {
 	end := (number + 1) << shift
 	own := (end - 1) >> l.shift
-	l.cell(own).merge(o, (own+1)<<l.shift-end)
+	switch {
+	case own < l.first:
+		l.before += o.steps
+	case own <= l.last:
+		l.cell(own).merge(o, (own+1)<<l.shift-end)
+	}
 }
 
-// addAll adds a line whose cells are as long.
+// addAll adds another line of the same window.
 func (l *timeLine) addAll(o *timeLine) {
-	for number, c := range o.cells {
-		l.cell(number).merge(c, 0)
+	l.before += o.before
+	for i, at := range o.index {
+		if at != 0 {
+			l.cell(l.first+int64(i)).merge(&o.cells[at-1], 0)
+		}
 	}
 }
 
@@ -105,42 +123,30 @@ func eventSteps(e *recording.Event) int {
 	return min(after, 1) - min(before, 1)
 }
 
-// buckets returns the buckets that overlap the time from from to to. open goroutines had an open call before the line's
-// first cell. last is when time ends: what is open then is not counted further.
-func (l *timeLine) buckets(open, from, to, last int64) []TimeBucket {
+// buckets returns the buckets in which something happened or was open. open goroutines had an open call before all that was
+// added. end is when time ends: what is open then is not counted further.
+func (l *timeLine) buckets(open, end int64) []TimeBucket {
 	var list []TimeBucket
-	first, end := from>>l.shift, (to-1)>>l.shift
+	open += l.before
 	width := int64(1) << l.shift
-	next := first // the number of the next bucket
-	idle := func(until int64) {
-		for ; open != 0 && next < until && next<<l.shift < last; next++ {
-			busy := open * min(width, last-next<<l.shift)
-			list = append(list, TimeBucket{Start: next << l.shift, Busy: busy})
-		}
-		next = max(next, until)
-	}
-	for _, number := range slices.Sorted(maps.Keys(l.cells)) {
-		c := l.cells[number]
-		if number > end {
-			break
-		}
-		if number >= first {
-			idle(number)
-			b := TimeBucket{
-				Start: number << l.shift, Calls: c.calls, Events: c.events, Errors: c.errors, Panics: c.panics,
-				Output: c.output, Gaps: c.gaps, Busy: open*width + c.late,
+	for i, at := range l.index {
+		b := TimeBucket{Start: (l.first + int64(i)) << l.shift}
+		if at == 0 {
+			if b.Busy = open * min(width, end-b.Start); open == 0 || b.Start >= end {
+				continue
 			}
-			if over := b.Start + width - last; over > 0 {
-				b.Busy -= over * (open + c.steps)
-			}
-			if b != (TimeBucket{Start: b.Start}) {
-				list = append(list, b)
-			}
-			next = number + 1
+			list = append(list, b)
+			continue
 		}
+		c := &l.cells[at-1]
+		b.Calls, b.Events, b.Errors, b.Panics, b.Output, b.Gaps = c.calls, c.events, c.errors, c.panics, c.output, c.gaps
+		b.Busy = open*width + c.late
 		open += c.steps
+		if over := b.Start + width - end; over > 0 {
+			b.Busy -= over * open
+		}
+		list = append(list, b)
 	}
-	idle(end + 1)
 	return list
 }
 

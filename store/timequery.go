@@ -95,7 +95,7 @@ func (q *timeQuestion) answerAll(ctx context.Context) error {
 		return err
 	}
 	for i := range q.tracks {
-		q.tracks[i].line = newTimeLine(q.shift)
+		q.tracks[i].line = q.newLine()
 	}
 	for i := range q.parts {
 		if err := q.add(ctx, &q.parts[i]); err != nil {
@@ -110,10 +110,12 @@ func (q *timeQuestion) answerAll(ctx context.Context) error {
 				return err
 			}
 		}
-		t.Buckets = t.line.buckets(t.open, q.answer.From, q.answer.To, q.answer.Last)
+		t.Buckets = t.line.buckets(t.open, q.answer.Last)
 	}
 	return nil
 }
+
+func (q *timeQuestion) newLine() *timeLine { return newTimeLine(q.shift, q.answer.From, q.answer.To) }
 
 // window returns the blocks that can hold events of the wanted time, and some. All events of the blocks before them are
 // earlier.
@@ -250,7 +252,7 @@ func (q *timeQuestion) addTo(ctx context.Context, t *trackInMaking, at timeNodeK
 func (q *timeQuestion) lines(block *recording.Block) (map[int64]*timeLine, error) {
 	lines := make(map[int64]*timeLine, len(q.tracks))
 	for i := range q.tracks {
-		lines[q.tracks[i].Goroutine] = newTimeLine(q.shift)
+		lines[q.tracks[i].Goroutine] = q.newLine()
 	}
 	all := lines[0]
 	for e, err := range block.Events(recording.Structure) {
