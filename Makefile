@@ -47,6 +47,7 @@ test: setup-test check-format check-vet check-lint check-vulnerabilities check-m
 bench: setup-build ## the benchmarks behind docs/explanation/performance.md
 	$(GO) test -run '^$$' -bench . -benchmem -timeout 60m ./bench/...
 	$(GO) run ./bench/record
+	$(GO) run ./bench/web -scale 1
 	$(GO) run ./bench/probes
 	$(GO) run ./bench/remote
 

@@ -78,6 +78,19 @@ func compareCut(t *rapid.T, r *Reader, f *fixture, levels, nodes int) {
 	}
 	equal(t, "cut calls", got.CutCalls, cut)
 	checkSums(t, got)
+	for _, c := range o.calls { // every call's stack leads to where it is counted
+		path := o.path(c)
+		part, err := r.Stacks(context.Background(), f.run.ID, StackQuery{Path: path, Limit: 1})
+		check(t, err)
+		kept := path[:len(path)-part.Short]
+		want := uint64(len(o.calls))
+		if len(kept) > 0 {
+			want = have[pathKey(kept)].Within
+		}
+		if part.Focus.Within != want || part.Short > 0 && part.Focus.CutCalls == 0 || len(kept) > 0 && part.Focus.Function != kept[len(kept)-1] {
+			t.Fatalf("the stack %v leads to %+v, short of %d", path, part.Focus, part.Short)
+		}
+	}
 	if nodes < StackNodes {
 		return
 	}

@@ -17,7 +17,8 @@ const (
 
 // StackQuery chooses a part of the merged call stacks of a run. The zero value asks for the heaviest stacks of all of it.
 type StackQuery struct {
-	// Path is the focus: functions from the outermost inwards. The answer begins with the stack it names.
+	// Path is the focus: functions from the outermost inwards. The answer begins with the stack it names, or with what is
+	// left of it when it was cut: see Stacks.Short.
 	Path []recording.FunctionID
 	// Function, when it is not 0, merges all stacks that hold this function into one: what it called, wherever it was
 	// called from. A call inside a call of the same function is part of the outer one. Path begins with it then.
@@ -73,6 +74,9 @@ type Stacks struct {
 	Focus Stack // what the answer is about; Function 0: all of the run
 	// Path leads to the focus, without it; empty when the focus is all of the run, or one function wherever it is.
 	Path []Stack
+	// Short is how many functions at the end of the query's Path are missing: their stack was cut, and the focus is the
+	// one that counts it.
+	Short int
 	// Stacks below the focus, in the order of drawing: each stack before those below it, the heaviest first.
 	Stacks []Stack
 	Hidden int // stacks left out by Depth and Limit, as far as they were looked at

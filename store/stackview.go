@@ -140,10 +140,9 @@ func (q *stackQuestion) focus(answer *Stacks) (*merged, error) {
 		at.members = q.outermost()
 	}
 	q.sum(at)
+	way := make([]*merged, 0, len(path)) // by the number of functions that lead there
 	for i, function := range path {
-		if i > 0 || q.Function == 0 && !q.Inverted {
-			answer.Path = append(answer.Path, at.Stack)
-		}
+		way = append(way, at)
 		var next *merged
 		switch {
 		case i == 0 && q.Inverted:
@@ -160,9 +159,22 @@ func (q *stackQuestion) focus(answer *Stacks) (*merged, error) {
 				}
 			}
 		}
+		if next == nil {
+			// A stack that was cut is counted in one further out, though what lies between may have come again since.
+			for j := len(way) - 1; j >= 0; j-- {
+				if way[j].CutCalls > 0 {
+					answer.Short = len(path) - j
+					answer.Path = answer.Path[:min(len(answer.Path), j)]
+					return way[j], nil
+				}
+			}
+		}
 		if next == nil || len(next.members) == 0 {
 			return nil, recording.Errorf(recording.CodeNotFound, "no call of the run has this stack").
 				WithHint("begin with the flame graph of the whole run")
+		}
+		if i > 0 || q.Function == 0 && !q.Inverted {
+			answer.Path = append(answer.Path, at.Stack)
 		}
 		next.Function, next.level, next.parent = function, 0, nil
 		q.sum(next)

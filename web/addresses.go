@@ -109,7 +109,7 @@ func Addresses() []Address {
 				{"levels", "how many levels at most"},
 				sizeParameter,
 			},
-			JSON: "`run`: id; `weight`, `inverted`: like the parameters; `path`: array of `id` and `function`, the stack in focus; `stack`: a tree of " +
+			JSON: "`run`: id; `weight`, `inverted`: like the parameters; `path`: array of `id` and `function`, the stack in focus; `short`: how many functions at the end of the one asked for are missing, because it was cut; `stack`: a tree of " +
 				"`id`, `function`, `calls`, `open` (those that had not ended), `total_ns`, `self_ns`, `within` (calls of it and of all below), `cut_calls` " +
 				"and `cut_ns` (below it, beyond a bound), `hidden` (stacks left out below it), `longest_call` (a seq) and `children`, the heaviest first; " +
 				"`hidden`, `cut_calls`, `cut_ns`: their sums; `matched`: `calls` and `total_ns` of what `q` found; `partial`: whether the run goes on " +

@@ -51,6 +51,7 @@ type flameContent struct {
 	Covered, Blocks      uint32
 	Goroutine            int64
 	Empty                bool
+	Short                bool // the stack that was asked for was cut
 	RowsCut              bool
 	Hidden, Cut          string
 	Source               string // address of the JSON
@@ -69,6 +70,7 @@ type flameJSON struct {
 	Through  uint64       `json:"through"`
 	Partial  bool         `json:"partial"` // the run goes on behind through
 	Path     []flameFrame `json:"path,omitempty"`
+	Short    int          `json:"short,omitempty"` // functions of the stack that was asked for which were cut
 	Stack    *flameNode   `json:"stack"`
 	Hidden   int          `json:"hidden"` // stacks left out, as far as they were looked at
 	CutCalls uint64       `json:"cut_calls"`
@@ -132,6 +134,7 @@ func flameView(q *request) (*page, error) {
 	if f.answer, err = q.reader.Stacks(q.Context(), q.info.ID, f.StackQuery); err != nil {
 		return nil, webHints(err)
 	}
+	f.Path = f.Path[:len(f.Path)-min(f.answer.Short, len(f.Path))]
 	p := &page{Template: "flame", Title: "Flame graph", View: "flame", Island: "flame", JSON: f.json()}
 	if q.wantsJSON() {
 		return p, nil
@@ -266,7 +269,7 @@ func (f *flame) json() *flameJSON {
 	a := f.answer
 	out := &flameJSON{
 		Run: f.q.links.run, Weight: "time", Inverted: f.Inverted, Through: a.Events, Partial: !a.Complete(), Hidden: a.Hidden,
-		CutCalls: a.CutCalls, CutTime: a.CutTotal, Stack: f.node(&a.Focus),
+		CutCalls: a.CutCalls, CutTime: a.CutTotal, Short: a.Short, Stack: f.node(&a.Focus),
 	}
 	if f.By == store.ByCalls {
 		out.Weight = "calls"
@@ -301,7 +304,7 @@ func (f *flame) content() *flameContent {
 	c := &flameContent{
 		Inverted: f.Inverted, Partial: !a.Complete(), Covered: a.Blocks, Blocks: a.Of, Goroutine: f.Goroutine, Empty: len(a.Stacks) == 0 && a.Focus.Function == 0,
 		Top: f.to(nil, 0), Search: f.search, SearchFailed: f.search != "" && len(f.found) == 0, IsFind: f.search != "",
-		Whole: f.amount(&a.Focus),
+		Whole: f.amount(&a.Focus), Short: a.Short > 0,
 	}
 	other := *f
 	other.search = f.search

@@ -27,7 +27,7 @@ func goroutines(ctx context.Context, s settings) error {
 	resetPeak()
 	rows := [][]string{{"goroutines ended", "memory"}}
 	start := time.Now()
-	_, err = record(ctx, st, synthetic.Ints, func(b *recording.Builder) error {
+	_, err = synthetic.Record(ctx, st, synthetic.Ints, func(b *recording.Builder) error {
 		return churn(b, total, func(done int) {
 			rows = append(rows, []string{fmt.Sprint(done), mebibytes(resident())})
 		})

@@ -24,7 +24,7 @@ func query(ctx context.Context, s settings) error {
 	if _, err := os.Stat(s.file); errors.Is(err, fs.ErrNotExist) {
 		start := time.Now()
 		calls := s.scaled(100_000_000)
-		if err := recordFile(ctx, s.file, synthetic.Ints, large(calls)); err != nil {
+		if err := recordFile(ctx, s.file, synthetic.Ints, synthetic.Large(calls)); err != nil {
 			return err
 		}
 		disk, err := diskUse(s.file)
@@ -45,56 +45,6 @@ func query(ctx context.Context, s settings) error {
 	cmd := exec.CommandContext(ctx, self, "-serve", "-file", file, "-picks", strconv.Itoa(s.picks))
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	return cmd.Run()
-}
-
-// The goroutines of the large recording: the ordinary ones, one that makes half of all calls from a single call, and
-// short ones that come and go.
-const (
-	loopGoroutine = synthetic.Goroutines + 1
-	firstShort    = 100
-	shortCalls    = 500
-)
-
-// large appends the events of a program whose goroutine loopGoroutine makes half of all calls from one call, while others
-// do ordinary work and short goroutines come and go.
-func large(calls int) func(*recording.Builder) error {
-	return func(b *recording.Builder) error {
-		p := synthetic.NewProgram(synthetic.Ints)
-		var loop, short []recording.FunctionID
-		shortID, shortLeft := int64(firstShort), shortCalls
-		var r recording.Raw
-		p.Enter(&r, &loop, loopGoroutine, 1)
-		for {
-			if err := b.Append(&r); err != nil {
-				return err
-			}
-			if r.Kind == recording.KindCall {
-				calls--
-			}
-			if calls <= 0 && len(loop) == 1 {
-				p.Leave(&r, &loop, loopGoroutine)
-				return b.Append(&r)
-			}
-			p.Tick()
-			switch dice := p.Random.IntN(16); {
-			case dice < 8 || calls <= 0:
-				if len(loop) == 1 {
-					p.Enter(&r, &loop, loopGoroutine, 2)
-				} else {
-					p.Leave(&r, &loop, loopGoroutine)
-				}
-			case dice == 8 && shortLeft > 0:
-				shortLeft--
-				p.Step(&r, &short, shortID)
-			case dice == 8:
-				r = recording.Raw{Kind: recording.KindGoroutineEnd, Goroutine: shortID, Time: p.Now}
-				shortID, shortLeft, short = shortID+1, shortCalls, nil
-			default:
-				p.Running = p.Random.IntN(synthetic.Goroutines)
-				p.Step(&r, &p.Stacks[p.Running], int64(p.Running+1))
-			}
-		}
-	}
 }
 
 // asker asks a recording.
@@ -148,7 +98,7 @@ func (a *asker) choose(ctx context.Context, picks int) error {
 }
 
 func (a *asker) askAll(ctx context.Context, picks int) error {
-	loop, err := a.r.Roots(ctx, a.id, loopGoroutine, 0, 1)
+	loop, err := a.r.Roots(ctx, a.id, synthetic.LoopGoroutine, 0, 1)
 	if err != nil {
 		return err
 	}
@@ -156,7 +106,7 @@ func (a *asker) askAll(ctx context.Context, picks int) error {
 	if err != nil {
 		return err
 	}
-	shorts := int64(a.run.Goroutines) - loopGoroutine
+	shorts := int64(a.run.Goroutines) - synthetic.LoopGoroutine
 	return errors.Join(
 		a.ask("children of a random call, first page", picks, func(i int) error {
 			_, err := a.r.Children(ctx, a.id, a.calls[i], 0, 100)
@@ -168,11 +118,11 @@ func (a *asker) askAll(ctx context.Context, picks int) error {
 		}),
 		a.ask("the same, page behind a random child", picks, func(i int) error { return a.childrenBehind(ctx, loop[0].Seq, a.calls[i]) }),
 		a.ask("outermost calls of a goroutine, first page", picks, func(i int) error {
-			_, err := a.r.Roots(ctx, a.id, int64(1+i%loopGoroutine), 0, 100)
+			_, err := a.r.Roots(ctx, a.id, int64(1+i%synthetic.LoopGoroutine), 0, 100)
 			return err
 		}),
 		a.ask("events of a random short goroutine, first page", picks, func(int) error {
-			return a.first(ctx, store.EventQuery{Goroutine: firstShort + a.random.Int64N(max(shorts, 1)), Limit: 100})
+			return a.first(ctx, store.EventQuery{Goroutine: synthetic.FirstShort + a.random.Int64N(max(shorts, 1)), Limit: 100})
 		}),
 		a.ask("events from a random time on, first page", picks, func(int) error {
 			return a.first(ctx, store.EventQuery{FromTime: a.random.Int64N(a.run.Last), Limit: 100})
@@ -208,7 +158,7 @@ func (a *asker) ask(name string, n int, question func(i int) error) error {
 
 // childrenBehind asks for the page behind the first child of call that begins at or behind seq.
 func (a *asker) childrenBehind(ctx context.Context, call, seq uint64) error {
-	for e, err := range a.r.Events(ctx, a.id, store.EventQuery{FromSeq: seq, Goroutine: loopGoroutine, Limit: 2}) {
+	for e, err := range a.r.Events(ctx, a.id, store.EventQuery{FromSeq: seq, Goroutine: synthetic.LoopGoroutine, Limit: 2}) {
 		if err != nil {
 			return err
 		}

@@ -97,7 +97,7 @@ func recordFile(ctx context.Context, file string, m synthetic.Mix, events func(*
 	if err != nil {
 		return err
 	}
-	_, err = record(ctx, s, m, events)
+	_, err = synthetic.Record(ctx, s, m, events)
 	return errors.Join(err, s.Close())
 }
 

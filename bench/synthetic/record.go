@@ -1,11 +1,10 @@
-package main
+package synthetic
 
 import (
 	"context"
 	"errors"
 	"time"
 
-	"smiley/bench/synthetic"
 	"smiley/recording"
 	"smiley/store"
 )
@@ -20,10 +19,10 @@ const (
 // errStopped is what the builder gets when a later stage failed; that stage has the reason.
 var errStopped = errors.New("a later stage stopped")
 
-// record sends events through the pipeline of a local run into a new recording in s: the builder on this goroutine, the
+// Record sends events through the pipeline of a local run into a new recording in s: the builder on this goroutine, the
 // encoder and the store on one each. It returns when all is committed.
-func record(ctx context.Context, s *store.Store, m synthetic.Mix, events func(*recording.Builder) error) (recording.RunID, error) {
-	run, err := synthetic.NewRun()
+func Record(ctx context.Context, s *store.Store, m Mix, events func(*recording.Builder) error) (recording.RunID, error) {
+	run, err := NewRun()
 	if err != nil {
 		return run.ID, err
 	}
