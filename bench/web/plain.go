@@ -57,8 +57,10 @@ var plainQuestions = []plainQuestion{
 	{"flame", `WITH RECURSIVE s AS (SELECT seq, '' || function AS path, took FROM calls WHERE parent = 0
 		UNION ALL SELECT c.seq, s.path || '.' || c.function, c.took FROM s JOIN calls c ON c.parent = s.seq)
 		SELECT path, count(*), sum(took) AS total FROM s GROUP BY path ORDER BY total DESC LIMIT 1500`, nil},
-	{"goroutines", `SELECT goroutine, count(*), min(start), max(start + took) FROM calls WHERE goroutine > ? GROUP BY goroutine LIMIT 100`,
-		func(random *rand.Rand, _, _ int64) []any { return []any{random.IntN(synthetic.LoopGoroutine)} }},
+	{
+		"goroutines", `SELECT goroutine, count(*), min(start), max(start + took) FROM calls WHERE goroutine > ? GROUP BY goroutine LIMIT 100`,
+		func(random *rand.Rand, _, _ int64) []any { return []any{random.IntN(synthetic.LoopGoroutine)} },
+	},
 	{"time line", `SELECT start * 1000 / ?, count(*), sum(took) FROM calls GROUP BY 1`, func(_ *rand.Rand, _, last int64) []any { return []any{last} }},
 }
 
