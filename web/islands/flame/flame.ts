@@ -145,7 +145,8 @@ class Flame {
     const s = box.stack;
     const whole = Math.max(1, weightOf(this.root.stack, this.answer.weight));
     const percent = ((weightOf(s, this.answer.weight) / whole) * 100).toFixed(2);
-    const text = ` ${duration(s.total_ns)} in ${plural(s.calls, "call")}, ${duration(s.self_ns)} by itself, ${percent} %`;
+    const amount = this.answer.weight === "calls" ? plural(s.within, "call") : duration(s.total_ns);
+    const text = s.id ? ` ${duration(s.total_ns)} in ${plural(s.calls, "call")}, ${duration(s.self_ns)} by itself, ${percent} %` : `: ${amount}`;
     const key = box.path.join(".") + text;
     if (this.about.dataset["of"] === key) return;
     this.about.dataset["of"] = key;

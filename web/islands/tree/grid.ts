@@ -34,6 +34,7 @@ export class Grid {
     this.rows = rows;
     this.selected = selected;
     this.body.style.height = `${rows.length * rowHeight}px`;
+    this.root.style.maxHeight = `${rows.length * rowHeight + 2}px`; // a small tree takes little room
     this.root.setAttribute("aria-rowcount", String(rows.length));
     if (before >= 0 && after >= 0) this.root.scrollTop += (after - before) * rowHeight;
     this.draw();
