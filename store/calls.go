@@ -29,7 +29,11 @@ func (r *Reader) Call(ctx context.Context, id recording.RunID, seq uint64) (*Cal
 		if data.Call, err = r.call(ctx, q, run, seq); err != nil {
 			return err
 		}
-		call, err := r.event(ctx, q, run, seq)
+		block, err := r.blockWith(ctx, q, run, seq)
+		if err != nil {
+			return err
+		}
+		call, err := block.Event(seq)
 		if err != nil {
 			return err
 		}
@@ -37,7 +41,12 @@ func (r *Reader) Call(ctx context.Context, id recording.RunID, seq uint64) (*Cal
 		if data.Outcome != recording.OutcomeReturned {
 			return nil
 		}
-		end, err := r.event(ctx, q, run, data.EndSeq)
+		if !inBlock(block, data.EndSeq) {
+			if block, err = r.blockWith(ctx, q, run, data.EndSeq); err != nil {
+				return err
+			}
+		}
+		end, err := block.Event(data.EndSeq)
 		if err != nil {
 			return err
 		}
@@ -50,17 +59,13 @@ func (r *Reader) Call(ctx context.Context, id recording.RunID, seq uint64) (*Cal
 	return &data, nil
 }
 
-// event returns one event with its data.
-func (r *Reader) event(ctx context.Context, q queries, run *runRow, seq uint64) (recording.Event, error) {
+// blockWith returns the block that holds an event.
+func (r *Reader) blockWith(ctx context.Context, q queries, run *runRow, seq uint64) (*recording.Block, error) {
 	number, err := blockOf(ctx, q, run, seq)
 	if err != nil {
-		return recording.Event{}, err
+		return nil, err
 	}
-	block, err := readBlock(ctx, q, run.key, number)
-	if err != nil {
-		return recording.Event{}, err
-	}
-	return block.Event(seq)
+	return readBlock(ctx, q, run.key, number)
 }
 
 // call returns a call with its end, wherever that lies.

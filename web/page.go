@@ -111,9 +111,21 @@ func (s *Server) ofRun(make view) http.HandlerFunc {
 		}
 		defer done()
 		q := &request{Request: r, server: s, reader: reader, query: r.URL.Query()}
-		p, err := q.prepare(make)
+		p, err := s.takeTurn(q, make)
 		s.answer(w, q, p, err)
 	}
+}
+
+// takeTurn makes a page when it is its turn: a few are made at a time. More would not be ready earlier, and each holds
+// decoded blocks. Whoever takes long to read an answer holds up nobody.
+func (s *Server) takeTurn(q *request, make view) (*page, error) {
+	select {
+	case s.turns <- struct{}{}:
+		defer func() { <-s.turns }()
+	case <-q.Context().Done():
+		return nil, recording.Errorf(recording.CodeCanceled, "there were too many requests before this one")
+	}
+	return q.prepare(make)
 }
 
 // prepare finds the run and the focus, and makes the page.

@@ -14,7 +14,7 @@ const (
 	scanEvents = 400_000 // events looked at
 	scanShare  = 0.2     // of the request's time
 	fetchBlind = 70_000  // events passed over on the way to a wanted one, rather than asking again from there
-	fetchJumps = 16      // places from which values are fetched for one page
+	fetchJumps = 8       // places from which values are fetched for one page
 )
 
 // scan is what a search found.

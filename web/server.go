@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"runtime"
 	"time"
 )
 
@@ -40,6 +41,7 @@ const (
 	headerBytes    = 32 << 10
 	defaultUndo    = time.Minute
 	shutdownPeriod = 2 * time.Second
+	pagesAtOnce    = 3 // pages of runs that are made at a time, or as many as there are processors
 )
 
 // Server answers requests about the recordings in one file. It is an http.Handler, safe for concurrent use.
@@ -53,8 +55,9 @@ type Server struct {
 	assets    map[string]asset
 	mux       *http.ServeMux
 	origins   *http.CrossOriginProtection
-	patient   bool   // pages wait for all of an answer, because nobody will ask for them again
-	formToken string // every form that changes something carries it
+	patient   bool          // pages wait for all of an answer, because nobody will ask for them again
+	turns     chan struct{} // holds a token for each page that is being made
+	formToken string        // every form that changes something carries it
 }
 
 // New returns a Server over a file of recordings, which need not exist yet. The caller closes it.
@@ -62,6 +65,7 @@ func New(file string, options Options) *Server {
 	s := &Server{
 		Options: options, database: database{file: file}, templates: parseTemplates(), assets: readAssets(),
 		mux: http.NewServeMux(), origins: http.NewCrossOriginProtection(), formToken: rand.Text(),
+		turns: make(chan struct{}, max(pagesAtOnce, runtime.GOMAXPROCS(0))),
 	}
 	if s.Undo == 0 {
 		s.Undo = defaultUndo

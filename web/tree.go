@@ -15,6 +15,8 @@ const (
 	treeLevels  = 3  // levels below the focus
 	treeRows    = 160
 	treeMaxPath = 200 // callers shown above the focus
+	treeReach   = 12  // what opening calls below the focus may cost: see reach
+	treeFar     = 1 << 16
 )
 
 type treeContent struct {
@@ -63,7 +65,7 @@ type treeNode struct {
 
 // treeView is the call tree of a goroutine, opened at the call in focus.
 func treeView(q *request) (*page, error) {
-	b := &treeBuilder{q: q}
+	b := &treeBuilder{q: q, near: map[uint64]bool{}}
 	var err error
 	if b.page, err = parseSize(q.query, "n", treePage, treePageMax); err != nil {
 		return nil, err
@@ -132,6 +134,28 @@ type treeBuilder struct {
 	after uint64
 	nodes []treeNode
 	cut   bool
+	spent int             // of treeReach
+	near  map[uint64]bool // stretches of the run that were read
+}
+
+// reach reports whether the tree may open a call by itself. Calls that lie close together are read at the price of one; a
+// long call costs more, because what it called may lie anywhere in it. In a small run all are close together.
+func (b *treeBuilder) reach(c *recording.Call) bool {
+	stretch := c.Seq / treeFar
+	cost := 0
+	if !b.near[stretch] {
+		cost++
+	}
+	if c.Outcome == recording.OutcomeOpen && b.q.info.Events-c.Seq > treeFar || c.EndSeq > c.Seq+treeFar {
+		const long = 4
+		cost += long
+	}
+	if b.spent+cost > treeReach {
+		return false
+	}
+	b.spent += cost
+	b.near[stretch] = true
+	return true
 }
 
 func (b *treeBuilder) build(goroutine int64) error {
@@ -163,14 +187,9 @@ func (b *treeBuilder) build(goroutine int64) error {
 
 // callers returns a call with the calls it was made from, the outermost first, at most n of them.
 func (q *request) callers(seq uint64, n int) ([]recording.Call, error) {
-	var path []recording.Call
-	for seq != 0 && len(path) < n {
-		call, err := q.reader.Call(q.Context(), q.info.ID, seq)
-		if err != nil {
-			return nil, webHints(err)
-		}
-		path = append(path, call.Call)
-		seq = call.Parent
+	path, err := q.reader.Callers(q.Context(), q.info.ID, seq, n)
+	if err != nil {
+		return nil, webHints(err)
 	}
 	for i, j := 0, len(path)-1; i < j; i, j = i+1, j-1 {
 		path[i], path[j] = path[j], path[i]
@@ -201,7 +220,7 @@ func (b *treeBuilder) list(goroutine int64, parent, after uint64, level int, who
 		// A call whose end is the next event made no calls.
 		leaf := c.EndSeq == c.Seq+1
 		b.nodes = append(b.nodes, treeNode{call: *c, level: level, leaf: leaf, whole: whole})
-		if leaf || levels <= 1 || len(b.nodes) >= treeRows {
+		if leaf || levels <= 1 || len(b.nodes) >= treeRows || !b.reach(c) {
 			continue
 		}
 		b.nodes[at].open = true

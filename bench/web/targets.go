@@ -99,6 +99,16 @@ func (p *places) goroutine() int64 {
 	return 1 + p.random.Int64N(synthetic.LoopGoroutine)
 }
 
+// window returns a beginning and an end, in ns, of a part of the run at a random place.
+func (p *places) window(part int64) []func() any {
+	span := max(p.run.Last/part, 10)
+	from := int64(0)
+	return []func() any{
+		func() any { from = p.random.Int64N(p.run.Last - span); return from },
+		func() any { return from + span },
+	}
+}
+
 // both makes a target whose page and JSON are at the same address but for the ending. format takes what arguments returns.
 func (p *places) both(name, plain, of, query string, arguments ...func() any) target {
 	path := strings.Replace(of, "{run}", p.run.ID.String(), 1)
@@ -150,6 +160,10 @@ func (p *places) targets() []target {
 		p.both("flame graph of a function", "", of+"/flame", "?function=%v", function),
 		p.both("flame graph, search", "", of+"/flame", "?q=f%v", function),
 		p.both("flame graph of a goroutine", "", of+"/flame", "?g=%v", goroutine),
+		p.both("time line", "time line", of+"/timeline", ""),
+		p.both("time line of a thousandth", "", of+"/timeline", "?from=%v&to=%v", p.window(1000)...),
+		p.both("time line of a millionth", "", of+"/timeline", "?from=%v&to=%v", p.window(1_000_000)...),
+		p.both("time line at a call", "", of+"/timeline", "?at=%v", call),
 		p.both("goroutines", "goroutines", of+"/goroutines", "?after=%v", goroutine),
 		p.both("files", "", of+"/files", ""),
 		p.both("losses", "", of+"/losses", ""),
