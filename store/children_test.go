@@ -1,0 +1,60 @@
+package store
+
+import (
+	"path/filepath"
+	"testing"
+
+	"smiley/recording"
+)
+
+// wide makes a run in which one call makes n others, a few to a block.
+func wide(t tb, run recording.Run, n int) *fixture {
+	t.Helper()
+	return build(t, run, false, func(b *recording.Builder) {
+		const toABlock = 10
+		now := int64(0)
+		add := func(kind recording.Kind, f recording.FunctionID, frame uint64) {
+			now += 10
+			check(t, b.Append(&recording.Raw{Kind: kind, Function: f, Goroutine: 1, Time: now, Frame: frame, Data: make([]byte, 17)}))
+		}
+		add(recording.KindCall, 1, 64)
+		for i := range n {
+			add(recording.KindCall, 2, 128)
+			add(recording.KindReturn, 2, 128)
+			if i%toABlock == toABlock-1 {
+				check(t, b.Cut(now))
+			}
+		}
+		add(recording.KindReturn, 1, 64)
+	})
+}
+
+// A call with a hundred thousand times as many children opens as fast as another: a page of them, the first or any other,
+// reads the same few blocks.
+func TestChildrenReadAsManyBlocksHoweverManyThereAre(t *testing.T) {
+	read := func(n int, after uint64) int {
+		file := filepath.Join(t.TempDir(), "smiley.db")
+		s, err := Open(t.Context(), file)
+		check(t, err)
+		f := wide(t, newRun(t, 0), n)
+		keep(t, s, f)
+		check(t, s.Close())
+		r, err := OpenReader(t.Context(), file)
+		check(t, err)
+		defer r.Close() //nolint:errcheck // only read
+		page, err := r.Children(t.Context(), f.run.ID, 1, after, 5)
+		check(t, err)
+		equal(t, "children", len(page), 5)
+		if after > 0 {
+			equal(t, "the first of them", page[0].Seq, after+2)
+		}
+		return r.structures.order.Len()
+	}
+	few := read(5, 0)
+	const many = 5000 // in 500 blocks
+	for _, after := range []uint64{0, 2, many / 3 * 2, 2*many - 20} {
+		if got := read(many, after); got > few+2 { // the parent lies in one of its own, and a page may begin in one and end in the next
+			t.Errorf("a page behind %d of %d children reads %d blocks; one of five reads %d", after, many, got, few)
+		}
+	}
+}
