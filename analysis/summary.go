@@ -33,7 +33,8 @@ type Summary struct {
 	Calls      uint64 `json:"calls"`
 	Events     uint64 `json:"events"`
 	Goroutines uint64 `json:"goroutines"`
-	Errors     uint64 `json:"errors"` // returns with an error result that is not nil
+	Quiet      uint64 `json:"quiet_goroutines"` // further ones, without an event
+	Errors     uint64 `json:"errors"`           // returns with an error result that is not nil
 	Panics     uint64 `json:"panics"`
 
 	Loss     recording.Ledger `json:"loss"`
@@ -46,7 +47,7 @@ func Summarize(r *store.RunInfo) Summary {
 		ID: r.ID.String(), Program: r.Program, Args: r.Args, Cwd: r.Cwd, Host: r.Host, PID: r.PID,
 		GoVersion: r.GoVersion, GoOS: r.GoOS, GoArch: r.GoArch, Module: r.Module, Revision: r.Revision,
 		Start: r.Start, Status: string(r.Status),
-		Calls: r.Calls, Events: r.Events, Goroutines: r.Goroutines, Errors: r.Errors, Panics: r.Panics,
+		Calls: r.Calls, Events: r.Events, Goroutines: r.Goroutines, Quiet: r.Quiet, Errors: r.Errors, Panics: r.Panics,
 		Loss: r.Ledger, Settings: settings(&r.Settings),
 	}
 	if s.Args == nil {

@@ -22,6 +22,7 @@ type Summary struct {
 	Panics     uint64 // panic events
 	Truncated  uint64 // values
 	Unreadable uint64 // values
+	Quiet      uint64 // goroutines that came and went without an event: they are not recorded
 	Functions  []FunctionDelta
 	Edges      []EdgeDelta
 	Opened     []OpenCall          // calls begun in this block that are open at its end

@@ -349,6 +349,13 @@ func (b *Builder) Drop(n uint64, goroutine, time int64, reason string) error {
 	return b.Append(&Raw{Kind: KindGap, Goroutine: goroutine, Time: time, Data: data})
 }
 
+// Quiet counts n goroutines that came and went without an event. They are not defined, nor do they make a block by themselves.
+func (b *Builder) Quiet(n uint64) {
+	if !b.finished {
+		b.d.summary.Quiet += n
+	}
+}
+
 // OpenCall returns the seq of the innermost open call of a goroutine, 0 when there is none.
 func (b *Builder) OpenCall(goroutine int64) uint64 {
 	if g := b.lookup(goroutine); g != nil && len(g.frames) > 0 {

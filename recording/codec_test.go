@@ -2,6 +2,7 @@ package recording
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
 	"os"
@@ -243,6 +244,30 @@ func TestLargeDefinitionsAreSplit(t *testing.T) {
 	}
 	if files[40].Missing == "" || len(files[40].Body) != 0 {
 		t.Error("the long file is not missing")
+	}
+}
+
+// TestQuietGoroutines counts goroutines without events in the block in which they ended, which also one without the bodies of
+// files has; alone they make no block.
+func TestQuietGoroutines(t *testing.T) {
+	c := newCollector(t)
+	b := NewBuilder(testRun(), c.emit)
+	body := []byte("package main")
+	must(t, b.Define(Definitions{Files: []File{{ID: 1, Name: "main.go", Body: body, Hash: sha256.Sum256(body)}}}))
+	b.Quiet(2)
+	b.Quiet(3)
+	must(t, b.Cut(20))
+	b.Quiet(1)
+	must(t, b.Cut(30))
+	must(t, b.Finish(RunEnd{Duration: 50}))
+	if len(c.blocks) != 2 || c.blocks[0].Summary.Quiet != 5 || c.blocks[1].Summary.Quiet != 1 {
+		t.Errorf("%d blocks, quiet %d in the first and %d in the last, not 2, 5 and 1", len(c.blocks), c.blocks[0].Summary.Quiet,
+			c.blocks[len(c.blocks)-1].Summary.Quiet)
+	}
+	without, err := Decode(c.blocks[0].WithoutFileBodies(c.encoded[0]))
+	must(t, err)
+	if without.Summary.Quiet != 5 || len(without.Definitions.Files[0].Body) != 0 {
+		t.Errorf("without bodies it has %d quiet goroutines", without.Summary.Quiet)
 	}
 }
 

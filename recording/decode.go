@@ -77,7 +77,7 @@ func (b *Block) split(body []byte) error {
 }
 
 func (k sectionKind) known() bool {
-	return k >= sectionRun && k <= sectionSummary || k >= sectionTables && k <= sectionUnwinds ||
+	return k >= sectionRun && k <= sectionQuiet || k >= sectionTables && k <= sectionUnwinds ||
 		k >= sectionGroups && k <= sectionTails
 }
 
@@ -113,7 +113,7 @@ func (b *Block) find(kind sectionKind, plane uint8) ([]byte, error) {
 // decodeTables decodes the sections that every reader needs: run, definitions and summary.
 func (b *Block) decodeTables() error {
 	for i := range b.sections {
-		if b.sections[i].kind > sectionSummary {
+		if b.sections[i].kind > sectionQuiet {
 			continue
 		}
 		raw, err := b.sections[i].bytes()
@@ -135,7 +135,11 @@ func (b *Block) decodeTables() error {
 		case sectionGoroutines:
 			b.Definitions.Goroutines = s.goroutines()
 		case sectionSummary:
+			quiet := b.Summary.Quiet
 			b.Summary = s.summary()
+			b.Summary.Quiet = quiet
+		case sectionQuiet:
+			b.Summary.Quiet = s.uint()
 		}
 		if !s.done() {
 			return b.damaged("tables")

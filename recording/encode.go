@@ -52,6 +52,10 @@ func (d *Draft) Encode(dst []byte) ([]byte, error) {
 	dst = appendHeader(dst, &d.header, 0)
 	dst = e.definitions(dst, d.draftState)
 	dst = e.section(dst, sectionSummary, appendSummary(e.scratch[:0], e.summary(d.draftState)))
+	if d.summary.Quiet > 0 {
+		e.sections++
+		dst = appendQuiet(dst, d.summary.Quiet)
+	}
 	if len(d.records) > 0 {
 		dst = e.structure(dst, d.draftState)
 		dst = e.data(dst, d.draftState)

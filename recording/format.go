@@ -42,6 +42,7 @@ const (
 	sectionFiles      sectionKind = 5
 	sectionGoroutines sectionKind = 6
 	sectionSummary    sectionKind = 7
+	sectionQuiet      sectionKind = 8 // optional
 
 	sectionTables  sectionKind = 16 // functions, goroutines and entry stacks of the block
 	sectionCodes   sectionKind = 17

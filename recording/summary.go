@@ -14,6 +14,12 @@ func appendSummary(dst []byte, s *Summary) []byte {
 	return appendActivities(dst, s.Goroutines)
 }
 
+// appendQuiet appends the section of goroutines without events, which readers of the summary alone need not know.
+func appendQuiet(dst []byte, n uint64) []byte {
+	raw := appendUint(nil, n)
+	return append(appendSectionHead(dst, sectionQuiet, 0, sectionOptional, len(raw), len(raw)), raw...)
+}
+
 func (s *scanner) summary() Summary {
 	var m Summary
 	for _, p := range []*uint64{&m.Calls, &m.Errors, &m.Panics, &m.Truncated, &m.Unreadable} {

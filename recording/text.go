@@ -73,6 +73,9 @@ func (d *Definitions) appendText(dst []byte) []byte {
 func (s *Summary) appendText(dst []byte) []byte {
 	dst = fmt.Appendf(dst, "summary calls %d errors %d panics %d truncated %d unreadable %d\n", s.Calls, s.Errors, s.Panics,
 		s.Truncated, s.Unreadable)
+	if s.Quiet > 0 {
+		dst = fmt.Appendf(dst, "quiet %d\n", s.Quiet)
+	}
 	for i := range s.Functions {
 		f := &s.Functions[i]
 		dst = fmt.Appendf(dst, "delta f%d calls %d ended %d errors %d panics %d total %d self %d min %d max %d\n", f.Function,

@@ -298,6 +298,7 @@ func (v *Validator) summary(b *Block) error {
 	have := b.Summary
 	// Losses within values leave no trace in the events.
 	have.Truncated, have.Unreadable = 0, 0
+	have.Quiet = 0 // nor do goroutines without one
 	want := v.sum.result(v.goroutines)
 	for i := range want.Goroutines {
 		if g := v.goroutines[want.Goroutines[i].ID]; g.leaving && len(g.calls) == 0 {

@@ -30,8 +30,11 @@ func TestRunComesBack(t *testing.T) {
 	want := RunInfo{
 		Run: f.run, Status: recording.StatusComplete, End: &f.end, Last: got.Last, Blocks: uint32(len(f.blocks)),
 		Events: uint64(len(o.events)), Calls: uint64(len(o.calls)), Errors: got.Errors, Panics: got.Panics,
-		Goroutines: uint64(len(o.goroutines)), Functions: 6, Files: 2,
+		Goroutines: uint64(len(o.goroutines)), Quiet: o.quiet, Functions: 6, Files: 2,
 		Ledger: recording.Ledger{Captured: o.captured, Stored: uint64(len(o.events)), Dropped: o.dropped, Untraced: 1},
+	}
+	if got.Quiet == 0 {
+		t.Error("no goroutine was quiet")
 	}
 	equal(t, "end", *got.End, *want.End)
 	got.End, want.End = nil, nil

@@ -139,6 +139,7 @@ func (w *world) spawn() {
 	check(w.t, w.b.Define(recording.Definitions{Goroutines: []recording.Goroutine{def}}))
 	w.live = append(w.live, g)
 	w.add(g, recording.KindGoroutineStart, 0, nil)
+	w.b.Quiet(2)
 }
 
 func (w *world) add(g *worldGoroutine, kind recording.Kind, f recording.FunctionID, data []byte) {

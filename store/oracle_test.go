@@ -19,6 +19,7 @@ type oracle struct {
 	captured   uint64
 	dropped    uint64
 	blockOf    []int // by event
+	quiet      uint64
 }
 
 func newOracle(t tb, blocks [][]byte) *oracle {
@@ -43,6 +44,7 @@ func newOracle(t tb, blocks [][]byte) *oracle {
 		b, err := recording.Decode(encoded)
 		check(t, err)
 		o.captured, o.dropped = b.Captured, b.Dropped
+		o.quiet += b.Summary.Quiet
 		for _, g := range b.Definitions.Goroutines {
 			o.goroutines[g.ID] = &GoroutineInfo{Goroutine: g, End: -1}
 		}

@@ -25,6 +25,7 @@ type RunInfo struct {
 	Errors     uint64 // returns with an error result that is not nil
 	Panics     uint64
 	Goroutines uint64
+	Quiet      uint64 // further goroutines, which came and went without an event
 	Functions  uint64
 	Files      uint64
 	Ledger     recording.Ledger
@@ -71,7 +72,7 @@ const visible = ` state IN ('recording', 'complete', 'interrupted') `
 
 const runColumns = `key, id, state, program, args, cwd, host, pid, go_version, go_os, go_arch, module, revision, start_ns,
 	settings, end_ns, duration_ns, exit_code, signal, error, stack, blocks, stored, captured, dropped, truncated,
-	unreadable, untraced, calls, errors, panics, goroutines, functions, files, last_ns, rolled_up, writer, heartbeat_ns`
+	unreadable, untraced, calls, errors, panics, goroutines, quiet, functions, files, last_ns, rolled_up, writer, heartbeat_ns`
 
 type scanner interface{ Scan(dest ...any) error }
 
@@ -84,7 +85,7 @@ func (r *Reader) scanRun(row scanner) (*runRow, error) {
 	err := row.Scan(&run.key, &id, &state, &run.Program, &args, &run.Cwd, &run.Host, &run.PID, &run.GoVersion, &run.GoOS,
 		&run.GoArch, &run.Module, &run.Revision, &start, &settings, &end, &duration, &code, &signal, &text, &stack,
 		&run.blocks, &run.Events, &run.Ledger.Captured, &run.Ledger.Dropped, &run.Ledger.Truncated, &run.Ledger.Unreadable,
-		&run.Ledger.Untraced, &run.Calls, &run.Errors, &run.Panics, &run.Goroutines, &run.Functions, &run.Files,
+		&run.Ledger.Untraced, &run.Calls, &run.Errors, &run.Panics, &run.Goroutines, &run.Quiet, &run.Functions, &run.Files,
 		&run.Last, &run.rolledUp, &writer, &heartbeat)
 	if err != nil {
 		return nil, err

@@ -59,6 +59,7 @@ var (
 	sqlTable  = regexp.MustCompile(`^CREATE TABLE (\w+) \($`)
 	sqlColumn = regexp.MustCompile(`^    (\w+)\s+(INTEGER|TEXT|BLOB)([^,]*?),?\s*(?:-- (.*))?$`)
 	sqlKey    = regexp.MustCompile(`^    (PRIMARY KEY|UNIQUE) \((.*)\)$`)
+	sqlAdded  = regexp.MustCompile(`^ALTER TABLE (\w+) ADD COLUMN (\w+) (INTEGER|TEXT|BLOB)([^;]*); -- (.*)$`)
 	sqlIndex  = regexp.MustCompile(`^CREATE INDEX \w+ ON (\w+) \(([^)]*)\)(.*);$`)
 )
 
@@ -89,6 +90,11 @@ func describeMigration(t *testing.T, page *strings.Builder, sql string) {
 				kind += " or null"
 			}
 			fmt.Fprintf(page, "| `%s` | %s | %s |\n", c[1], kind, strings.ReplaceAll(c[4], "|", `\|`))
+		case sqlAdded.MatchString(line):
+			c := sqlAdded.FindStringSubmatch(line)
+			fmt.Fprintf(page, "\n## %s, added\n\n%s\n\n| column | type | meaning |\n|---|---|---|\n| `%s` | %s | %s |\n", c[1],
+				strings.Join(comment, "\n"), c[2], strings.ToLower(c[3]), c[5])
+			comment = nil
 		case sqlIndex.MatchString(line):
 			i := sqlIndex.FindStringSubmatch(line)
 			fmt.Fprintf(page, "\nIndex: %s.\n", i[2]+i[3])
@@ -104,6 +110,7 @@ func TestMigrationsAreFrozen(t *testing.T) {
 	frozen := []string{
 		"b3d39381f709386d46ee136e93abe5da4ea6be6cd39c327fac9ffe3c59a43650",
 		"8212561eb40cf78732f4c12f5334fa0e63f0b02373b22587debef8348e2c287c",
+		"2aceaa21f68b0c3f6418b2f6a8871a0bd241ce8db8afc64aa9fb11ac17da9db4",
 	}
 	for i, m := range migrations() {
 		sum := fmt.Sprintf("%x", sha256.Sum256([]byte(m.sql)))

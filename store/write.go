@@ -57,7 +57,7 @@ func prepare(ctx context.Context, db *sql.DB) (*statements, error) {
 			revision, start_ns, settings, writer, heartbeat_ns) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`},
 		{&st.progress, `UPDATE runs SET state = ?, blocks = ?, stored = ?, captured = ?, dropped = ?,
 			truncated = truncated + ?, unreadable = unreadable + ?, untraced = untraced + ?, calls = calls + ?,
-			errors = errors + ?, panics = panics + ?, goroutines = goroutines + ?, functions = ?, types = ?, files = ?,
+			errors = errors + ?, panics = panics + ?, goroutines = goroutines + ?, quiet = quiet + ?, functions = ?, types = ?, files = ?,
 			last_ns = ?, rolled_up = ?, writer = ?, heartbeat_ns = ? WHERE key = ?`},
 		{&st.end, `UPDATE runs SET end_ns = ?, duration_ns = ?, exit_code = ?, signal = ?, error = ?, stack = ?
 			WHERE key = ?`},
@@ -147,7 +147,7 @@ func (w *writeTx) updateRun(run *liveRun, b *recording.Block) error {
 	}
 	sum := &b.Summary
 	err := w.exec(w.s.statements.progress, run.state(), run.next, run.stored, run.captured, run.dropped, sum.Truncated,
-		sum.Unreadable, untraced, sum.Calls, sum.Errors, sum.Panics, len(b.Definitions.Goroutines), run.functions,
+		sum.Unreadable, untraced, sum.Calls, sum.Errors, sum.Panics, len(b.Definitions.Goroutines), sum.Quiet, run.functions,
 		run.types, run.files, run.high, run.rolledUp, w.s.writer, w.s.now().UnixNano(), run.key)
 	if err != nil || b.End == nil {
 		return err

@@ -14,7 +14,7 @@ func (s *session) newEngine() error {
 	memory := newStopMemory(s.process.pid)
 	s.engine = &engine{
 		opt: s.opt, program: s.program, process: s.process, memory: memory, out: s.out,
-		sites: map[uint64]*site{}, goroutines: map[int64]*goroutine{},
+		sites: map[uint64]*site{}, goroutines: map[int64]*goroutine{}, places: map[uint64]place{}, system: map[uint64]bool{},
 		panicLayout: layoutOfPanic(goMinor(s.run.GoVersion)),
 		capturer: recording.Capturer{
 			Types: s.program.Types(), Bounds: s.opt.Bounds, Memory: memory, Resolver: s.program.Resolver(memory),

@@ -63,7 +63,12 @@ func (e *engine) endCrashed() error {
 	if e.crash.goroutine == 0 {
 		return nil
 	}
-	return e.append(&recording.Raw{Kind: recording.KindGoroutineEnd, Goroutine: e.crash.goroutine, Time: e.out.now()})
+	raw := recording.Raw{Kind: recording.KindGoroutineEnd, Goroutine: e.crash.goroutine, Time: e.out.now()}
+	g := e.goroutines[e.crash.goroutine]
+	if g == nil {
+		return e.out.append(&raw)
+	}
+	return e.append(g, &raw)
 }
 
 // report splits a crash report into what went wrong and the stacks, as Go prints them. Both are "" when the program did

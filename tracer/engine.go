@@ -25,6 +25,9 @@ type engine struct {
 
 	sites      map[uint64]*site
 	goroutines map[int64]*goroutine
+	ended      []*goroutine                 // to be used again
+	places     map[uint64]place             // of go statements and of functions that goroutines begin with
+	system     map[uint64]bool              // whether goroutines that begin with a function are the runtime's own
 	recent     [recentGoroutines]*goroutine // some of them, by id: looked at first
 	crash      crash
 	prints     printed
@@ -131,11 +134,15 @@ func (e *engine) finish() error {
 		return err
 	}
 	if e.replacement != "" && !e.leaving {
-		if err := e.drop(0, replacedBy(e.replacement)); err != nil {
+		if err := e.drop(nil, replacedBy(e.replacement)); err != nil {
 			return err
 		}
 	}
-	return e.endCrashed()
+	if err := e.endCrashed(); err != nil {
+		return err
+	}
+	e.quiet()
+	return nil
 }
 
 // letGo detaches from a program that cannot be traced any longer and waits for its end.
@@ -287,7 +294,7 @@ func (e *engine) enter(h *hit, f *traced) error {
 	}
 	e.roots = f.plan.ArgRoots(e.roots[:0], &h.regs)
 	raw := recording.Raw{Kind: recording.KindCall, Function: f.id, Goroutine: g.id, Time: h.now, Frame: frame}
-	if err := e.appendValues(&raw, &e.capturer, f.plan.Function.Params); err != nil {
+	if err := e.appendValues(g, &raw, &e.capturer, f.plan.Function.Params); err != nil {
 		return err
 	}
 	g.calls = append(g.calls, openCall{f.id, frame})
@@ -314,21 +321,26 @@ func (e *engine) leave(h *hit, f *traced) error {
 	}
 	e.roots = f.plan.ResultRoots(e.roots[:0], &h.regs)
 	raw := recording.Raw{Kind: recording.KindReturn, Function: f.id, Goroutine: g.id, Time: h.now, Frame: frame}
-	return e.appendValues(&raw, &e.capturer, f.plan.Function.Results)
+	return e.appendValues(g, &raw, &e.capturer, f.plan.Function.Results)
 }
 
 // appendValues captures params at e.roots into raw and appends it.
-func (e *engine) appendValues(raw *recording.Raw, capturer *recording.Capturer, params []recording.Param) error {
+func (e *engine) appendValues(g *goroutine, raw *recording.Raw, capturer *recording.Capturer, params []recording.Param) error {
 	var counts recording.Counts
 	e.record, counts = capturer.Append(e.record[:0], params, e.roots)
 	raw.Data, raw.Truncated, raw.Unreadable = e.record, counts.Truncated, counts.Unreadable
-	return e.append(raw)
+	return e.append(g, raw)
 }
 
-// append adds an event behind the definitions it needs, and behind the printed text that came before it.
-func (e *engine) append(raw *recording.Raw) error {
+// append adds an event of a goroutine behind the definitions it needs, and behind the printed text that came before it.
+func (e *engine) append(g *goroutine, raw *recording.Raw) error {
 	if err := e.flushPrinted(); err != nil {
 		return err
+	}
+	if !g.told {
+		if err := e.tell(g, raw.Time); err != nil {
+			return err
+		}
 	}
 	if err := e.define(); err != nil {
 		return err
@@ -336,12 +348,20 @@ func (e *engine) append(raw *recording.Raw) error {
 	return e.out.append(raw)
 }
 
-// drop counts an event that was seen and could not be kept.
-func (e *engine) drop(goroutine int64, reason string) error {
+// drop counts an event of a goroutine, or of none, that was seen and could not be kept.
+func (e *engine) drop(g *goroutine, reason string) error {
 	if err := e.flushPrinted(); err != nil {
 		return err
 	}
-	return e.out.drop(1, goroutine, reason)
+	if g == nil {
+		return e.out.drop(1, 0, reason)
+	}
+	if !g.told {
+		if err := e.tell(g, e.out.now()); err != nil {
+			return err
+		}
+	}
+	return e.out.drop(1, g.id, reason)
 }
 
 // define adds the types, functions and files that came up since the last time.

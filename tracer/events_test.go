@@ -156,6 +156,28 @@ func TestRecover(t *testing.T) {
 	compareStories(t, r.story(1), want)
 }
 
+// TestQuietGoroutines checks that a goroutine in which nothing is recorded is counted and not listed, unless it started others.
+func TestQuietGoroutines(t *testing.T) {
+	for _, engine := range []Engine{EngineProbe, EngineBreakpoint} {
+		t.Run(string(engine), func(t *testing.T) {
+			r := record(t, Options{Target: fixture(t, "crowd"), Include: []string{"main.main"}, Engine: engine})
+			if len(r.started) != 1 || r.quiet != 150 || len(r.of(recording.KindGoroutineStart)) != 1 {
+				t.Errorf("%d goroutines listed, %d counted, want main alone and 150", len(r.started), r.quiet)
+			}
+			r = record(t, Options{Target: fixture(t, "goroutines"), Include: []string{"main.leaf"}, Engine: engine})
+			// main; three that call leaf; of the three that run worker, the two that started others.
+			if len(r.started) != 6 || r.quiet != 1 {
+				t.Errorf("%d goroutines listed, %d counted, want 6 and 1", len(r.started), r.quiet)
+			}
+			for id, g := range r.started {
+				if _, ok := r.started[g.Parent]; !ok && id != mainGoroutine {
+					t.Errorf("goroutine %d was started by %d, which is not there", id, g.Parent)
+				}
+			}
+		})
+	}
+}
+
 // compareStories ignores the goroutine's start.
 func compareStories(t *testing.T, story string, want []string) {
 	t.Helper()

@@ -15,6 +15,14 @@ type goroutine struct {
 	calls  []openCall
 	goexit bool // it called runtime.Goexit
 	write  pendingWrite
+
+	// The run learns of a goroutine with its first event, or when it starts another one. Servers start goroutines for each
+	// request in which nothing happens that is recorded: these are counted, and that is all.
+	told    bool
+	began   bool   // its beginning was seen
+	state   gState // of that moment, until it is told
+	start   int64
+	creator uint64 // the call that started it
 }
 
 type openCall struct {
@@ -90,7 +98,7 @@ func (e *engine) goroutineOf(addr uint64, now int64) (*goroutine, error) {
 	}
 	g, ok := e.goroutines[state.id]
 	if !ok {
-		if g, err = e.introduce(state, now); err != nil {
+		if g, err = e.introduce(state, now, false); err != nil {
 			return nil, err
 		}
 	}
@@ -98,35 +106,105 @@ func (e *engine) goroutineOf(addr uint64, now int64) (*goroutine, error) {
 	return g, nil
 }
 
-// introduce defines a goroutine that was not known.
-func (e *engine) introduce(state gState, now int64) (*goroutine, error) {
-	g := &goroutine{id: state.id, hi: state.hi}
-	e.goroutines[state.id] = g
-	d := recording.Goroutine{
-		ID: state.id, Parent: state.parent, Start: now,
-		Creator:       e.out.builder.OpenCall(state.parent),
-		StartFunction: e.functionID(state.start),
+// mainGoroutine is the number of the goroutine that runs main: a run always has it.
+const mainGoroutine = 1
+
+// introduce takes note of a goroutine that was not known. The one that started it becomes part of the run: it can have led to events.
+func (e *engine) introduce(state gState, now int64, began bool) (*goroutine, error) {
+	var g *goroutine
+	if n := len(e.ended); n > 0 {
+		g, e.ended = e.ended[n-1], e.ended[:n-1]
+	} else {
+		g = &goroutine{}
 	}
-	if state.goPC != 0 && state.parent != 0 {
+	*g = goroutine{id: state.id, hi: state.hi, calls: g.calls[:0], began: began, state: state, start: now}
+	if state.parent != 0 {
+		g.creator = e.out.builder.OpenCall(state.parent)
+		if parent := e.goroutines[state.parent]; parent != nil && !parent.told {
+			if err := e.tell(parent, now); err != nil {
+				return nil, err
+			}
+		}
+	}
+	e.goroutines[state.id] = g
+	if g.id == mainGoroutine {
+		return g, e.tell(g, now)
+	}
+	return g, nil
+}
+
+// tell makes a goroutine part of the run. Its start event has the present time, so that time goes on from event to event; when it
+// began stands in its definition.
+func (e *engine) tell(g *goroutine, now int64) error {
+	g.told = true
+	d := recording.Goroutine{
+		ID: g.id, Parent: g.state.parent, Start: g.start, Creator: g.creator, StartFunction: e.placeOf(g.state.start).function,
+	}
+	if g.state.goPC != 0 && g.state.parent != 0 {
 		// goPC is a return address: the call before it is the go statement.
-		d.CreatedIn = e.functionID(state.goPC - 1)
-		_, d.CreatedLine = e.program.LineAt(state.goPC - 1)
+		created := e.placeOf(g.state.goPC - 1)
+		d.CreatedIn, d.CreatedLine = created.function, created.line
+	}
+	if err := e.flushPrinted(); err != nil {
+		return err
 	}
 	if err := e.define(); err != nil {
-		return nil, err
+		return err
 	}
-	return g, e.out.builder.Define(recording.Definitions{Goroutines: []recording.Goroutine{d}})
+	if err := e.out.builder.Define(recording.Definitions{Goroutines: []recording.Goroutine{d}}); err != nil || !g.began {
+		return err
+	}
+	return e.out.append(&recording.Raw{Kind: recording.KindGoroutineStart, Goroutine: g.id, Time: now})
+}
+
+// place is what is asked for again and again about the same few program counters.
+type place struct {
+	function recording.FunctionID
+	line     int
+}
+
+func (e *engine) placeOf(pc uint64) place {
+	at, ok := e.places[pc]
+	if !ok {
+		at.function = e.functionID(pc)
+		_, at.line = e.program.LineAt(pc)
+		e.places[pc] = at
+	}
+	return at
+}
+
+// quiet counts the goroutines that live on without having done anything. The caller holds the pipeline's lock.
+func (e *engine) quiet() {
+	for _, g := range e.goroutines {
+		if !g.told {
+			e.out.builder.Quiet(1)
+		}
+	}
 }
 
 // recentGoroutines is the size of a direct-mapped cache before the map of goroutines.
 const recentGoroutines = 64
 
-// forget removes a goroutine that has ended.
-func (e *engine) forget(g *goroutine) {
+// end removes a goroutine that has ended, and says so when the run knows it.
+func (e *engine) end(g *goroutine, now int64) error {
+	err := e.flushPrinted() // of this one, perhaps
+	if err == nil && g.told {
+		raw := recording.Raw{Kind: recording.KindGoroutineEnd, Goroutine: g.id, Time: now}
+		if g.goexit {
+			raw.Flags |= recording.FlagGoexit
+		}
+		err = e.append(g, &raw)
+	} else if err == nil {
+		e.out.builder.Quiet(1)
+	}
 	delete(e.goroutines, g.id)
 	if recent := &e.recent[uint64(g.id)%recentGoroutines]; *recent == g {
 		*recent = nil
 	}
+	if len(e.ended) < recentGoroutines && cap(g.calls) <= 1024 {
+		e.ended = append(e.ended, g)
+	}
+	return err
 }
 
 // functionID returns the id of the function whose code holds pc, defined as a mere reference when nobody traces it.
@@ -147,18 +225,21 @@ func (e *engine) onNewGoroutine(h *hit) error {
 	if _, known := e.goroutines[state.id]; known {
 		return nil
 	}
-	if err := e.flushPrinted(); err != nil {
-		return err
-	}
-	g, err := e.introduce(state, h.now)
-	if err != nil {
-		return err
-	}
-	return e.append(&recording.Raw{Kind: recording.KindGoroutineStart, Goroutine: g.id, Time: h.now})
+	_, err = e.introduce(state, h.now, true)
+	return err
 }
 
 // isSystem tells the runtime's own goroutines by where they start, as the runtime does.
 func (e *engine) isSystem(start uint64) bool {
+	system, known := e.system[start]
+	if !known {
+		system = e.startsSystem(start)
+		e.system[start] = system
+	}
+	return system
+}
+
+func (e *engine) startsSystem(start uint64) bool {
 	sym, ok := e.program.FunctionContaining(start)
 	if !ok {
 		return false
@@ -190,10 +271,5 @@ func (e *engine) onGoroutineEnd(h *hit) error {
 	if g == nil || err != nil {
 		return err
 	}
-	raw := recording.Raw{Kind: recording.KindGoroutineEnd, Goroutine: g.id, Time: h.now}
-	if g.goexit {
-		raw.Flags |= recording.FlagGoexit
-	}
-	e.forget(g)
-	return e.append(&raw)
+	return e.end(g, h.now)
 }

@@ -111,7 +111,7 @@ func (e *engine) onExec(h *hit) error {
 		return nil
 	}
 	e.leaving = true
-	return e.drop(0, replacedBy(string(path)))
+	return e.drop(nil, replacedBy(string(path)))
 }
 
 // replacedBy is the reason of the gap that ends the recording of a program that became another one.
@@ -132,7 +132,7 @@ func (e *engine) onPanic(h *hit) error {
 	var counts recording.Counts
 	e.record, counts = e.capturer.AppendAny(e.record[:0], recording.Root{Bytes: value[:]})
 	raw.Data, raw.Truncated, raw.Unreadable = e.record, counts.Truncated, counts.Unreadable
-	return e.append(&raw)
+	return e.append(g, &raw)
 }
 
 // panicking returns the function that panicked: the nearest caller of gopanic outside the runtime, which does it on behalf
@@ -195,14 +195,14 @@ func (e *engine) onRecovery(h *hit) error {
 	}
 	frame, goexit, err := e.resumedFrame(h.regs.Int[0], g.hi)
 	if err != nil {
-		return e.drop(g.id, "the frame that a recovered panic goes on in could not be read")
+		return e.drop(g, "the frame that a recovered panic goes on in could not be read")
 	}
 	raw := recording.Raw{Kind: recording.KindRecovered, Goroutine: g.id, Time: h.now, Frame: frame}
 	if goexit {
 		raw.Flags |= recording.FlagGoexit
 	}
 	g.unwind(frame + 1)
-	return e.append(&raw)
+	return e.append(g, &raw)
 }
 
 // resumedFrame returns the frame that goes on after a recovery, and whether that is a pending runtime.Goexit.

@@ -108,7 +108,7 @@ func (e *engine) reach(h *hit, s *lineSite) error {
 	var counts recording.Counts
 	e.record, counts = e.capturer.Append(e.record[:0], l.params, e.roots)
 	raw.Data, raw.Truncated, raw.Unreadable = e.record, counts.Truncated, counts.Unreadable-min(hidden, counts.Unreadable)
-	return e.append(&raw)
+	return e.append(g, &raw)
 }
 
 // locals finds the variables that can be seen on a line, and returns how many have no value there.

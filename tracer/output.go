@@ -33,7 +33,7 @@ func (e *engine) onWrite(h *hit) error {
 	data[0] = byte(fd)
 	if length > 0 {
 		if err := e.memory.read(data[1:], addr); err != nil {
-			return e.drop(g.id, "output could not be read")
+			return e.drop(g, "output could not be read")
 		}
 	}
 	g.write = pendingWrite{frame: g.hi - h.regs.SP, data: data, asked: length}
@@ -70,7 +70,7 @@ func (e *engine) wrote(g *goroutine, n, now int64) error {
 	w := g.write
 	g.write = pendingWrite{}
 	if len(w.data) == 0 && n > 0 {
-		return e.drop(g.id, fmt.Sprintf("the system copied %d bytes of output from another file", n))
+		return e.drop(g, fmt.Sprintf("the system copied %d bytes of output from another file", n))
 	}
 	if n <= 0 || uint64(n) > w.asked {
 		return nil // nothing was written
@@ -81,7 +81,7 @@ func (e *engine) wrote(g *goroutine, n, now int64) error {
 	} else if uint64(n) > kept {
 		raw.Truncated = 1
 	}
-	return e.append(&raw)
+	return e.append(g, &raw)
 }
 
 // abandonWrites accounts for writes whose return nobody will see: whether the system took them is unknown.
@@ -91,7 +91,7 @@ func (e *engine) abandonWrites() error {
 			continue
 		}
 		g.write = pendingWrite{}
-		if err := e.drop(g.id, "the program ended while it wrote output"); err != nil {
+		if err := e.drop(g, "the program ended while it wrote output"); err != nil {
 			return err
 		}
 	}
@@ -134,7 +134,7 @@ func (e *engine) onPrinted(h *hit) error {
 	}
 	text := make([]byte, min(args.written, maxOutput))
 	if err := e.memory.read(text, args.addr); err != nil {
-		return e.drop(0, "output could not be read")
+		return e.drop(nil, "output could not be read")
 	}
 	if e.crash.begun && args.fd == 2 {
 		e.crash.add(text)
@@ -205,6 +205,11 @@ func (e *engine) flushPrinted() error {
 		return nil
 	}
 	raw := recording.Raw{Kind: recording.KindOutput, Goroutine: e.prints.goroutine, Time: e.prints.time, Data: e.prints.data}
-	e.prints.data = e.prints.data[:0]
+	e.prints.data = e.prints.data[:0] // what is told of the goroutine is not to come here again
+	if g := e.goroutines[raw.Goroutine]; g != nil && !g.told {
+		if err := e.tell(g, raw.Time); err != nil {
+			return err
+		}
+	}
 	return e.out.append(&raw)
 }

@@ -492,7 +492,7 @@ func (p *probes) goroutine(r *seen) (*goroutine, error) {
 	g, ok := p.goroutines[r.Goroutine]
 	if !ok {
 		var err error
-		if g, err = p.introduce(gState{id: r.Goroutine}, r.now); err != nil {
+		if g, err = p.introduce(gState{id: r.Goroutine}, r.now, false); err != nil {
 			return nil, err
 		}
 	}
@@ -512,7 +512,7 @@ func (p *probes) entered(r *seen, f *traced) error {
 		return nil
 	}
 	raw := recording.Raw{Kind: recording.KindCall, Function: f.id, Goroutine: g.id, Time: r.now, Frame: frame}
-	if err := p.appendEvent(&raw, r.Record, f.args, f.plan.Function.Params, f.plan.args); err != nil {
+	if err := p.appendEvent(g, &raw, r.Record, f.args, f.plan.Function.Params, f.plan.args); err != nil {
 		return err
 	}
 	g.calls = append(g.calls, openCall{f.id, frame})
@@ -541,7 +541,7 @@ func (p *probes) left(r *seen, f *traced) error {
 		return nil
 	}
 	raw := recording.Raw{Kind: recording.KindReturn, Function: f.id, Goroutine: g.id, Time: r.now, Frame: frame}
-	return p.appendEvent(&raw, r.Record, f.results, f.plan.Function.Results, f.plan.results)
+	return p.appendEvent(g, &raw, r.Record, f.results, f.plan.Function.Results, f.plan.results)
 }
 
 // losing reports whether the program has dropped anything yet.

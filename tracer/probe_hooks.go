@@ -117,14 +117,8 @@ func (p *probes) goroutineBegan(r *seen) error {
 	if _, known := p.goroutines[state.id]; known {
 		return nil
 	}
-	if err := p.flushPrinted(); err != nil {
-		return err
-	}
-	g, err := p.introduce(state, r.now)
-	if err != nil {
-		return err
-	}
-	return p.append(&recording.Raw{Kind: recording.KindGoroutineStart, Goroutine: g.id, Time: r.now})
+	_, err := p.introduce(state, r.now, true)
+	return err
 }
 
 func (p *probes) goexitBegan(r *seen) error {
@@ -141,12 +135,7 @@ func (p *probes) goroutineEnded(r *seen) error {
 	if !ok {
 		return nil
 	}
-	raw := recording.Raw{Kind: recording.KindGoroutineEnd, Goroutine: g.id, Time: r.now}
-	if g.goexit {
-		raw.Flags |= recording.FlagGoexit
-	}
-	p.forget(g)
-	return p.append(&raw)
+	return p.end(g, r.now)
 }
 
 // maxRuntimeCallers bounds the frames between runtime.gopanic and the function that panicked.
@@ -180,7 +169,7 @@ func (p *probes) panicked(r *seen) error {
 	var counts recording.Counts
 	p.engine.record, counts = p.capturer.AppendAny(p.engine.record[:0], recording.Root{Bytes: value[:]})
 	raw.Data, raw.Truncated, raw.Unreadable = p.engine.record, counts.Truncated, counts.Unreadable
-	return p.append(&raw)
+	return p.append(g, &raw)
 }
 
 // panicking returns the nearest caller of gopanic outside the runtime.
@@ -261,14 +250,14 @@ func (p *probes) recovered(r *seen) error {
 		}
 	}
 	if err != nil {
-		return p.out.drop(1, g.id, "the frame that a recovered panic goes on in could not be read")
+		return p.drop(g, "the frame that a recovered panic goes on in could not be read")
 	}
 	raw := recording.Raw{Kind: recording.KindRecovered, Goroutine: g.id, Time: r.now, Frame: frame}
 	if goexit {
 		raw.Flags |= recording.FlagGoexit
 	}
 	g.unwind(frame + 1)
-	return p.append(&raw)
+	return p.append(g, &raw)
 }
 
 func (p *probes) crashed(*seen) error { return p.beginCrash(0) }
@@ -303,7 +292,7 @@ func (p *probes) writing(r *seen) error {
 	if len(p.memory.pieces) > 0 {
 		text = p.memory.pieces[0].bytes
 	} else if asked > 0 {
-		return p.out.drop(1, g.id, "output could not be read")
+		return p.drop(g, "output could not be read")
 	}
 	data := append(make([]byte, 0, 1+len(text)), byte(p.regs.Int[0]))
 	g.write = pendingWrite{frame: uint64(r.Frame), data: append(data, text...), asked: asked}

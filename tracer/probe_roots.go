@@ -39,17 +39,19 @@ func (c *probeCapture) findRoots(params []recording.Param, locations []location)
 }
 
 // appendEvent adds a call or return with the values of a record, as c has them.
-func (p *probes) appendEvent(raw *recording.Raw, rec *ring.Record, c *probeCapture, params []recording.Param, locations []location) error {
+func (p *probes) appendEvent(
+	g *goroutine, raw *recording.Raw, rec *ring.Record, c *probeCapture, params []recording.Param, locations []location,
+) error {
 	if c.scalar { // no more is needed than to copy them
 		b := recording.AppendScalars(p.engine.record[:0])
 		for _, r := range c.roots {
 			b = append(b, rec.Words[r.from:r.to]...)
 		}
 		p.engine.record, raw.Data = b, b
-		return p.append(raw)
+		return p.append(g, raw)
 	}
 	p.roots = c.appendRoots(p.roots[:0], rec, locations, &p.regs)
-	return p.appendValues(raw, &p.capturer, params)
+	return p.appendValues(g, raw, &p.capturer, params)
 }
 
 // positionOf returns where the word with a piece is among the words, added when it is new.

@@ -32,6 +32,7 @@ type recorded struct {
 	started   map[int64]recording.Goroutine
 	events    []recording.Event
 	last      recording.Header
+	quiet     uint64 // goroutines without events
 	stdout    string
 	stderr    string
 }
@@ -216,6 +217,7 @@ func readBack(t *testing.T, all [][]byte) *recorded {
 			r.events = append(r.events, e)
 		}
 		r.last = b.Header
+		r.quiet += b.Summary.Quiet
 	}
 	return r
 }

@@ -26,6 +26,7 @@ type goroutinesContent struct {
 	Rows        []goroutineRow
 	Next, First string
 	Total       string
+	Quiet       string // "" when there are no such
 	Empty       bool
 }
 
@@ -49,6 +50,9 @@ func goroutinesView(q *request) (*page, error) {
 		return nil, err
 	}
 	c := &goroutinesContent{Total: export.Plural(q.info.Goroutines, "goroutine"), Empty: len(list) == 0}
+	if n := q.info.Quiet; n > 0 {
+		c.Quiet = export.Plural(n, "further goroutine")
+	}
 	var next int64
 	if len(list) > size {
 		list = list[:size]

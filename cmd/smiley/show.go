@@ -56,6 +56,7 @@ func (a *app) show(ctx context.Context, run *analysis.Run) error {
 	p.alarm("error", s.Error)
 	p.field("recorded", fmt.Sprintf("%s, %s, %s, %s", export.Plural(s.Calls, "call"), export.Plural(s.Events, "event"),
 		export.Plural(s.Goroutines, "goroutine"), export.Plural(s.Errors, "returned error")+" and "+export.Plural(s.Panics, "panic")))
+	p.field("quiet", quietWords(&s))
 	p.field("ledger", ledgerWords(&s))
 	for _, loss := range export.Losses(&s) {
 		p.alarm("not whole", loss)
@@ -78,6 +79,14 @@ func statusWords(s *analysis.Summary) string {
 	default:
 		return s.Status + ", " + words
 	}
+}
+
+// quietWords is "" when there are no such goroutines.
+func quietWords(s *analysis.Summary) string {
+	if s.Quiet == 0 {
+		return ""
+	}
+	return export.Plural(s.Quiet, "further goroutine") + " in which nothing was recorded"
 }
 
 func ledgerWords(s *analysis.Summary) string {
