@@ -35,6 +35,7 @@ type probeCapture struct {
 	size   int  // bytes that the copies can take
 	held   int  // interfaces of which copies are made by type
 	typed  bool // it is for what an interface holds
+	inner  bool // which lies in what another one holds
 	// roots are where the values lie in a record; nil when that is not in one piece for each.
 	roots  []wordRange
 	scalar bool // all values are, and have roots
@@ -43,13 +44,20 @@ type probeCapture struct {
 // maxHeld bounds the interfaces of one record of which copies are made by type: each can be long.
 const maxHeld = 6
 
-// compileHeld lists the copies that a value of a type needs when it is in an interface, whose data word is all that is known.
-func compileHeld(types *recording.Types, bounds recording.Bounds, t *recording.Type) *probeCapture {
-	bounds.StringBytes = max(bounds.StringBytes, errorBytes) // the interface may be an error
-	c := &probeCapture{types: types, bounds: bounds, typed: true}
+// compileHeld lists the copies that a value of a type needs when it is in an interface of a class, whose data word is all that is
+// known.
+func compileHeld(types *recording.Types, bounds recording.Bounds, t *recording.Type, class routine.Class) *probeCapture {
+	b := copyBudget{pointers: bounds.Follow, nesting: max(3, bounds.Follow+2), errors: 2, inError: class&routine.Errors != 0}
+	if b.inError {
+		bounds.StringBytes = max(bounds.StringBytes, errorBytes)
+		b.pointers = max(b.pointers, 1)
+	}
+	if class&routine.Spent != 0 {
+		b.pointers = 0
+	}
+	c := &probeCapture{types: types, bounds: bounds, typed: true, inner: class&routine.Inner != 0}
 	c.Words = []routine.Word{{}}
 	data := func(offset uint32) (routine.Source, bool) { return routine.Source{}, offset == 0 }
-	b := copyBudget{pointers: bounds.Follow, nesting: max(3, bounds.Follow+2), errors: 2}
 	if pointerShaped(types, t) {
 		c.value(t, data, b)
 		return c
@@ -57,7 +65,7 @@ func compileHeld(types *recording.Types, bounds recording.Bounds, t *recording.T
 	if t.Size == 0 {
 		return c
 	}
-	in, ok := c.copy(data, 0, constant, int(min(t.Size, 1024)), 1024)
+	in, ok := c.whole(data, t)
 	if !ok {
 		return c
 	}
@@ -183,6 +191,21 @@ func (c *probeCapture) word(w routine.Word) int {
 // copyBudget bounds how far copies go behind a value, as the Capturer's own budget does.
 type copyBudget struct {
 	pointers, nesting, errors int
+	inError                   bool
+}
+
+// class is that of an interface of type t that is met with what is left of b.
+func (b copyBudget) class(t *recording.Type) (c routine.Class) {
+	switch {
+	case t.Name == "error":
+		return routine.Errors
+	case b.inError:
+		c = routine.Errors
+	}
+	if b.pointers <= 0 {
+		c |= routine.Spent
+	}
+	return c
 }
 
 func (b copyBudget) deeper() copyBudget { b.nesting--; return b }
@@ -203,7 +226,7 @@ func (c *probeCapture) value(t *recording.Type, at source, b copyBudget) {
 		if !ok || b.pointers <= 0 || b.nesting <= 0 || elem.Name == "time.Location" {
 			return
 		}
-		if in, ok := c.copy(at, 0, constant, int(min(elem.Size, 1024)), 1024); ok {
+		if in, ok := c.whole(at, elem); ok {
 			i := len(c.Copies) - 1
 			b = b.deeper()
 			b.pointers--
@@ -265,9 +288,14 @@ func (c *probeCapture) dynamic(t *recording.Type, at source, b copyBudget) {
 		defer c.nest(len(c.Copies) - 1)
 		described, ok = itab(itabType)
 	}
-	if data, there := at(8); ok && there && !c.typed && c.held < maxHeld && len(c.Copies) < maxCopies {
+	limit, class := maxHeld, b.class(t)
+	if c.typed {
+		limit = routine.InnersMax
+		class |= routine.Inner
+	}
+	if data, there := at(8); ok && there && !c.inner && c.held < limit && len(c.Copies) < maxCopies {
 		c.held++
-		c.Copies = append(c.Copies, routine.Copy{Dynamic: true, Pointer: data, Count: described})
+		c.Copies = append(c.Copies, routine.Copy{Dynamic: true, Class: class, Pointer: data, Count: described})
 		defer c.nest(len(c.Copies) - 1)
 	}
 	in, ok := c.copy(at, 8, constant, interfaceBytes, interfaceBytes)
@@ -294,6 +322,15 @@ func (c *probeCapture) nest(i int) { c.Copies[i].Nested = len(c.Copies) - 1 - i 
 
 // constant says that a copy's length does not depend on the value.
 const constant = ^uint32(0)
+
+// maxWhole bounds the bytes that are copied of a value that a pointer leads to.
+const maxWhole = 1024
+
+// whole copies the value of type t that the pointer at the start of a value leads to.
+func (c *probeCapture) whole(at source, t *recording.Type) (source, bool) {
+	n := int(min(t.Size, maxWhole))
+	return c.copy(at, 0, constant, n, n)
+}
 
 // copy adds one copy from the pointer at an offset of a value, count being the offset of the number of elements.
 func (c *probeCapture) copy(at source, pointer, count uint32, scale, limit int) (source, bool) {
@@ -337,18 +374,19 @@ type recordMemory struct {
 // heldTypes are the types that interfaces turned out to hold.
 type heldTypes struct {
 	captures []*probeCapture // by number − 1
-	known    map[uint64]bool // addresses of the descriptions of types that nothing more can be done for
+	known    map[uint64]bool // keys of the types that nothing more can be done for
 	met      []uint64        // those that were met for the first time, in no order
 }
 
 // meet notes a type of which the program has no routine.
-func (h *heldTypes) meet(word uint64) {
-	if word != 0 && !h.known[word] && len(h.met) < maxMet {
+func (h *heldTypes) meet(word uint64, class routine.Class) {
+	key, ok := class.Key(word)
+	if ok && !h.known[key] && len(h.met) < maxMet {
 		if h.known == nil {
 			h.known = map[uint64]bool{}
 		}
-		h.known[word] = true
-		h.met = append(h.met, word)
+		h.known[key] = true
+		h.met = append(h.met, key)
 	}
 }
 
@@ -419,7 +457,7 @@ func (c *probeCapture) unpack(words, rest []byte, m *recordMemory) []byte {
 				rest = m.held.captures[n-1].unpack(data[:], rest, m)
 				m.items = m.items[:own]
 			} else {
-				m.held.meet(word(k.Count))
+				m.held.meet(word(k.Count), k.Class)
 			}
 		case n > 0:
 			bytes = rest[:n]

@@ -11,6 +11,7 @@ import (
 	"smiley/recording"
 	"smiley/tracer/probe/install"
 	"smiley/tracer/probe/ring"
+	"smiley/tracer/probe/routine"
 	places "smiley/tracer/probe/site"
 )
 
@@ -434,13 +435,14 @@ func (p *probes) drainLocked() int {
 // learn has the program copy the values of types that interfaces were found to hold.
 func (p *probes) learn() error {
 	held := &p.memory.held
-	for _, word := range held.met {
+	for _, key := range held.met {
+		word, class := routine.TypeOf(key)
 		t, ok := p.capturer.Types.Get(p.capturer.Resolver.DynamicType(word))
 		if !ok {
 			continue
 		}
-		c := compileHeld(p.capturer.Types, p.opt.Bounds, t)
-		added, err := p.installed.AddType(word, c.Capture)
+		c := compileHeld(p.capturer.Types, p.opt.Bounds, t, class)
+		added, err := p.installed.AddType(key, c.Capture)
 		if added {
 			held.captures = append(held.captures, c)
 		}

@@ -197,6 +197,48 @@ func compareProbed(t *testing.T, calls map[string][]*shownValues, line string) b
 	return true
 }
 
+// TestHeldTypesAreLearned checks that what lies in interfaces in what interfaces hold is whole, once its types were met: the program goes on
+// until the rings were read some times.
+func TestHeldTypesAreLearned(t *testing.T) {
+	in, stop, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	last, reads := uint64(0), 0
+	r := record(t, Options{
+		Target: fixture(t, "held"), Stdin: in, Engine: EngineProbe,
+		Progress: func(p Progress) {
+			if p.Events > last {
+				last = p.Events
+				reads++
+			}
+			if reads == 5 { // one for each depth would do
+				_ = stop.Close()
+			}
+		},
+	})
+	decoder := recording.ValueDecoder{
+		Types: recording.NewTypes(r.types), Bounds: recording.DefaultBounds(),
+		FunctionName: func(id recording.FunctionID) string { return r.functions[id].Name },
+	}
+	shown := ""
+	for _, e := range r.of(recording.KindCall) {
+		if f := r.functions[e.Function]; f.Name == "main.show" {
+			shown = ""
+			for _, v := range decoder.Values(f.Params, e.Data) {
+				shown += v.String() + "\n"
+			}
+		}
+	}
+	const reason = "no such file, and a reason that is longer than sixty-four bytes, as reasons sometimes are"
+	want := `any(&main.holder{Value: any(main.point{X: 7, Name: "inner"}), Small: any(uint8(3)), Err: error(*errors.errorString: "` + reason +
+		`")})` + "\n" + `error(*fmt.wrapError: "open: ` + reason + `")` + "\n"
+	if shown != want {
+		t.Errorf("the last call shows\n%s, not\n%s", shown, want)
+	}
+}
+
 // BenchmarkProbesToBlocks records twelve million events from probes to encoded blocks: how many calls a second arrive when
 // nothing is lost.
 func BenchmarkProbesToBlocks(b *testing.B) {

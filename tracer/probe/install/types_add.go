@@ -7,15 +7,16 @@ import (
 	"smiley/tracer/probe/routine"
 )
 
-// AddType has the running program copy what interfaces hold when that is of the type described at word, as c says; the number of
+// AddType has the running program copy what interfaces hold when that is of the type with a key, as c says; the number of
 // that type is how many were added before and one. It is false when there is no room for it. Call it on the goroutine that
 // drains.
-func (p *Process) AddType(word uint64, c routine.Capture) (bool, error) {
-	at := p.layout.Offset(p.layout.Base + ring.SharedTypes + ring.TypeEntry(word))
+func (p *Process) AddType(key uint64, c routine.Capture) (bool, error) {
+	at := p.layout.Offset(p.layout.Base + ring.SharedTypes + ring.TypeEntry(key))
 	if p.shared == nil || [8]byte(p.shared[at:at+8]) != [8]byte{} {
 		return false, nil
 	}
-	number, addr, parts, err := p.types.Add(c)
+	_, class := routine.TypeOf(key)
+	number, addr, parts, err := p.types.Add(class, c)
 	if err != nil {
 		return false, err
 	}
@@ -26,5 +27,5 @@ func (p *Process) AddType(word uint64, c routine.Capture) (bool, error) {
 	if !p.holdEstate(p.held[number-1]) {
 		return false, nil
 	}
-	return p.Reader.AddType(word, addr), nil
+	return p.Reader.AddType(key, addr), nil
 }

@@ -32,8 +32,9 @@ const (
 	// Numbers of the rings that are offered, four bytes each, by the count of the offer modulo OfferedMax.
 	SharedOffers = 4096
 
-	// SharedTypes is a table of the types that interfaces hold, TypeEntries of two words: the address of a type's description, and
-	// that of the routine that copies its values. The tracer adds to it while the program runs, the routine's address first.
+	// SharedTypes is a table of the types that interfaces hold, TypeEntries of two words: the key of a type, which is made of the
+	// address of its description, and the address of the routine that copies its values. The tracer adds to it while the program
+	// runs, the routine's address first.
 	SharedTypes = SharedOffers + 4*OfferedMax
 
 	SharedLen = SharedTypes + TypeEntryLen*TypeEntries
@@ -47,14 +48,14 @@ const (
 	AbandonedByTracer = 2
 )
 
-// The table of types. A type's place follows from the address of its description.
+// The table of types. A type's place follows from its key.
 const (
 	TypeEntries  = 1024
 	TypeEntryLen = 16
 )
 
-// TypeEntry returns the offset in the table of the type that is described at an address.
-func TypeEntry(word uint64) uint64 { return word & ((TypeEntries - 1) * TypeEntryLen) }
+// TypeEntry returns the offset in the table of the type with a key.
+func TypeEntry(key uint64) uint64 { return key & ((TypeEntries - 1) * TypeEntryLen) }
 
 // OfferedMax bounds the number of rings.
 const OfferedMax = 1024
@@ -91,10 +92,13 @@ const (
 	DataEnd = 200 // a record begins below this address
 
 	Items      = 256 // addresses of the copies in the record being written, one word each
-	ItemsMax   = 128
+	ItemsMax   = 192
 	TypeItems  = 64   // of these, the first for what an interface holds
-	TypeLink   = 1288 // where the record goes on behind what an interface holds
-	TypeData   = 1296 // the data word of that interface
+	InnerItems = 128  // and the first for what an interface in that holds
+	TypeLink   = 1792 // where the record goes on behind what an interface holds
+	TypeData   = 1800 // the data word of that interface
+	InnerLink  = 1808 // the same of an interface in what another one holds
+	InnerData  = 1816
 	ControlLen = 4096
 )
 

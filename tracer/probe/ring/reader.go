@@ -334,15 +334,15 @@ func (r *Reader) copies(b []byte, at int, shapes []CopyShape) (int, bool) {
 	return at, at <= len(b)
 }
 
-// AddType tells the program of a routine that copies what an interface holds when that is of the type described at word. It reports
+// AddType tells the program of a routine that copies what an interface holds when that is of the type with a key. It reports
 // false when another type has its place.
-func (r *Reader) AddType(word, routine uint64) bool {
-	at := r.layout.Base + SharedTypes + TypeEntry(word)
+func (r *Reader) AddType(key, routine uint64) bool {
+	at := r.layout.Base + SharedTypes + TypeEntry(key)
 	if r.word(at).Load() != 0 {
 		return false
 	}
 	r.word(at + 8).Store(routine)
-	r.word(at).Store(word)
+	r.word(at).Store(key)
 	return true
 }
 

@@ -49,8 +49,13 @@ func (g *Generator) copy(c Capture, i int, none Label) {
 		a.MovImm(RDX, 1)
 		a.Bind(ready)
 	}
+	if k.Dynamic && k.Class != 0 {
+		a.AddImm(RDX, int32(k.Class)*classStep)
+	}
 	a.LeaLabel(R15, back)
 	switch {
+	case k.Dynamic && g.types != nil:
+		a.JmpTo(g.types.inner)
 	case k.Dynamic:
 		a.Jmp(g.dynamic)
 	case g.types != nil:
@@ -71,7 +76,7 @@ func (g *Generator) copy(c Capture, i int, none Label) {
 // item is where the control page keeps the address of a copy's bytes.
 func (g *Generator) item(i int) int32 {
 	if g.types != nil {
-		i += ring.TypeItems
+		i += g.level.items
 	}
 	return int32(ring.Items + 8*i)
 }
@@ -98,7 +103,7 @@ func (g *Generator) bound(k Copy) {
 func (g *Generator) load(dst Reg, c Capture, s Source, lost Label) {
 	a := g.code
 	if !s.InCopy && g.types != nil {
-		a.Load(dst, At(R13, ring.TypeData))
+		a.Load(dst, At(R13, g.level.data))
 		return
 	}
 	if !s.InCopy {

@@ -68,7 +68,9 @@ type Generator struct {
 	// copying is where bytes behind a pointer are copied, lost where that goes on when the pointer leads nowhere.
 	copying, lost asm.Label
 	dynamic       asm.Label // copies what an interface holds
+	inner         asm.Label // copies what an interface in that holds
 	types         *Types    // nil: for sites
+	level         level     // when it is not
 	now           routine
 	added         int
 	tails         []tail
@@ -90,7 +92,8 @@ func NewGenerator(cfg Config) *Generator {
 	g.index = make([]uint32, 0, cfg.Size/6/granule)
 	g.slowPath()
 	g.copyPath()
-	g.dynamicPath()
+	g.dynamic = g.dynamicPath(outermost)
+	g.inner = g.dynamicPath(within)
 	return g
 }
 
@@ -179,7 +182,9 @@ func check(captures ...Capture) error {
 				return recording.Errorf(recording.CodeInternal, "copy %d depends on one that is not there", i)
 			}
 			if k.Dynamic {
-				n += 8 + DynamicMax
+				if n += 8 + DynamicMax; k.Class&Inner != 0 {
+					return recording.Errorf(recording.CodeInternal, "copy %d is of an interface in none", i)
+				}
 				continue
 			}
 			if k.Max > CopyMax {

@@ -71,6 +71,9 @@ const (
 // original code that is next when the record is done. adjust is how much lower the stack pointer is than at the moment
 // that is recorded.
 func (g *Generator) record(number uint32, c Capture, adjust int32, kind site.Kind, pin *site.Inst) {
+	if c.None {
+		return
+	}
 	a := g.code
 	origin, class := g.now.site, restart
 	if pin != nil {

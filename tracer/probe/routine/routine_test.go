@@ -34,10 +34,11 @@ func generated(t *testing.T) (*Generator, *Program, Config) {
 		}
 	}
 	capture := Capture{
-		Words: []Word{{Reg: asm.RAX}, {Reg: asm.RBX}, {Kind: Float, Reg: 1}, {Kind: Stack, Offset: 16}},
+		Words: []Word{{Reg: asm.RAX}, {Reg: asm.RBX}, {Kind: Float, Reg: 1}, {Kind: Stack, Offset: 16}, {Kind: Behind, Reg: asm.RBX, Offset: 152}},
 		Copies: []Copy{
 			{Pointer: Source{Index: 0}, Count: Source{Index: 1}, Scale: 1, Max: 64, Nested: 1},
 			{Pointer: Source{InCopy: true, Offset: 8}, Count: Source{Constant: true}, Scale: 300, Max: 300},
+			{Pointer: Source{Index: 1}, Count: Source{Index: 0}, Dynamic: true, Class: Spent},
 		},
 	}
 	sites := img.Plan(functions)
@@ -51,6 +52,25 @@ func generated(t *testing.T) (*Generator, *Program, Config) {
 		t.Fatal(err)
 	}
 	return g, p, cfg
+}
+
+// TestKeysOfTypes checks that keys tell types and classes apart, and that what describes no type has none.
+func TestKeysOfTypes(t *testing.T) {
+	seen := map[uint64]bool{}
+	for word := uint64(0x51_0000); word < 0x52_0000; word += 8 {
+		for class := range classBits + 1 {
+			key, ok := class.Key(word)
+			if back, c := TypeOf(key); !ok || seen[key] || back != word || c != class {
+				t.Fatalf("%#x, class %d: key %#x, seen before %t, is of %#x, class %d", word, class, key, seen[key], back, c)
+			}
+			seen[key] = true
+		}
+	}
+	for _, word := range []uint64{0, 0x51_0004} {
+		if key, ok := Spent.Key(word); ok {
+			t.Errorf("%#x has key %#x", word, key)
+		}
+	}
 }
 
 // meta is a routine's table as the shim reads it.

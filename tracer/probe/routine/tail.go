@@ -62,7 +62,7 @@ func appendKey(key []byte, c Capture) []byte {
 			count32 = 1
 		}
 		if k.Dynamic {
-			count32 |= 2
+			count32 |= 2 | byte(k.Class)<<2
 		}
 		key = binary.AppendUvarint(append(key, count32), uint64(k.Nested))
 		key = binary.AppendUvarint(binary.AppendUvarint(key, uint64(k.Scale)), uint64(k.Max))
@@ -154,7 +154,7 @@ func (g *Generator) time() {
 	a.Store(At(R12, ring.RecordTime), RAX)
 }
 
-// words stores registers first, while they are what they were, then words of the stack, which at a return may lie higher than
+// words stores registers first, while they are what they were, then what they lead to, then words of the stack, which at a return may lie higher than
 // they will.
 func (g *Generator) words(t *tail) {
 	a := g.code
@@ -165,6 +165,12 @@ func (g *Generator) words(t *tail) {
 			a.Store(at(i), w.Reg)
 		case Float:
 			a.StoreX(at(i), w.Reg)
+		}
+	}
+	for i, w := range t.capture.Words {
+		if w.Kind == Behind {
+			a.Load(RDX, At(w.Reg, w.Offset)) // all registers lie in the record that are to be there
+			a.Store(at(i), RDX)
 		}
 	}
 	adjusted := false
@@ -221,6 +227,9 @@ func (z *Sizer) routine(s *site.Site) {
 }
 
 func (z *Sizer) tail(c Capture, kind site.Kind) {
+	if c.None {
+		return
+	}
 	z.bytes += uint64(24 * len(c.Only))
 	z.key = appendKey(append(z.key[:0], byte(kind)), c)
 	if z.seen[string(z.key)] {
