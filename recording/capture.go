@@ -157,8 +157,9 @@ func (w *walk) record(dst []byte, roots []Root) []byte {
 			continue
 		}
 		at := len(dst)
-		dst = grow(dst, lay.size)
+		dst = extend(dst, lay.size)
 		if reason := w.load(lay, &roots[i]); reason != "" {
+			clear(dst[at:])
 			w.bad = append(w.bad, badRoot{i, reason})
 			w.raw = w.raw[:w.rawAt[i]]
 			w.counts.Unreadable++
@@ -221,7 +222,7 @@ func (w *walk) load(lay *layout, root *Root) string {
 func (w *walk) read(lay *layout, addr uint64) bool {
 	for _, s := range lay.spans {
 		at := len(w.raw)
-		w.raw = grow(w.raw, s.length)
+		w.raw = extend(w.raw, s.length)
 		if w.c.Memory.ReadMemory(w.raw[at:], addr+uint64(s.offset)) != nil {
 			return false
 		}
@@ -229,24 +230,32 @@ func (w *walk) read(lay *layout, addr uint64) bool {
 	return true
 }
 
-// image fills img from the memory at raw.
+// image fills all of img from the memory at raw.
 func (w *walk) image(lay *layout, img []byte, at int) {
 	raw := w.raw[at:]
 	for i := range lay.ops {
 		o := &lay.ops[i]
 		from, to := raw[o.raw:o.raw+o.n], img[o.image:]
 		switch o.code {
-		case opString:
-			copy(to[:8], from[8:16])
-		case opSlice:
-			copy(to[:16], from[8:24])
-			if binary.LittleEndian.Uint64(from) == 0 {
-				binary.LittleEndian.PutUint64(to[8:], math.MaxUint64)
+		case opCopy:
+			if o.n != 8 {
+				copy(to, from)
+				continue
 			}
+			binary.LittleEndian.PutUint64(to, binary.LittleEndian.Uint64(from))
+		case opString:
+			binary.LittleEndian.PutUint64(to, binary.LittleEndian.Uint64(from[8:]))
+		case opSlice:
+			binary.LittleEndian.PutUint64(to, binary.LittleEndian.Uint64(from[8:]))
+			capacity := binary.LittleEndian.Uint64(from[16:])
+			if binary.LittleEndian.Uint64(from) == 0 {
+				capacity = math.MaxUint64
+			}
+			binary.LittleEndian.PutUint64(to[8:], capacity)
 		case opInterface:
 			w.interfaceImage(o.typ, to, from)
 		default:
-			copy(to, from)
+			binary.LittleEndian.PutUint64(to, binary.LittleEndian.Uint64(from))
 		}
 	}
 	w.counts.Truncated = add16(w.counts.Truncated, lay.cut)
@@ -280,13 +289,10 @@ func (w *walk) interfaceImage(t *Type, to, from []byte) {
 	}
 }
 
-// grow appends n zero bytes.
-func grow(b []byte, n int) []byte {
-	at := len(b)
-	if cap(b)-at >= n {
-		b = b[:at+n]
-		clear(b[at:])
-		return b
+// extend appends n bytes that are about to be written.
+func extend(b []byte, n int) []byte {
+	if at := len(b); cap(b)-at >= n {
+		return b[:at+n]
 	}
 	return append(b, make([]byte, n)...)
 }

@@ -24,6 +24,8 @@ type layout struct {
 	spans  []span // memory that the image needs, ascending
 	raw    int    // total length of spans
 	refs   int    // ops that refer to memory elsewhere
+
+	referring []op // these
 }
 
 // span is a piece of memory, relative to the value's address.
@@ -202,12 +204,9 @@ func (lay *layout) include(part *layout, offset int) {
 
 // finish computes the spans: parts that lie close to each other are read as one.
 func (lay *layout) finish() {
-	lay.spans, lay.raw, lay.refs = nil, 0, 0
+	lay.spans, lay.raw, lay.refs, lay.referring = nil, 0, 0, nil
 	for i := range lay.ops {
 		o := &lay.ops[i]
-		if o.code != opCopy {
-			lay.refs++
-		}
 		if len(lay.spans) > 0 {
 			s := &lay.spans[len(lay.spans)-1]
 			if gap := o.mem - (s.offset + s.length); gap >= 0 && gap <= maxGap {
@@ -221,6 +220,12 @@ func (lay *layout) finish() {
 		lay.spans = append(lay.spans, span{o.mem, o.n})
 		lay.raw += o.n
 	}
+	for i := range lay.ops {
+		if lay.ops[i].code != opCopy {
+			lay.referring = append(lay.referring, lay.ops[i])
+		}
+	}
+	lay.refs = len(lay.referring)
 }
 
 // direct reports whether an interface keeps a value with this layout in its data word.

@@ -6,11 +6,8 @@ import "encoding/binary"
 // memory at at in raw. It stops at the first missing chunk of a record without marks, which will be written again with
 // marks.
 func (w *walk) references(dst []byte, lay *layout, image, at int, b budget) []byte {
-	for i := range lay.ops {
-		o := &lay.ops[i]
-		if o.code == opCopy {
-			continue
-		}
+	for i := range lay.referring {
+		o := &lay.referring[i]
 		img, raw := image+o.image, at+o.raw
 		switch o.code {
 		case opString:
@@ -40,7 +37,7 @@ func (w *walk) missing(dst []byte, mark byte) []byte {
 	return append(dst, mark)
 }
 
-// open begins a chunk of n bytes, all zero; false, with the mark written, when it does not fit.
+// open begins a chunk of n bytes, which are to be written; false, with the mark written, when it does not fit.
 func (w *walk) open(dst []byte, n int) ([]byte, bool) {
 	if len(dst)+n-w.base > w.limit {
 		return w.missing(dst, markTooLarge), false
@@ -48,7 +45,7 @@ func (w *walk) open(dst []byte, n int) ([]byte, bool) {
 	if w.marked {
 		dst = append(dst, markPresent)
 	}
-	return grow(dst, n), true
+	return extend(dst, n), true
 }
 
 // bytesChunk appends n bytes of the memory at addr.
@@ -142,7 +139,7 @@ func (w *walk) readValues(lay *layout, addr uint64, n int) (stride int, ok bool)
 	}
 	if size := int(lay.typ.Size); len(lay.spans) == 1 && (n == 1 || size-lay.raw <= maxGap) {
 		at, length := len(w.raw), (n-1)*size+lay.raw
-		w.raw = grow(w.raw, length)
+		w.raw = extend(w.raw, length)
 		return size, w.c.Memory.ReadMemory(w.raw[at:], addr+uint64(lay.spans[0].offset)) == nil
 	}
 	for i := range n {
@@ -217,7 +214,7 @@ func (w *walk) wordChunk(dst []byte, o *op, addr uint64, b budget) []byte {
 // funcChunk appends the id of the function whose closure lies at addr.
 func (w *walk) funcChunk(dst []byte, addr uint64) []byte {
 	at := len(w.raw)
-	w.raw = grow(w.raw, 8)
+	w.raw = extend(w.raw, 8)
 	err := w.c.Memory.ReadMemory(w.raw[at:], addr)
 	pc := binary.LittleEndian.Uint64(w.raw[at:])
 	w.raw = w.raw[:at]

@@ -39,6 +39,8 @@ type probeCapture struct {
 	// roots are where the values lie in a record; nil when that is not in one piece for each.
 	roots  []wordRange
 	scalar bool // all values are, and have roots
+	// nils are the words that are all zero when the values that are not scalar are nil; none when that is not enough to capture them.
+	nils []int
 }
 
 // maxHeld bounds the interfaces of one record of which copies are made by type: each can be long.
@@ -367,6 +369,7 @@ func refers(t *recording.Type) bool {
 // recordMemory is the program's memory as far as a record holds it.
 type recordMemory struct {
 	pieces []memoryPiece
+	next   int      // the piece to look at first
 	items  [][]byte // scratch of loadCopies
 	held   heldTypes
 }
@@ -400,10 +403,15 @@ type memoryPiece struct {
 
 // ReadMemory fills dst from the copies of the record.
 func (m *recordMemory) ReadMemory(dst []byte, addr uint64) error {
-	for i := range m.pieces {
+	// What is asked for comes mostly in the order in which it was copied.
+	for n, i := len(m.pieces), m.next; n > 0; n, i = n-1, i+1 {
+		if i >= len(m.pieces) {
+			i = 0
+		}
 		p := &m.pieces[i]
 		if addr >= p.addr && addr-p.addr <= uint64(len(p.bytes)) && uint64(len(dst)) <= uint64(len(p.bytes))-(addr-p.addr) {
 			copy(dst, p.bytes[addr-p.addr:])
+			m.next = i
 			return nil
 		}
 	}

@@ -48,7 +48,8 @@ type recordHandler struct {
 // seen is a record with its registers loaded.
 type seen struct {
 	*ring.Record
-	now int64
+	now   int64
+	plain bool // its values are captured as they are
 }
 
 // watched is a function that gets probes.
@@ -475,9 +476,12 @@ func (p *probes) record1(r *ring.Record) error {
 	if h.see == nil {
 		return nil
 	}
-	h.capture.load(r, &p.regs, &p.memory)
+	plain := h.capture.plain(r)
+	if !plain {
+		h.capture.load(r, &p.regs, &p.memory)
+	}
 	p.latest = max(p.installed.Clock.Nanoseconds(r.Time)+p.shift, p.latest)
-	p.current = seen{r, p.latest}
+	p.current = seen{r, p.latest, plain}
 	return h.see(&p.current)
 }
 
@@ -514,7 +518,7 @@ func (p *probes) entered(r *seen, f *traced) error {
 		return nil
 	}
 	raw := recording.Raw{Kind: recording.KindCall, Function: f.id, Goroutine: g.id, Time: r.now, Frame: frame}
-	if err := p.appendEvent(g, &raw, r.Record, f.args, f.plan.Function.Params, f.plan.args); err != nil {
+	if err := p.appendEvent(g, &raw, r, f.args, f.plan.Function.Params, f.plan.args); err != nil {
 		return err
 	}
 	g.calls = append(g.calls, openCall{f.id, frame})
@@ -543,7 +547,7 @@ func (p *probes) left(r *seen, f *traced) error {
 		return nil
 	}
 	raw := recording.Raw{Kind: recording.KindReturn, Function: f.id, Goroutine: g.id, Time: r.now, Frame: frame}
-	return p.appendEvent(g, &raw, r.Record, f.results, f.plan.Function.Results, f.plan.results)
+	return p.appendEvent(g, &raw, r, f.results, f.plan.Function.Results, f.plan.results)
 }
 
 // losing reports whether the program has dropped anything yet.

@@ -19,7 +19,8 @@ type wordRange struct{ from, to int }
 
 // findRoots fills roots when all values lie in the record in one piece each.
 func (c *probeCapture) findRoots(params []recording.Param, locations []location) {
-	roots, scalar := make([]wordRange, 0, len(locations)), len(params) == len(locations)
+	roots, scalar, plain := make([]wordRange, 0, len(locations)), len(params) == len(locations), len(params) == len(locations)
+	var nils []int
 	for i := range locations {
 		l := &locations[i]
 		if i >= len(params) || params[i].Unreadable != "" || l.reason != "" || len(l.pieces) == 0 || l.size > 8*len(l.pieces) {
@@ -33,16 +34,48 @@ func (c *probeCapture) findRoots(params []recording.Param, locations []location)
 		}
 		roots = append(roots, wordRange{8 * first, 8*first + l.size})
 		t, ok := c.types.Get(params[i].Type)
-		scalar = scalar && ok && t.Scalar(l.size)
+		if ok && t.Scalar(l.size) {
+			continue
+		}
+		scalar = false
+		plain = plain && ok && nilable(t)
+		for at := 8 * first; at < 8*first+l.size; at += 8 {
+			nils = append(nils, at)
+		}
 	}
 	c.roots, c.scalar = roots, scalar
+	if plain && !scalar {
+		c.nils = nils
+	}
+}
+
+// nilable reports whether a value of type t that is nil is captured as the zeros that it is, errors above all.
+func nilable(t *recording.Type) bool {
+	switch t.Kind {
+	case recording.KindInterface, recording.KindPointer, recording.KindMap, recording.KindChan, recording.KindFunc:
+		return true
+	}
+	return false
+}
+
+// plain reports whether the values of a record are captured as they are: all are scalar, or nil.
+func (c *probeCapture) plain(rec *ring.Record) bool {
+	if c.scalar {
+		return true
+	}
+	for _, at := range c.nils {
+		if binary.LittleEndian.Uint64(rec.Words[at:]) != 0 {
+			return false
+		}
+	}
+	return len(c.nils) > 0
 }
 
 // appendEvent adds a call or return with the values of a record, as c has them.
 func (p *probes) appendEvent(
-	g *goroutine, raw *recording.Raw, rec *ring.Record, c *probeCapture, params []recording.Param, locations []location,
+	g *goroutine, raw *recording.Raw, rec *seen, c *probeCapture, params []recording.Param, locations []location,
 ) error {
-	if c.scalar { // no more is needed than to copy them
+	if rec.plain { // no more is needed than to copy them
 		b := recording.AppendScalars(p.engine.record[:0])
 		for _, r := range c.roots {
 			b = append(b, rec.Words[r.from:r.to]...)
@@ -50,7 +83,7 @@ func (p *probes) appendEvent(
 		p.engine.record, raw.Data = b, b
 		return p.append(g, raw)
 	}
-	p.roots = c.appendRoots(p.roots[:0], rec, locations, &p.regs)
+	p.roots = c.appendRoots(p.roots[:0], rec.Record, locations, &p.regs)
 	return p.appendValues(g, raw, &p.capturer, params)
 }
 
@@ -76,7 +109,7 @@ func (c *probeCapture) appendRoots(dst []recording.Root, rec *ring.Record, locat
 
 // load makes memory of a record, and registers where its values are looked for in these.
 func (c *probeCapture) load(rec *ring.Record, regs *Registers, m *recordMemory) {
-	m.pieces = m.pieces[:0]
+	m.pieces, m.next = m.pieces[:0], 0
 	if c.roots == nil {
 		c.loadWords(rec, regs, m)
 	}
