@@ -40,11 +40,17 @@ func Addresses() []Address {
 			Path: "/", About: "the runs, the newest first; its JSON is at `/runs.json`", view: runsView,
 			Parameters: []Parameter{
 				{"q", "words in the program, its arguments or the run's id"},
+				{"program", "the last part of the program's path"},
 				{"status", "`ok`, `failed`, `live` or `broken` (interrupted)"},
 				{"before", "runs that began before this one"},
 				sizeParameter,
 			},
 			JSON: "`runs`: array of [runs](json.md#run); `before`: id to go on from, missing at the end",
+		},
+		{
+			Path: "/compare", About: "two runs side by side", view: compareView,
+			Parameters: []Parameter{{"run", "a run; there are two of these"}},
+			JSON:       "`runs`: array of the two [runs](json.md#run)",
 		},
 		{
 			Path: "/help", About: "keys, filters, versions, and where the recordings are", view: helpView,
@@ -57,6 +63,7 @@ func Addresses() []Address {
 				{"from", "begin at the event with this `seq`"},
 				{"before", "end before the event with this `seq`"},
 				{"t", "begin at this time since the run's start, as in `1.5s`"},
+				{"only", "`errors`, `panics`, `output` or nothing: with `function`, `over` and `depth`, a filter in parts, as the page's form sends it; it leads to the address with `f`"},
 				sizeParameter,
 			},
 			JSON: "`run`: id; `events`: array of [events](json.md#event); `next`: seq to go on from, missing at the run's end; " +
@@ -138,7 +145,7 @@ func Addresses() []Address {
 		},
 		{
 			Path: ofRun + "/files", About: "the source files, with how much of each was reached", view: filesView,
-			JSON: "`run`: id; `files`: array of [files](json.md#file), each with its `id`, its `functions`, those `reached`, and their `calls`",
+			JSON: "`run`: id; `files`: array of [files](json.md#file), each with its `id`, its `functions`, those `reached`, those that could not be traced (`untraced`), and their `calls`",
 		},
 		{
 			Path: ofRun + "/files/{file}", About: "a source file as it was when the program ran", view: fileView,
@@ -152,9 +159,10 @@ func Addresses() []Address {
 		{
 			Path: ofRun + "/go", About: "a step to another call: leads to a view with that in focus", view: goView,
 			Parameters: []Parameter{
-				{"to", "`next`, `previous`: call of the same function; `into`, `out`: its first call, its caller; `error`, `panic`: the next one"},
+				{"to", "`next`, `previous`: call of the same function; `before`, `after`: call by the same caller; `into`, `out`: its first call, its caller; `error`, `panic`: the next one; `typical`: a call of the function that took about as long as half of them at most"},
 				{"from", "for `error` and `panic`: search from the event with this `seq` on"},
 				{"before", "for `error` and `panic`: the last one before the event with this `seq`"},
+				{"function", "for `typical`: the function's number"},
 				{"view", "the view to show it in; `call` when missing"},
 			},
 			JSON: "`call`: seq of the call that the step leads to",

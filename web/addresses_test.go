@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"smiley/store"
 	"smiley/web/webtest"
 )
 
@@ -68,6 +69,10 @@ func upper(text string) string { return strings.ToUpper(text[:1]) + text[1:] }
 // reference says of its JSON names all of it.
 func TestAddressesAnswer(t *testing.T) {
 	file, runs := webtest.NewDatabase(t)
+	db, err := store.Open(t.Context(), file)
+	check(t, err)
+	runs[1] = webtest.Record(t, db, &webtest.Endless, 3, 12, true)
+	check(t, db.Close())
 	s := newSite(t, file, Options{})
 	for _, run := range runs {
 		for _, a := range Addresses() {
@@ -77,6 +82,9 @@ func TestAddressesAnswer(t *testing.T) {
 			address := strings.NewReplacer("{run}", run.ID.String(), "{call}", "5", "{function}", "2", "{file}", "1").Replace(a.Path)
 			if strings.HasSuffix(a.Path, "/go") {
 				address += "?to=next&at=5"
+			}
+			if a.Path == "/compare" {
+				address += "?run=" + run.ID.String() + "&run=last"
 			}
 			w := s.get(address)
 			if strings.HasSuffix(a.Path, "/go") != (w.Code == http.StatusSeeOther) || w.Code >= http.StatusBadRequest {

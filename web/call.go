@@ -1,6 +1,7 @@
 package web
 
 import (
+	"encoding/json"
 	"strconv"
 
 	"smiley/analysis"
@@ -29,6 +30,11 @@ type callContent struct {
 	Args, Results  []valueTree
 	ArgsGo         string // to copy
 	ResultsGo      string
+	ArgsJSON       string
+	ResultsJSON    string
+	Cut            bool // what is to be copied is too long for a page
+	Before, After  string
+	GoroutineHref  string
 	HasResults     bool
 	End            string
 	Stack          []callRow
@@ -129,10 +135,12 @@ func (q *request) callContent(data *store.CallData, out *callJSON, stack, childr
 	c := &callContent{
 		callRow: q.callRow(&data.Call, &out.Call), FullName: shown(out.Call.Function, 2000),
 		HasResults: data.Returned, End: "–", StackCut: len(stack) == callStackMax,
-		ArgsGo: goSyntax(out.Args), ResultsGo: goSyntax(out.Results),
 		Details: l.to("events", "g", data.Goroutine), Tree: l.to("tree"),
 		Previous: l.to("go", "to", "previous"), Next: l.to("go", "to", "next"),
+		Before: l.to("go", "to", "before"), After: l.to("go", "to", "after"),
+		GoroutineHref: l.to("tree", "at", 0, "g", data.Goroutine),
 	}
+	c.copies(out)
 	budget := valueNodes
 	c.Args, c.Results = valueTrees(out.Args, &budget, 0), valueTrees(out.Results, &budget, 0)
 	if data.End >= 0 {
@@ -154,6 +162,23 @@ func (q *request) callContent(data *store.CallData, out *callJSON, stack, childr
 	return c, err
 }
 
+// copyRunes is how much a page offers to copy of a list of values. The JSON twin has all of it.
+const copyRunes = 32 << 10
+
+// copies makes what a person may want to copy.
+func (c *callContent) copies(out *callJSON) {
+	copied := func(text string) string {
+		c.Cut = c.Cut || len(text) > copyRunes
+		return shownLines(text, copyRunes)
+	}
+	c.ArgsGo, c.ResultsGo = copied(goSyntax(out.Args)), copied(goSyntax(out.Results))
+	for values, text := range map[*[]recording.Value]*string{&out.Args: &c.ArgsJSON, &out.Results: &c.ResultsJSON} {
+		if body, err := json.MarshalIndent(*values, "", "  "); err == nil {
+			*text = copied(string(body))
+		}
+	}
+}
+
 // goSyntax is values as a person pastes them.
 func goSyntax(values []recording.Value) string {
 	var out []byte
@@ -163,7 +188,7 @@ func goSyntax(values []recording.Value) string {
 		}
 		out = append(values[i].AppendGo(out), '\n')
 	}
-	return export.Escape(string(out[:max(0, len(out)-1)]))
+	return string(out[:max(0, len(out)-1)])
 }
 
 // valueTrees shows values as trees, as long as the budget of parts lasts.

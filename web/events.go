@@ -16,6 +16,7 @@ type eventRow struct {
 	Kind    string
 	Text    string // of anything but calls and returns
 	Code    string // the source line
+	Spans   []span // the same, coloured
 	Stream  string // "stdout" or "stderr"
 	Leaf    bool   // call and return in one
 	Related string // address of the call that started a goroutine
@@ -37,6 +38,10 @@ type eventsContent struct {
 	Action                   string
 	At                       uint64
 	Live                     bool
+	Builder                  filterParts
+	Onlys                    []choice
+	SearchedTo               uint64
+	Events                   uint64
 }
 
 type eventsJSON struct {
@@ -58,6 +63,9 @@ const (
 
 // eventsView is the run in order.
 func eventsView(q *request) (*page, error) {
+	if address := q.builtFilter(); address != "" {
+		return &page{Redirect: address}, nil
+	}
 	f, err := parseFilter(q.focus.Filter, q.names)
 	if err != nil {
 		return nil, err
@@ -96,6 +104,7 @@ func eventsView(q *request) (*page, error) {
 		return nil, err
 	}
 	c.Empty = len(c.Rows) == 0
+	p.Searching = c.Empty && c.Continue != ""
 	p.Content = c
 	return p, nil
 }
@@ -163,7 +172,10 @@ func (q *request) eventsContent(n *namer, f *filter, found *scan, from uint64, s
 		OnlyErrors: l.to("events", "f", "errors"), OnlyPanics: l.to("events", "f", "panics"),
 		OnlyOutput: l.to("events", "f", "output"), Everything: l.to("events", "f", ""),
 		Filtered: !f.all(), Action: "/runs/" + l.run + "/events", At: q.focus.At,
-		Live: q.info.Status == recording.StatusRecording,
+		Live: q.info.Status == recording.StatusRecording, Builder: q.filterParts(), Events: q.info.Events,
+	}
+	for _, name := range []string{"errors", "panics", "output"} {
+		c.Onlys = append(c.Onlys, choice{Name: name, Current: c.Builder.Only == name})
 	}
 	sized := func(extra ...any) string {
 		if size != eventsPage {
@@ -181,7 +193,7 @@ func (q *request) eventsContent(n *namer, f *filter, found *scan, from uint64, s
 	if found.full {
 		c.Next = sized("from", found.next)
 	} else if found.next > 0 {
-		c.Continue, c.ContinueAt = sized("from", found.next), count(found.next)
+		c.Continue, c.ContinueAt, c.SearchedTo = sized("from", found.next), count(found.next), found.next
 	}
 	if q.info.Errors > 0 {
 		c.NextError = l.to("go", "to", "error", "from", last+1, "view", "events")
@@ -222,7 +234,7 @@ func (q *request) eventRows(n *namer, events []recording.Event, named []analysis
 }
 
 func (q *request) eventRow(e *recording.Event, out *analysis.Event) eventRow {
-	row := eventRow{Kind: out.Kind, Code: shown(out.Source, sourceRunes), To: q.links.to("events", "at", 0, "from", e.Seq)}
+	row := eventRow{Kind: out.Kind, Code: shown(out.Source, sourceRunes), Spans: highlight([]byte(shorten(out.Source, sourceRunes)), isGo(out.File))[0], To: q.links.to("events", "at", 0, "from", e.Seq)}
 	depth := e.Depth
 	if e.Call != 0 && e.Kind != recording.KindCall && e.Kind != recording.KindReturn {
 		depth++

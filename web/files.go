@@ -20,6 +20,7 @@ type fileRow struct {
 	Calls                 uint64
 	CallsText             string
 	Missing               string
+	Untraced              string // functions of it that could not be traced
 }
 
 type filesContent struct{ Rows []fileRow }
@@ -28,7 +29,8 @@ type fileJSON struct {
 	analysis.File
 	ID        recording.FileID `json:"id"`
 	Functions int              `json:"functions"`
-	Reached   int              `json:"reached"` // functions that were called
+	Reached   int              `json:"reached"`  // functions that were called
+	Untraced  int              `json:"untraced"` // functions whose calls could not be seen
 	Calls     uint64           `json:"calls"`
 }
 
@@ -56,6 +58,8 @@ func filesView(q *request) (*page, error) {
 		if d := stats[f.ID]; d != nil && d.Calls > 0 {
 			file.Reached++
 			file.Calls += d.Calls
+		} else if f.Trace == recording.TraceNot {
+			file.Untraced++
 		}
 	}
 	c := &filesContent{}
@@ -66,6 +70,9 @@ func filesView(q *request) (*page, error) {
 			Name: name, Dir: path.Dir(name), Base: path.Base(name), Href: q.links.source(f.ID, 0), Functions: f.Functions,
 			Reached: f.Reached, Share: share(int64(f.Reached), int64(f.Functions)), Calls: f.Calls, CallsText: count(f.Calls),
 			Missing: shown(f.Missing, 200),
+		}
+		if f.Untraced > 0 {
+			row.Untraced = count(uint64(f.Untraced)) + " not traced"
 		}
 		c.Rows = append(c.Rows, row)
 	}
@@ -99,6 +106,7 @@ type fileLine struct {
 	Heat     int    // 0…4
 	Dim      bool   // in a function that was never called
 	Failures string
+	Unknown  string     // why its calls could not be seen
 	Values   []valueRow // of the call in focus
 	Results  []valueRow
 	Returned bool
@@ -199,6 +207,12 @@ func (q *request) annotate(lines []fileLine, starts []*recording.Function, stats
 		}
 		line := &lines[f.Line-1]
 		d := stats[f.ID]
+		if f.Trace == recording.TraceNot && d == nil {
+			if line.Calls == "" {
+				line.Calls, line.Unknown = "?", "its calls could not be seen: "+shown(f.Reason, 200)
+			}
+			continue
+		}
 		if d == nil || d.Calls == 0 {
 			if line.Calls == "" {
 				line.Calls = "0"
@@ -206,7 +220,7 @@ func (q *request) annotate(lines []fileLine, starts []*recording.Function, stats
 			}
 			continue
 		}
-		line.Calls, line.Href, line.Heat = count(d.Calls), q.links.function(f.ID), heat(d.Calls)
+		line.Calls, line.Href, line.Heat = count(d.Calls), q.links.to("events", "at", 0, "g", 0, "f", q.names.functionWord(f)), heat(d.Calls)
 		if d.Errors > 0 {
 			line.Failures = export.Plural(d.Errors, "error")
 		}

@@ -28,8 +28,9 @@ type filter struct {
 	functions map[recording.FunctionID]bool // nil: all
 	kinds     map[recording.Kind]bool       // nil: all
 	errors    bool
-	over      int64 // 0: any
-	depth     int   // −1: any
+	over      int64                       // 0: any
+	depth     int                         // −1: any
+	only      func(*recording.Event) bool // nil: all
 }
 
 const filterHint = `words such as: main.leaf errors panics output over:1ms depth:3`
@@ -139,7 +140,7 @@ func (n *names) functionWord(f *recording.Function) string {
 
 // all reports whether the filter chooses every event.
 func (f *filter) all() bool {
-	return f.functions == nil && f.kinds == nil && !f.errors && f.over == 0 && f.depth < 0
+	return f.functions == nil && f.kinds == nil && !f.errors && f.over == 0 && f.depth < 0 && f.only == nil
 }
 
 // match reports whether the filter chooses an event.
@@ -149,7 +150,8 @@ func (f *filter) match(e *recording.Event) bool {
 		f.kinds != nil && !f.kinds[e.Kind],
 		f.errors && !(e.Kind == recording.KindReturn && e.Failed),
 		f.over > 0 && !(e.Kind == recording.KindReturn && e.Duration >= f.over),
-		f.depth >= 0 && e.Depth > f.depth:
+		f.depth >= 0 && e.Depth > f.depth,
+		f.only != nil && !f.only(e):
 		return false
 	}
 	return true

@@ -41,6 +41,9 @@ type graphContent struct {
 	ByPackage     string
 	Rows          []edgeRowFull
 	Empty, Cut    bool
+	Slider        int // most nodes to choose; 0: there is nothing to choose
+	Action        string
+	Hidden        []choice // parameters that stay
 	Nodes         int
 	EdgesCut      bool
 }
@@ -119,6 +122,14 @@ func graphView(q *request) (*page, error) {
 		c.Fewer = l.to("graph", fewer...)
 	}
 	c.Shown = count(uint64(c.Nodes))
+	if len(items) > 3 {
+		c.Slider, c.Action = min(len(items), graphNodesMax), "/runs/"+l.run+"/graph"
+		for _, name := range []string{"by", "at", "g", "f"} {
+			if value := q.query.Get(name); value != "" {
+				c.Hidden = append(c.Hidden, choice{Name: name, Value: value})
+			}
+		}
+	}
 	q.edgeRows(c, items, pairs)
 	q.draw(c, items[:c.Nodes], pairs)
 	p.Content = c

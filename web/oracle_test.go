@@ -273,8 +273,18 @@ func TestStepsReachTheirCalls(t *testing.T) {
 	truth := newTruth(t, file, runs[1])
 	last, next := map[string]uint64{}, map[uint64]uint64{}
 	previous, into, parent := map[uint64]uint64{}, map[uint64]uint64{}, map[uint64]uint64{}
+	type place struct {
+		goroutine int64
+		parent    uint64
+	}
+	sibling, before, after := map[place]uint64{}, map[uint64]uint64{}, map[uint64]uint64{}
 	for i := range truth.calls {
 		c := &truth.calls[i]
+		at := place{c.Goroutine, c.Parent}
+		if s := sibling[at]; s != 0 {
+			before[c.Seq], after[s] = s, c.Seq
+		}
+		sibling[at] = c.Seq
 		if p := last[c.Function]; p != 0 {
 			previous[c.Seq], next[p] = p, c.Seq
 		}
@@ -285,7 +295,7 @@ func TestStepsReachTheirCalls(t *testing.T) {
 	}
 	for i := range truth.calls {
 		at := truth.calls[i].Seq
-		for step, want := range map[string]uint64{"next": next[at], "previous": previous[at], "into": into[at], "out": parent[at]} {
+		for step, want := range map[string]uint64{"next": next[at], "previous": previous[at], "before": before[at], "after": after[at], "into": into[at], "out": parent[at]} {
 			w := s.get(fmt.Sprintf("/runs/%s/go.json?to=%s&at=%d", runs[1].ID, step, at))
 			var got struct{ Call uint64 }
 			check(t, json.Unmarshal(w.Body.Bytes(), &got))

@@ -39,6 +39,7 @@ type page struct {
 	FormToken string
 	ReadOnly  bool
 	Notice    *notice
+	Searching bool   // a search goes on by itself
 	Live      string // address that tells of changes; "": there will be none
 }
 
@@ -301,7 +302,9 @@ func programName(info *store.RunInfo) string {
 	return export.Escape(filepath.Base(strings.ReplaceAll(info.Program, `\`, "/")))
 }
 
-func shortRun(id recording.RunID) string { return id.String()[:8] }
+// shortRun is the beginning of an id by which people tell runs apart: the first part of it is the same for all that began
+// within a minute.
+func shortRun(id recording.RunID) string { return id.String()[:13] }
 
 // state says how a run is or how it ended: a class for its colour, and words.
 func state(info *store.RunInfo) (class, text string) {

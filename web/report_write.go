@@ -46,7 +46,7 @@ func (r *report) write(ctx context.Context, output string) error {
 		}
 	}
 	for name := range r.server.assets {
-		if name == "live.js" || name == "islands.js" { // there is no server to ask
+		if serverScript("/static/" + name) { // there is no server to ask
 			continue
 		}
 		if err := os.WriteFile(filepath.Join(r.folder, name), r.server.assets[name].body, 0o600); err != nil {
@@ -94,7 +94,7 @@ func (r *report) lead(root *html.Node, p *reportPage, to func(name, fragment str
 			continue
 		}
 		switch {
-		case n.Data == "script" && serverScript(attribute(n, "src")), n.Data == "form", hasClass(n, "tools"), hasClass(n, "focus") && n.Data == "div":
+		case n.Data == "script" && serverScript(attribute(n, "src")), n.Data == "form", hasClass(n, "online"), hasClass(n, "tools"), hasClass(n, "focus") && n.Data == "div":
 			gone = append(gone, n)
 		case n.Data == "main":
 			n.Attr = slices.DeleteFunc(n.Attr, func(a html.Attribute) bool { return a.Key == "data-live" })
@@ -118,7 +118,7 @@ func (r *report) lead(root *html.Node, p *reportPage, to func(name, fragment str
 // serverScript reports whether a script is of no use without a server.
 func serverScript(address string) bool {
 	name, _ := assetName(address)
-	return name == "live.js" || name == "islands.js"
+	return name == "live.js" || name == "islands.js" || name == "search.js"
 }
 
 func (r *report) leadLink(n *html.Node, p *reportPage, to func(name, fragment string) string) {

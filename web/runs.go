@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 
 	"smiley/analysis"
@@ -24,10 +25,12 @@ type runRow struct {
 type runsContent struct {
 	Rows              []runRow
 	Text, State, Next string
-	States            []choice
+	Program           string
+	States, Programs  []choice
 	Filtered, Fresh   bool // there are no runs at all
 	File              string
 	First             string
+	Several           bool // there is something to compare
 	Stopped           bool // the filter looked at a bounded number of runs
 }
 
@@ -54,8 +57,9 @@ func runsView(q *request) (*page, error) {
 		return nil, err
 	}
 	c := &runsContent{Text: shorten(q.query.Get("q"), 200), State: shorten(q.query.Get("status"), 20), File: export.Escape(q.server.database.file)}
-	c.Filtered = c.Text != "" || c.State != ""
-	for _, s := range []choice{{Name: "all", Value: ""}, {Name: "ok", Value: "ok"}, {Name: "failed", Value: "failed"}, {Name: "recording", Value: "live"}, {Name: "interrupted", Value: "broken"}} {
+	c.Program = shorten(q.query.Get("program"), 200)
+	c.Filtered = c.Text != "" || c.State != "" || c.Program != ""
+	for _, s := range []choice{{Name: "any status", Value: ""}, {Name: "ok", Value: "ok"}, {Name: "failed", Value: "failed"}, {Name: "recording", Value: "live"}, {Name: "interrupted", Value: "broken"}} {
 		s.Current = s.Value == c.State
 		c.States = append(c.States, s)
 	}
@@ -65,6 +69,9 @@ func runsView(q *request) (*page, error) {
 		c.Fresh = true
 		return p, nil
 	}
+	if err := q.programs(c); err != nil {
+		return nil, err
+	}
 	found, more, err := q.findRuns(c, size)
 	if err != nil {
 		return nil, err
@@ -73,6 +80,7 @@ func runsView(q *request) (*page, error) {
 		out.Runs = append(out.Runs, analysis.Summarize(&found[i]))
 		c.Rows = append(c.Rows, newRunRow(&found[i]))
 	}
+	c.Several = len(c.Rows) > 1
 	if more != (recording.RunID{}) {
 		out.Before = more.String()
 		query := q.query
@@ -84,6 +92,31 @@ func runsView(q *request) (*page, error) {
 	}
 	c.Fresh = len(c.Rows) == 0 && !c.Filtered && q.query.Get("before") == ""
 	return p, nil
+}
+
+// programs offers the programs of the newest runs as a filter, when there are several.
+func (q *request) programs(c *runsContent) error {
+	const newest = 200
+	list, err := q.reader.Runs(q.Context(), store.RunsQuery{Limit: newest})
+	if err != nil {
+		return err
+	}
+	names := []string{}
+	for i := range list {
+		names = append(names, shorten(programName(&list[i]), 200))
+	}
+	if c.Program != "" {
+		names = append(names, c.Program)
+	}
+	slices.Sort(names)
+	if names = slices.Compact(names); len(names) < 2 {
+		return nil
+	}
+	c.Programs = []choice{{Name: "all programs", Current: c.Program == ""}}
+	for _, name := range names {
+		c.Programs = append(c.Programs, choice{Name: shown(name, 60), Value: name, Current: name == c.Program})
+	}
+	return nil
 }
 
 // findRuns returns a page of the runs that the filter chooses, and the last one when more may follow.
@@ -124,6 +157,9 @@ func (q *request) findRuns(c *runsContent, size int) ([]store.RunInfo, recording
 
 func (c *runsContent) match(info *store.RunInfo) bool {
 	if class, _ := state(info); c.State != "" && class != c.State {
+		return false
+	}
+	if c.Program != "" && programName(info) != c.Program {
 		return false
 	}
 	text := strings.ToLower(info.Program + " " + strings.Join(info.Args, " ") + " " + info.ID.String())

@@ -19,6 +19,7 @@ type statRow struct {
 	TotalShare, SelfShare       int
 	Spark                       *sparkline
 	Slowest, Failing, Typical   string
+	All                         string
 	ErrorsHref, PanicsHref      string
 	TotalNS, SelfNS, DurationNS int64
 }
@@ -131,8 +132,9 @@ func (q *request) statRow(s *analysis.Statistics, d *recording.FunctionDelta) st
 	row.Name, row.Href = q.names.shortName(d.Function), q.links.function(d.Function)
 	row.Spark = newSparkline(&d.Duration)
 	word := q.names.functionWord(f)
-	row.Typical = q.links.to("events", "at", 0, "g", 0, "f", word)
+	row.All = q.links.to("events", "at", 0, "g", 0, "f", word)
 	if s.Max != nil {
+		row.Typical = q.links.to("go", "at", 0, "g", 0, "f", "", "to", "typical", "function", d.Function)
 		// Histograms round up to one part in sixteen, and what is asked for must be found.
 		row.Slowest = q.links.to("events", "at", 0, "g", 0, "f", word+" over:"+itoa(int(max(*s.Max, 1)))+"ns")
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 
+	"smiley/export"
 	"smiley/recording"
 	"smiley/store"
 )
@@ -11,7 +12,9 @@ import (
 // goView finds the call that a step leads to, and goes to a view with that call in focus:
 //
 //	to=previous, next   call of the same function
+//	to=before, after    call by the same caller
 //	to=into, out        first call made by the one in focus, its caller
+//	to=typical          call of a function that took about as long as half of them do
 //	to=error, panic     next one from seq from on, or the last one before seq before
 func goView(q *request) (*page, error) {
 	view := q.query.Get("view")
@@ -35,6 +38,13 @@ func goView(q *request) (*page, error) {
 			return q.goEventBefore(step, before, view)
 		}
 		return q.goEvent(step, from, view)
+	}
+	if step == "typical" {
+		at, err := q.typical()
+		if err != nil {
+			return nil, err
+		}
+		return q.goTo(at, view), nil
 	}
 	if q.focus.At == 0 {
 		return nil, recording.Errorf(recording.CodeInvalid, "no call is in focus").WithHint("choose a call, then step from it")
@@ -82,9 +92,88 @@ func (q *request) step(step string, call *store.CallData) (uint64, error) {
 		return children[0].Seq, nil
 	case "next", "previous":
 		return q.sameFunction(step, call)
+	case "before", "after":
+		return q.sibling(step, call)
 	}
 	return 0, recording.Errorf(recording.CodeInvalid, "there is no step %q", shorten(step, 40)).
-		WithHint("steps are next, previous, into and out")
+		WithHint("steps are next, previous, before, after, into and out")
+}
+
+// sibling finds the call that the same caller made before or after a call, or the goroutine's outermost call.
+func (q *request) sibling(step string, call *store.CallData) (uint64, error) {
+	none := recording.Errorf(recording.CodeNotFound, "the caller made no recorded call %s this one", step).
+		WithHint("it is the %s one", map[string]string{"before": "first", "after": "last"}[step])
+	if step == "after" {
+		var siblings []recording.Call
+		var err error
+		if call.Parent == 0 {
+			siblings, err = q.reader.Roots(q.Context(), q.info.ID, call.Goroutine, call.Seq, 1)
+		} else {
+			siblings, err = q.reader.Children(q.Context(), q.info.ID, call.Parent, call.Seq, 1)
+		}
+		if err != nil {
+			return 0, err
+		}
+		if len(siblings) == 0 {
+			return 0, none
+		}
+		return siblings[0].Seq, nil
+	}
+	q.focus.Goroutine = call.Goroutine
+	found, err := q.backward(call.Seq, 1, &filter{depth: -1, only: func(e *recording.Event) bool {
+		// The caller itself ends the search.
+		return e.Kind == recording.KindCall && (e.Parent == call.Parent || e.Seq == call.Parent)
+	}})
+	switch {
+	case err != nil:
+		return 0, err
+	case len(found.events) > 0 && found.events[0].Seq != call.Parent:
+		return found.events[0].Seq, nil
+	case len(found.events) > 0 || found.next <= 1:
+		return 0, none
+	}
+	return 0, recording.Errorf(recording.CodeNotFound, "no call by the same caller down to event %s", count(found.next)).
+		WithHint("it may lie further away: the call tree leads to it")
+}
+
+// typical finds a call of a function that took about as long as half of its calls at most do.
+func (q *request) typical() (uint64, error) {
+	id, err := parseSeq(q.query, "function")
+	if err != nil {
+		return 0, err
+	}
+	var f *recording.Function
+	if id <= uint64(len(q.names.functions)) {
+		f = q.names.function(recording.FunctionID(id))
+	}
+	if f == nil {
+		return 0, recording.Errorf(recording.CodeNotFound, "the run has no function %d", id).WithHint("the statistics list them")
+	}
+	stats, err := q.statsByFunction()
+	if err != nil {
+		return 0, err
+	}
+	d := stats[f.ID]
+	if d == nil || d.Duration.Count == 0 {
+		return 0, recording.Errorf(recording.CodeNotFound, "no call of %s has ended", q.names.shortName(f.ID)).WithHint("the statistics list what was called")
+	}
+	// Histograms are exact to one part in sixteen.
+	median := d.Duration.Quantile(0.5)
+	q.focus.Goroutine = 0
+	found, err := q.forward(1, 1, &filter{
+		depth: -1, functions: map[recording.FunctionID]bool{f.ID: true},
+		only: func(e *recording.Event) bool {
+			return e.Kind == recording.KindReturn && e.Duration >= median-median/8 && e.Duration <= median+median/8
+		},
+	})
+	switch {
+	case err != nil:
+		return 0, err
+	case len(found.events) > 0:
+		return found.events[0].Call, nil
+	}
+	return 0, recording.Errorf(recording.CodeNotFound, "no call of %s that took about %s up to event %s", q.names.shortName(f.ID), export.Duration(median), count(found.next)).
+		WithHint("it may lie further away: the statistics lead to all calls of the function")
 }
 
 // sameFunction finds the next or previous call of a call's function.

@@ -43,7 +43,7 @@ type browser struct {
 }
 
 // patience is how long a test waits for the browser to do what it was asked to. It decides only how a failure ends.
-const patience = 6 * time.Minute
+const patience = 2 * time.Minute
 
 // open opens a window on a friendly and a hostile run.
 func open(t *testing.T) *browser {
@@ -53,6 +53,11 @@ func open(t *testing.T) *browser {
 }
 
 func openFile(t *testing.T, file string, runs []webtest.Recorded) *browser {
+	t.Helper()
+	return openFor(t, file, runs, patience)
+}
+
+func openFor(t *testing.T, file string, runs []webtest.Recorded, patience time.Duration) *browser {
 	t.Helper()
 	path, err := exec.LookPath("chromium")
 	if err != nil {

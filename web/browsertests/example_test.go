@@ -59,7 +59,7 @@ func newSubjects(t *testing.T) (file string, example, hostile subject) {
 	check(t, os.WriteFile(file, body, 0o600))
 	s, err := store.Open(t.Context(), file)
 	check(t, err)
-	bad := webtest.Record(t, s, &webtest.Hostile, 1, 40, true)
+	bad := webtest.Record(t, s, &webtest.Endless, 1, 40, true)
 	check(t, s.Close())
 	r, err := store.OpenReader(t.Context(), file)
 	check(t, err)

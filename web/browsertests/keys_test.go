@@ -53,3 +53,77 @@ func TestDelete(t *testing.T) {
 		t.Errorf("%d runs after undoing", rows)
 	}
 }
+
+// TestForms works the controls that pages have: two runs are ticked and compared, the call graph is pruned, a filter is
+// chosen, a value is copied.
+func TestForms(t *testing.T) {
+	b := open(t)
+	friendly, hostile := b.runs[0].ID.String(), b.runs[1].ID.String()
+	b.goTo("/")
+	b.do(chromedp.Click(chromedp.CSS(`input[value="`+hostile+`"]`)), chromedp.Click(chromedp.CSS(`input[value="`+friendly+`"]`)),
+		chromedp.Click(chromedp.CSS(".compare button")))
+	b.arrive("/compare?run=" + hostile + "&run=" + friendly)
+	b.do(chromedp.Evaluate[chromedp.Void](`history.back()`))
+	b.arrive("/")
+	run := "/runs/" + friendly
+	b.goTo(run + "/graph?by=function")
+	b.do(chromedp.Evaluate[chromedp.Void](`(() => {
+		const slider = document.querySelector("input[type=range]");
+		slider.value = 3;
+		slider.dispatchEvent(new Event("change", { bubbles: true }));
+	})()`))
+	b.arrive(run + "/graph?by=function&n=3")
+	b.await(`document.querySelectorAll(".graph .node").length`, 3)
+	b.goTo(run + "/events")
+	b.do(chromedp.Click(chromedp.CSS(".builder summary")), chromedp.SetAttributeValue(chromedp.CSS(".builder input[name=function]"), "value", "main.leaf"),
+		chromedp.Evaluate[chromedp.Void](`document.querySelector(".builder select").value = "errors"`), chromedp.Click(chromedp.CSS(".builder button")))
+	b.arrive(run + "/events?f=main.leaf+errors")
+	b.goTo(run + "/call/5")
+	b.do(chromedp.Click(chromedp.CSS(".copy summary")), chromedp.Click(chromedp.CSS(".copy button")))
+	b.await(`["Copied", "Selected"].includes(document.querySelector(".copy button").textContent) ? 1 : 0`, 1)
+	if selected := evaluate[string](b, `document.getSelection().toString()`); selected != "n := 0" {
+		t.Errorf("selected to copy: %q", selected)
+	}
+}
+
+// TestLinksRestoreViews walks through views by keys and links, and then back: every view is there again as it was, and its
+// address opened anew shows the same.
+func TestLinksRestoreViews(t *testing.T) {
+	b := open(t)
+	run := "/runs/" + b.runs[0].ID.String()
+	const picture = `document.title + "\n" + document.querySelector(".focus")?.innerText + "\n" + document.querySelector(".tabs [aria-current]")?.innerText + "\n" +
+		[...document.querySelectorAll("main input, main select")].map((e) => e.name + "=" + e.value).join() + "\n" + document.querySelector("main").innerText`
+	type view struct{ address, shows string }
+	var views []view
+	b.goTo(run + "/events?f=main.leaf+depth:3&from=20&g=1")
+	visit := func() {
+		b.await(`document.readyState === "complete" ? 1 : 0`, 1)
+		views = append(views, view{evaluate[string](b, `location.pathname + location.search`), evaluate[string](b, picture)})
+	}
+	visit()
+	b.press("4", run+"/statistics?f=main.leaf+depth%3A3&g=1")
+	visit()
+	b.goTo(run + "/call/5?f=main.leaf&g=1")
+	visit()
+	b.press("2", run+"/events?at=5&f=main.leaf&g=1")
+	visit()
+	b.goTo(run + "/files/1?at=5")
+	visit()
+	b.press("n", run+"/files/1?at=10")
+	visit()
+	for i := len(views) - 1; i >= 0; i-- {
+		b.arrive(views[i].address)
+		if shows := evaluate[string](b, picture); shows != views[i].shows {
+			t.Errorf("back at %s:\n%s\nwas\n%s", views[i].address, shows, views[i].shows)
+		}
+		if i > 0 {
+			b.do(chromedp.Evaluate[chromedp.Void](`history.back()`))
+		}
+	}
+	for _, v := range views {
+		b.goTo(v.address)
+		if shows := evaluate[string](b, picture); shows != v.shows {
+			t.Errorf("opened anew, %s:\n%s\nwas\n%s", v.address, shows, v.shows)
+		}
+	}
+}

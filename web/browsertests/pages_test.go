@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
@@ -28,6 +29,7 @@ type onePage struct {
 var pages = []onePage{
 	{Name: "runs", Path: "/"},
 	{Name: "runs-none", Path: "/?q=nothing+is+called+so"},
+	{Name: "compare", Path: "/compare?run={run}&run=last"},
 	{Name: "help", Path: "/help"},
 	{Name: "run", Path: "/runs/{run}"},
 	{Name: "details", Path: "/runs/{run}/events"},
@@ -50,6 +52,7 @@ var pages = []onePage{
 	{Name: "files", Path: "/runs/{run}/files"},
 	{Name: "file", Path: "/runs/{run}/files/{file}?at={call}"},
 	{Name: "losses", Path: "/runs/{run}/losses"},
+	{Name: "compare-nothing", Path: "/compare", Problem: "400"},
 	{Name: "missing-run", Path: "/runs/ffffffff", Problem: "404"},
 	{Name: "missing-call", Path: "/runs/{run}/call/999999999", Problem: "404"},
 	{Name: "bad-filter", Path: "/runs/{run}/events?f=over:never", Problem: "400"},
@@ -88,7 +91,7 @@ func TestPages(t *testing.T) {
 	for _, s := range []subject{example, hostile} {
 		t.Run(s.Kind, func(t *testing.T) {
 			t.Parallel()
-			b := openFile(t, file, nil)
+			b := openFor(t, file, nil, 9*time.Minute)
 			for _, p := range pages {
 				t.Run(p.Name, func(t *testing.T) {
 					b.t = t

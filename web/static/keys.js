@@ -48,6 +48,30 @@
     }
   });
 
+  // Choosing is enough where a form says so.
+  document.addEventListener("change", (event) => {
+    const field = event.target;
+    if (field instanceof Element && field.matches("[data-submit]") && field.form) field.form.requestSubmit();
+  });
+
+  // What can be copied gets a button for it.
+  for (const box of document.querySelectorAll(".copy")) {
+    const text = box.querySelector("textarea");
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = "Copy";
+    button.addEventListener("click", async () => {
+      text.select();
+      try {
+        await navigator.clipboard.writeText(text.value);
+        button.textContent = "Copied";
+      } catch {
+        button.textContent = "Selected"; // the browser did not allow more
+      }
+    });
+    box.append(button);
+  }
+
   const focused = document.querySelector(".events .focused, .tree .focused, .full .focus-line");
   if (focused && !location.hash) focused.scrollIntoView({ block: "center" });
 })();

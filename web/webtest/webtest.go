@@ -1,4 +1,4 @@
-// Package webtest makes recordings for the tests of the pages: a friendly one, and one whose every text is an attack, some of it a megabyte long.
+// Package webtest makes recordings for the tests of the pages: a friendly one, and one whose every text is an attack
 //
 // Start with [NewDatabase]. The package must not know the pages, so that the tests of any module can use it.
 package webtest
@@ -51,7 +51,6 @@ var Hostile = Vocabulary{
 	functions: [5]string{"main." + Attack, "main.leaf" + Attack, "main.name" + Attack, "javascript:alert(1)", Attack},
 	pkg:       Attack, file: "/x/../../etc/" + Attack + ".go", missing: Attack, reason: Attack,
 	text: Attack, output: Attack + "\r\n\t" + Attack, failure: Attack, stack: Attack + "\n" + Attack,
-	long: strings.Repeat(Attack, 1+1<<20/len(Attack)),
 }
 
 // Huge is a program with names of a megabyte that try to be more than text.
@@ -60,6 +59,13 @@ var Huge = Vocabulary{
 	functions: [5]string{"main.main", "main." + strings.Repeat(Attack, 1<<20/len(Attack)), "main.name", "main.worker", "main.inlined"},
 	text:      strings.Repeat(Attack, 10), output: "x", failure: "panic: x", stack: "x",
 }
+
+// Endless is Hostile with a value, a piece of output and a line of source that are each longer than a megabyte.
+var Endless = func() Vocabulary {
+	v := Hostile
+	v.long = strings.Repeat(Attack, 1+1<<20/len(Attack))
+	return v
+}()
 
 // source is the text of the fixture's file.
 func (v *Vocabulary) source() string {

@@ -1,0 +1,119 @@
+package web
+
+import (
+	"bytes"
+	"net/http"
+	"strings"
+	"testing"
+
+	"golang.org/x/net/html"
+)
+
+// document is a page as somebody reads it whose browser runs no scripts.
+type document struct {
+	t    *testing.T
+	root *html.Node
+}
+
+// document asks for a page and reads it.
+func (s *site) document(t *testing.T, address string) *document {
+	t.Helper()
+	w := s.get(address)
+	if w.Code != http.StatusOK {
+		t.Fatalf("%s: %d %s", address, w.Code, w.Body)
+	}
+	root, err := html.Parse(bytes.NewReader(w.Body.Bytes()))
+	check(t, err)
+	return &document{t, root}
+}
+
+// find returns the first element that is wanted.
+func find(within *html.Node, wanted func(*html.Node) bool) *html.Node {
+	for n := range within.Descendants() {
+		if n.Type == html.ElementNode && wanted(n) {
+			return n
+		}
+	}
+	return nil
+}
+
+// textOf is the text of an element, without drawings.
+func textOf(n *html.Node) string {
+	var out strings.Builder
+	var walk func(*html.Node)
+	walk = func(n *html.Node) {
+		if n.Type == html.TextNode {
+			out.WriteString(n.Data)
+		}
+		if n.Data == "svg" {
+			return
+		}
+		for c := range n.ChildNodes() {
+			walk(c)
+		}
+	}
+	walk(n)
+	return strings.TrimSpace(out.String())
+}
+
+// labelled is the text of the element with a label.
+func (d *document) labelled(label string) string {
+	d.t.Helper()
+	n := find(d.root, func(n *html.Node) bool { return attribute(n, "aria-label") == label })
+	if n == nil {
+		d.t.Fatalf("nothing is labelled %q", label)
+	}
+	return textOf(n)
+}
+
+// table returns the texts of the cells of the first table that follows a heading, or of the first one of the page.
+func (d *document) table(heading string) [][]string {
+	d.t.Helper()
+	rows := [][]string{}
+	past, inside := heading == "", false
+	for n := range d.root.Descendants() {
+		if n.Type != html.ElementNode {
+			continue
+		}
+		switch n.Data {
+		case "h1", "h2":
+			past = past || textOf(n) == heading
+		case "table":
+			if inside {
+				return rows
+			}
+			inside = past
+		case "tr":
+			if !inside || n.Parent.Data != "tbody" {
+				continue
+			}
+			var cells []string
+			for c := range n.ChildNodes() {
+				if c.Type == html.ElementNode {
+					cells = append(cells, textOf(c))
+				}
+			}
+			rows = append(rows, cells)
+		}
+	}
+	if !inside {
+		d.t.Fatalf("no table behind %q", heading)
+	}
+	return rows
+}
+
+// figures are the big numbers of a page, by what they are.
+func (d *document) figures() map[string]string {
+	figures := map[string]string{}
+	for n := range d.root.Descendants() {
+		if n.Type != html.ElementNode || n.Data != "li" || !hasClass(n.Parent, "figures") {
+			continue
+		}
+		number := find(n, func(n *html.Node) bool { return n.Data == "b" })
+		name := find(n, func(n *html.Node) bool { return n.Data == "span" })
+		if number != nil && name != nil {
+			figures[textOf(name)] = textOf(number)
+		}
+	}
+	return figures
+}
