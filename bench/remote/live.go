@@ -52,7 +52,7 @@ func delays(ctx context.Context, s settings) error {
 			return fmt.Errorf("%w: %s", err, out)
 		}
 	}
-	rows := [][]string{{"calls/s", "lines", "p50", "p99", "max (goal 300 ms)"}}
+	rows := [][]string{{"calls/s", "lines", "p50", "p99 (goal 300 ms)", "max"}}
 	for _, rate := range []int{100, 10_000} {
 		list, err := delaysOf(ctx, smiley, program, rate, time.Duration(s.scaled(20_000))*time.Millisecond)
 		if err != nil {
