@@ -77,7 +77,7 @@ func (b *Builder) defineFile(f File) error {
 	if len(f.Body) > maxFileBody {
 		f.Body, f.Hash, f.Missing = nil, [32]byte{}, "larger than 8 MiB"
 	}
-	if err := b.room(64 + len(f.Name) + len(f.Body) + len(f.Missing)); err != nil {
+	if err := b.room(f.encodedSize()); err != nil {
 		return err
 	}
 	b.fileCount++
@@ -88,11 +88,7 @@ func (b *Builder) defineFile(f File) error {
 func (b *Builder) defineTypes(types []Type) error {
 	for i := range types {
 		t := &types[i]
-		size := 32 + len(t.Name) + len(t.Package)
-		for j := range t.Fields {
-			size += 16 + len(t.Fields[j].Name)
-		}
-		if err := b.room(size); err != nil {
+		if err := b.room(t.encodedSize()); err != nil {
 			return err
 		}
 		b.typeCount++
@@ -103,13 +99,7 @@ func (b *Builder) defineTypes(types []Type) error {
 }
 
 func (b *Builder) defineFunction(f *Function, l *layouts) error {
-	size := 64 + len(f.Name) + len(f.Package) + len(f.Reason)
-	for _, params := range [][]Param{f.Params, f.Results} {
-		for i := range params {
-			size += 8 + len(params[i].Name) + len(params[i].Unreadable)
-		}
-	}
-	if err := b.room(size); err != nil {
+	if err := b.room(f.encodedSize()); err != nil {
 		return err
 	}
 	b.functions = append(b.functions, functionState{
@@ -119,4 +109,25 @@ func (b *Builder) defineFunction(f *Function, l *layouts) error {
 	})
 	b.d.definitions.Functions = append(b.d.definitions.Functions, *f)
 	return nil
+}
+
+// encodedSize returns about how many bytes a file takes when it is encoded; so do the others.
+func (f *File) encodedSize() int { return 64 + len(f.Name) + len(f.Body) + len(f.Missing) }
+
+func (t *Type) encodedSize() int {
+	size := 32 + len(t.Name) + len(t.Package)
+	for j := range t.Fields {
+		size += 16 + len(t.Fields[j].Name)
+	}
+	return size
+}
+
+func (f *Function) encodedSize() int {
+	size := 64 + len(f.Name) + len(f.Package) + len(f.Reason)
+	for _, params := range [][]Param{f.Params, f.Results} {
+		for i := range params {
+			size += 8 + len(params[i].Name) + len(params[i].Unreadable)
+		}
+	}
+	return size
 }

@@ -30,6 +30,9 @@ type ListenOptions struct {
 	// Committed, when set, is called with the time from the arrival to the commit of each block.
 	Committed func(latency time.Duration)
 
+	// Define, when set, says what was defined of a run, as far as it is committed and beyond have. Watchers are served then.
+	Define func(ctx context.Context, run recording.RunID, have protocol.Defined) (protocol.Definitions, error)
+
 	Budget   int64 // bytes of blocks that are not committed
 	Sessions int   // senders at the same time
 }
@@ -41,6 +44,9 @@ type ListenerStats struct {
 	HandshakeFailed uint64 // connections that did not speak the protocol
 	Disconnected    uint64 // connections that ended, those among them that were cut because of what they sent
 }
+
+// maxWatchers is how many may look on at the same time.
+const maxWatchers = 16
 
 // Listener receives the runs of many senders. It is a [Receiver] for one goroutine; blocks of each run come in order,
 // runs take turns. A block whose commit fails for a while (Acknowledge with an error) is handed out again later; one that
@@ -60,6 +66,7 @@ type Listener struct {
 
 	available chan struct{}        // Next may have a block
 	lookups   chan recording.RunID // the core bounds them
+	defines   chan protocol.ReceiverAction
 	closing   chan struct{}
 	context   context.Context // ends with closing
 	cancel    context.CancelFunc
@@ -88,16 +95,21 @@ func Listen(o ListenOptions) (*Listener, error) {
 	}
 	l := &Listener{
 		options: o, endpoint: endpoint, start: time.Now(), link: link,
-		available: make(chan struct{}, 1), lookups: make(chan recording.RunID, 1024), closing: make(chan struct{}),
+		available: make(chan struct{}, 1), lookups: make(chan recording.RunID, 1024),
+		defines: make(chan protocol.ReceiverAction, 1), closing: make(chan struct{}),
 	}
-	l.core = protocol.NewReceiver(protocol.ReceiverConfig{
+	cfg := protocol.ReceiverConfig{
 		Software: o.Software, DataPort: port, Budget: o.Budget, Sessions: o.Sessions,
 		Random: mathrand.Float64, NewToken: newToken,
-	})
+	}
+	if o.Define != nil {
+		cfg.Watchers = maxWatchers
+	}
+	l.core = protocol.NewReceiver(cfg)
 	l.context, l.cancel = context.WithCancel(context.Background())
-	l.done.Add(2)
-	go l.run()
-	go l.lookUp()
+	l.done.Go(l.run)
+	l.done.Go(l.lookUp)
+	l.done.Go(l.define)
 	return l, nil
 }
 
@@ -196,7 +208,6 @@ func (l *Listener) Close(error) {
 
 // run owns the sockets.
 func (l *Listener) run() {
-	defer l.done.Done()
 	for {
 		timeout := l.settle()
 		select {
@@ -234,6 +245,8 @@ func (l *Listener) settle() time.Duration {
 			l.link.reply(a.Peer, a.Body)
 		case protocol.DoLookup:
 			l.lookups <- a.Run // has room for more than the core asks for
+		case protocol.DoDefine:
+			l.defines <- a // the core asks for one at a time
 		case protocol.DoGone:
 			if l.options.Gone != nil {
 				l.options.Gone(a.Run)
@@ -251,7 +264,6 @@ func (l *Listener) signal() {
 
 // lookUp asks the store, which may take its time.
 func (l *Listener) lookUp() {
-	defer l.done.Done()
 	for {
 		select {
 		case <-l.closing:
@@ -260,6 +272,22 @@ func (l *Listener) lookUp() {
 			next, err := l.options.NextBlock(l.context, run)
 			l.mu.Lock()
 			l.core.Found(l.now(), run, next, err)
+			l.mu.Unlock()
+			l.link.wake()
+		}
+	}
+}
+
+// define asks the store for what watchers have missed, which may take its time.
+func (l *Listener) define() {
+	for {
+		select {
+		case <-l.closing:
+			return
+		case a := <-l.defines:
+			definitions, err := l.options.Define(l.context, a.Run, a.Have)
+			l.mu.Lock()
+			l.core.Defined(l.now(), definitions, err)
 			l.mu.Unlock()
 			l.link.wake()
 		}

@@ -111,7 +111,7 @@ func dial(ctx context.Context, o RemoteOptions, core *protocol.Sender, sp *spool
 	if warning != "" && o.Warn != nil {
 		o.Warn(warning)
 	}
-	link, err := newSenderLink(o.Recorder, o.Keys)
+	link, err := newSenderLink(o.Recorder, o.Keys, protocol.MaxControl)
 	if err != nil {
 		return nil, err
 	}

@@ -9,6 +9,6 @@ func unsupported() error {
 		WithHint("install libzmq (Debian: apt install libzmq3-dev pkg-config) and build with CGO_ENABLED=1")
 }
 
-func newSenderLink(Endpoint, *ClientKeys) (senderLink, error) { return nil, unsupported() }
+func newSenderLink(Endpoint, *ClientKeys, int64) (senderLink, error) { return nil, unsupported() }
 
 func newListenerLink(*ServerKeys) (listenerLink, error) { return nil, unsupported() }

@@ -7,14 +7,13 @@ import (
 	"time"
 
 	"github.com/pebbe/zmq4"
-
-	"smiley/transport/protocol"
 )
 
 // zmqSender is a senderLink: DEALER for control, PUSH for data.
 type zmqSender struct {
 	endpoint Endpoint
 	keys     *ClientKeys
+	longest  int64 // bytes of a message
 	ctx      *zmq4.Context
 	waker    *waker
 
@@ -30,11 +29,15 @@ type zmqSender struct {
 // dataQueue is how many blocks the data socket takes before it blocks; windows are smaller.
 const dataQueue = 1024
 
+// messageQueue is how many messages of the recorder are read ahead.
+const messageQueue = 128
+
 const connectionEvents = zmq4.EVENT_CONNECTED | zmq4.EVENT_DISCONNECTED | zmq4.EVENT_CLOSED | zmq4.EVENT_CONNECT_RETRIED |
 	zmq4.EVENT_HANDSHAKE_SUCCEEDED | zmq4.EVENT_HANDSHAKE_FAILED_AUTH | zmq4.EVENT_HANDSHAKE_FAILED_PROTOCOL |
 	zmq4.EVENT_HANDSHAKE_FAILED_NO_DETAIL
 
-func newSenderLink(e Endpoint, keys *ClientKeys) (senderLink, error) {
+// newSenderLink returns a link that takes control messages of up to longest bytes.
+func newSenderLink(e Endpoint, keys *ClientKeys, longest int64) (senderLink, error) {
 	ctx, err := zmq4.NewContext()
 	if err != nil {
 		return nil, socketError("cannot start ZeroMQ", err)
@@ -43,7 +46,7 @@ func newSenderLink(e Endpoint, keys *ClientKeys) (senderLink, error) {
 	if err != nil {
 		return nil, socketError("cannot start ZeroMQ", errors.Join(err, ctx.Term()))
 	}
-	return &zmqSender{endpoint: e, keys: keys, ctx: ctx, waker: w}, nil
+	return &zmqSender{endpoint: e, keys: keys, longest: longest, ctx: ctx, waker: w}, nil
 }
 
 func (l *zmqSender) wake() { l.waker.wake() }
@@ -63,7 +66,8 @@ func (l *zmqSender) socket(kind zmq4.Type, address string) (*zmq4.Socket, *monit
 	var o options
 	o.set(s.SetLinger(0))
 	o.set(s.SetSndhwm(dataQueue))
-	o.set(s.SetMaxmsgsize(protocol.MaxControl))
+	o.set(s.SetMaxmsgsize(l.longest))
+	o.set(s.SetRcvhwm(messageQueue))
 	o.set(s.SetReconnectIvl(-1)) // the protocol decides when to try again
 	o.set(s.SetHandshakeIvl(10 * time.Second))
 	if l.keys != nil {

@@ -132,24 +132,38 @@ func (s *liveScreen) one(ctx context.Context, b *liveBlock) error {
 		return s.say("%s", export.Escape(b.say))
 	case b.ended:
 		delete(s.runs, b.run)
-		if r == nil || r.ended || b.why == "" {
-			return nil
-		}
-		if err := s.skipped(r); err != nil {
-			return err
-		}
-		return s.say("run %s: %s", b.run, b.why)
+		return s.ended(r, b)
 	case r != nil && r.ended:
 		return nil
-	case r == nil:
-		r = &liveRun{id: b.run, live: analysis.NewLive(s.filter)}
-		r.text = export.NewText(&s.line, styleFor(s.app.files.stdout), true)
-		s.runs[b.run] = r
-		s.seen++
-		return s.block(ctx, r, b)
 	default:
+		if r == nil {
+			r = s.begin(b.run)
+		}
+		if b.begins {
+			return nil
+		}
 		return s.block(ctx, r, b)
 	}
+}
+
+func (s *liveScreen) begin(run recording.RunID) *liveRun {
+	r := &liveRun{id: run, live: analysis.NewLive(s.filter)}
+	r.text = export.NewText(&s.line, styleFor(s.app.files.stdout), true)
+	s.runs[run] = r
+	s.seen++
+	return r
+}
+
+// ended says what is to be said when no more blocks of a run come.
+func (s *liveScreen) ended(r *liveRun, b *liveBlock) error {
+	if r == nil || r.ended {
+		return nil
+	}
+	r.live.Missed(b.events + 1)
+	if err := s.skipped(r); err != nil || b.why == "" {
+		return err
+	}
+	return s.say("run %s: %s", b.run, b.why)
 }
 
 // block shows a block of a run.

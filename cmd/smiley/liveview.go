@@ -55,7 +55,9 @@ type liveBlock struct {
 	missed uint64 // its events are skipped, and those of blocks behind it, up to this one; 0: they are shown
 	define bool   // it is there for its definitions
 	came   time.Time
+	begins bool   // it is recorded, and blocks may follow
 	ended  bool   // no more blocks of the run come
+	events uint64 // ended: how many it has; 0: not known
 	why    string // ended: what to say about it; "" for nothing
 	say    string
 }
@@ -158,6 +160,13 @@ func (v *liveView) refused(run recording.RunID, t *takenRun, err error) {
 	v.forget(run) // its sender is told, and nothing more is heard of it
 }
 
+// tell queues something to say.
+func (v *liveView) tell(text string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.note(text)
+}
+
 // note queues something to say. A flood of notes becomes a number.
 func (v *liveView) note(text string) {
 	if v.notes == viewNotes {
@@ -186,12 +195,22 @@ func (v *liveView) skip(t *takenRun, b *recording.Block) {
 	v.add(t.skipped)
 }
 
+// begin says that a run is being recorded.
+func (v *liveView) begin(run recording.RunID) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.add(&liveBlock{run: run, begins: true})
+}
+
 // gone says that no more blocks of a run come.
-func (v *liveView) gone(run recording.RunID) {
+func (v *liveView) gone(run recording.RunID) { v.end(run, 0, "its sender is gone") }
+
+// end says that a run is over: with how many events, 0 when that is not known, and why, when that is worth a word.
+func (v *liveView) end(run recording.RunID, events uint64, why string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.forget(run)
-	v.add(&liveBlock{run: run, ended: true, why: "its sender is gone"})
+	v.add(&liveBlock{run: run, ended: true, events: events, why: why})
 }
 
 func (v *liveView) forget(run recording.RunID) {

@@ -9,12 +9,15 @@ import (
 	"github.com/spf13/cobra"
 
 	"smiley/analysis"
+	"smiley/recording"
 	"smiley/transport"
 )
 
 // monitorOptions are the flags of `smiley monitor`.
 type monitorOptions struct {
 	listen   string
+	connect  string
+	run      string // with connect: only this one
 	insecure bool
 	exit     bool
 	filter   analysis.Filter
@@ -25,21 +28,35 @@ func (a *app) monitorCommand() *cobra.Command {
 	var goroutine int64
 	var function, from, to string
 	command := &cobra.Command{
-		Use:   "monitor",
+		Use:   "monitor [--connect URL [RUN]]",
 		Short: "Show what programs do while they do it, and keep nothing",
-		Long: `Receive what 'smiley run --remote' sends, and show it at once, in the format of 'smiley replay'. Nothing is kept: what has
-been shown is gone. When there are several programs, each line begins with the name and the process of its program.
+		Long: `Show what programs do at once, in the format of 'smiley replay'. When there are several programs, each line begins with the
+name and the process of its program. Nobody is ever held back: events that come faster than they can be shown are skipped, and a
+line says how many.
 
-Programs are never held back: events that come faster than they can be shown are skipped, and a line says how many. Only runs
-that begin while the monitor listens are shown (one minute earlier at most): what earlier runs have left to deliver waits for a
-recorder.
+With --connect, watch what a recorder ('smiley record') is recording: all runs, or the one that is named by its id or the
+beginning of it. A run that has begun is joined where it is. When no program runs, wait for one; when the recorder stops, wait
+until it is back.
+
+Without, receive what 'smiley run --remote' sends, in the place of a recorder. Nothing is kept: what has been shown is gone. Only
+runs that begin while the monitor listens are shown (one minute earlier at most): what earlier runs have left to deliver waits for
+a recorder.
 
 With --exit the monitor ends when the program has ended that it shows; of several, when none is left.`,
 		Example: `  smiley monitor
   smiley monitor --exit --function 'main.(*Cart).Add'
+  smiley monitor --connect tcp://127.0.0.1:5556
+  smiley monitor --connect tcp://recorder:5556 01a21e81-a0e0 --exit
   smiley monitor --listen tcp://127.0.0.1:7000 --json | jq 'select(.failed)'`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				o.run = args[0]
+			}
+			if o.run != "" && o.connect == "" {
+				return recording.Errorf(recording.CodeInvalid, "a run can be named with --connect only").
+					WithHint("smiley monitor --connect %s %s; or choose programs when they are started", transport.DefaultEndpoint, o.run)
+			}
 			var err error
 			if o.filter, err = analysis.ParseFilter(goroutine, function, from, to); err != nil {
 				return err
@@ -51,7 +68,9 @@ With --exit the monitor ends when the program has ended that it shows; of severa
 	}
 	flags := command.Flags()
 	flags.StringVar(&o.listen, "listen", transport.DefaultEndpoint, "where programs send to: tcp://HOST:PORT or ipc://PATH")
-	flags.BoolVar(&o.insecure, "insecure", false, "listen without keys on an address that other machines reach, for all to read and forge")
+	flags.StringVar(&o.connect, "connect", "", "watch what the recorder at this address records: tcp://HOST:PORT or ipc://PATH")
+	command.MarkFlagsMutuallyExclusive("listen", "connect")
+	flags.BoolVar(&o.insecure, "insecure", false, "listen or connect without keys on an address that other machines reach, for all to read and forge")
 	flags.BoolVar(&o.exit, "exit", false, "end when the programs that are shown have ended")
 	flags.Int64Var(&goroutine, "goroutine", 0, "only this goroutine")
 	flags.StringVar(&function, "function", "", `only calls of these functions: a name, the last part of one, or a package, "..." standing for any text`)
@@ -68,7 +87,11 @@ func (a *app) monitor(ctx context.Context, o monitorOptions) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	view := newLiveView()
-	receive, err := a.monitorListen(o, view)
+	begin := a.monitorListen
+	if o.connect != "" {
+		begin = a.monitorConnect
+	}
+	receive, err := begin(ctx, o, view)
 	if err != nil {
 		return err
 	}
@@ -90,7 +113,7 @@ func (a *app) monitor(ctx context.Context, o monitorOptions) error {
 }
 
 // monitorListen returns what takes blocks in the place of a recorder.
-func (a *app) monitorListen(o monitorOptions, view *liveView) (func(context.Context) error, error) {
+func (a *app) monitorListen(_ context.Context, o monitorOptions, view *liveView) (func(context.Context) error, error) {
 	l := transport.ListenOptions{
 		Software: currentVersions().Smiley, Insecure: o.insecure, NextBlock: view.next,
 		Warn: func(text string) { _ = a.say("warning: %s", text) },

@@ -16,6 +16,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -116,6 +117,44 @@ func (w *watcher) note(pattern string) string {
 	}
 }
 
+// lines reads what the monitor shows, as fast as it comes.
+func (w *watcher) lines() <-chan []byte {
+	lines := make(chan []byte, 1000)
+	var waiting [][]byte
+	read := make(chan []byte)
+	go func() { // ends with the monitor
+		defer close(read)
+		for {
+			line, err := w.out.ReadBytes('\n')
+			if err != nil {
+				return
+			}
+			read <- line
+		}
+	}()
+	go func() { // ends with the monitor, when all was taken
+		defer close(lines)
+		for read != nil || len(waiting) > 0 {
+			var to chan<- []byte
+			var first []byte
+			if len(waiting) > 0 {
+				to, first = lines, waiting[0]
+			}
+			select {
+			case line, open := <-read:
+				if !open {
+					read = nil
+					continue
+				}
+				waiting = append(waiting, line)
+			case to <- first:
+				waiting = waiting[1:]
+			}
+		}
+	}()
+	return lines
+}
+
 // end waits until the monitor ends, by itself and well.
 func (w *watcher) end() {
 	w.s.t.Helper()
@@ -172,7 +211,23 @@ func TestMonitorWithoutReader(t *testing.T) {
 	s := newAudience(t)
 	w := s.monitor("--listen", s.address, "--exit", "--json")
 	s.address = w.note("listening at ([^;]+);")
+	withoutReader(s, w, s.run(s.address))
+}
+
+// The same with a recorder between, which keeps everything.
+func TestMonitorWithoutReaderAtARecorder(t *testing.T) {
+	s := newAudience(t)
+	s.startRecorder()
 	r := s.run(s.address)
+	s.progress(0)
+	w := s.monitor("--connect", s.address, "--exit", "--json")
+	w.note("watching (.*)$")
+	s.whole(withoutReader(s, w, r))
+	s.stopRecorder(syscall.SIGTERM)
+}
+
+func withoutReader(s *stage, w *watcher, r *sentRun) uint64 {
+	t := s.t
 	var q sequence
 	for range 100 {
 		line, err := w.out.ReadBytes('\n')
@@ -191,8 +246,19 @@ func TestMonitorWithoutReader(t *testing.T) {
 	})
 	n := r.finish()
 	if s.spooled() > 0 {
-		t.Error("the monitor does not take what it does not show")
+		t.Error("what is not shown is not taken either")
 	}
+	q.rest(t, w)
+	if q.skipped == 0 || q.last < 2*n {
+		t.Errorf("of %d calls the last event is %d, and %d are skipped", n, q.last, q.skipped)
+	}
+	t.Logf("%d calls, %d events shown, %d skipped", n, q.shown, q.skipped)
+	return n
+}
+
+// rest follows the lines until the monitor ends.
+func (q *sequence) rest(t *testing.T, w *watcher) {
+	t.Helper()
 	for {
 		line, err := w.out.ReadBytes('\n')
 		if err == io.EOF {
@@ -204,10 +270,65 @@ func TestMonitorWithoutReader(t *testing.T) {
 		q.line(t, line)
 	}
 	w.end()
-	if q.skipped == 0 || q.last < 2*n {
-		t.Errorf("of %d calls the last event is %d, and %d are skipped", n, q.last, q.skipped)
+}
+
+// Who joins a run in the middle sees it with all its names, from the next block on, through the recorder's death and return,
+// and to its end.
+func TestMonitorJoinsARecording(t *testing.T) {
+	s := newAudience(t)
+	s.startRecorder()
+	s.pause = "200ms"
+	r := s.run(s.address)
+	s.progress(0)
+	id := s.list()[0].ID
+	w := s.monitor("--connect", s.address, "--exit", "--json", id[:13])
+	w.note("watching (.*)$")
+	var q sequence
+	lines := w.lines()
+	read := func() {
+		select {
+		case line, open := <-lines:
+			if !open {
+				t.Fatal("the monitor ends")
+			}
+			q.line(t, line)
+		case <-time.After(time.Minute):
+			t.Fatal("nothing is shown for a minute")
+		}
 	}
+	for range 10 {
+		read()
+	}
+	joined := q.last
+	s.stopRecorder(syscall.SIGKILL)
+	w.note("looking for it (again)")
+	s.startRecorder()
+	w.note("watching .* (again)")
+	for calls := s.progress(0) + 10_000; q.last < 2*calls; {
+		read()
+	}
+	n := r.finish()
+	for line := range lines {
+		q.line(t, line)
+	}
+	w.end()
+	if q.last < 2*n || q.shown == 0 || joined < 10 {
+		t.Errorf("of %d calls the last event is %d; %d are shown, from %d on", n, q.last, q.shown, joined)
+	}
+	s.whole(n)
 	t.Logf("%d calls, %d events shown, %d skipped", n, q.shown, q.skipped)
+	s.stopRecorder(syscall.SIGTERM)
+}
+
+// A monitor that comes before all programs waits for them, and shows them all.
+func TestMonitorWatchesSeveralPrograms(t *testing.T) {
+	s := newAudience(t)
+	s.pause = "100ms"
+	s.startRecorder()
+	w := s.monitor("--connect", s.address, "--exit")
+	w.note("nothing is being recorded, (waiting)")
+	several(s, w)
+	s.stopRecorder(syscall.SIGTERM)
 }
 
 // Lines of several programs can be told apart, and --exit ends when the last of them has ended.

@@ -16,6 +16,7 @@ import (
 	"smiley/transport"
 	"smiley/transport/filelock"
 	"smiley/transport/keyring"
+	"smiley/transport/protocol"
 )
 
 // recordOptions are the flags of `smiley record`.
@@ -33,6 +34,8 @@ func (a *app) recordCommand() *cobra.Command {
 		Long: `Receive what 'smiley run --remote' sends, from many programs at once, and keep it in the database. A block is acknowledged
 when it is committed; senders keep everything else, and send it again when the recorder is back. SIGTERM and SIGINT end the
 recorder cleanly, with status 0; a second one at once.
+
+'smiley monitor --connect' shows what is being recorded while it is.
 
 On an address that other machines reach, keys are needed on both sides: see 'smiley keys --help'. Control messages use the port
 that is named, blocks the one after it.`,
@@ -93,6 +96,10 @@ func (a *app) listen(ctx context.Context, recordings *store.Store, o recordOptio
 		if l.Keys, err = serverKeys(l.Endpoint); err != nil {
 			return err
 		}
+	}
+	l.Define = func(ctx context.Context, run recording.RunID, have protocol.Defined) (protocol.Definitions, error) {
+		next, now, blocks, err := recordings.Follow(ctx, run, store.Tables(have))
+		return protocol.Definitions{Next: next, Now: protocol.Defined(now), Blocks: blocks}, err
 	}
 	measures := newMeasures()
 	l.Committed = measures.acknowledged

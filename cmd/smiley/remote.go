@@ -81,22 +81,27 @@ func (a *app) remoteOptions(f *remoteFlags, address string) (transport.RemoteOpt
 	if o.SpoolDir, err = spoolDir(); err != nil {
 		return o, err
 	}
-	if o.Recorder.Local() || f.insecure {
-		return o, nil
+	o.Keys, err = clientKeys(o.Recorder, f.insecure)
+	return o, err
+}
+
+// clientKeys are the keys to talk to a recorder with, nil when it takes none.
+func clientKeys(recorder transport.Endpoint, insecure bool) (*transport.ClientKeys, error) {
+	if recorder.Local() || insecure {
+		return nil, nil
 	}
 	ring, err := keyring.Default()
 	if err != nil {
-		return o, err
+		return nil, err
 	}
 	var keys transport.ClientKeys
-	if keys.Own, err = ownKeys(ring, o.Recorder); err != nil {
-		return o, err
+	if keys.Own, err = ownKeys(ring, recorder); err != nil {
+		return nil, err
 	}
-	if keys.Recorder, err = ring.Recorder(o.Recorder); err != nil {
-		return o, err
+	if keys.Recorder, err = ring.Recorder(recorder); err != nil {
+		return nil, err
 	}
-	o.Keys = &keys
-	return o, nil
+	return &keys, nil
 }
 
 // remoteSink is a connection to a recorder that is made when the first block says which run it is for. Its methods are

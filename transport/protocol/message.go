@@ -14,7 +14,8 @@ const (
 	MinVersion = 1
 )
 
-// MaxControl is how long a control message may be, in bytes; a longer one is refused before it is read.
+// MaxControl is how long a control message may be, in bytes; a longer one is refused before it is read. The blocks that a
+// watcher gets are the exception: MaxWatched.
 const MaxControl = 2048
 
 // maxText bounds each text in a control message, in bytes.
@@ -31,6 +32,12 @@ const (
 	TypeAck     MessageType = 4 // receiver: these blocks are committed
 	TypePing    MessageType = 5 // sender: are you there? answered by an ack
 	TypeBye     MessageType = 6 // either: the session ends
+
+	TypeWatch        MessageType = 7  // watcher: show me these runs
+	TypeWatching     MessageType = 8  // receiver: here they come
+	TypeWatchedRun   MessageType = 9  // receiver: this run begins, or has ended
+	TypeWatchedBlock MessageType = 10 // receiver: this block was committed
+	TypeSeen         MessageType = 11 // watcher: I have had what came up to here
 )
 
 // String returns the name of the type as the documentation has it.
@@ -48,6 +55,16 @@ func (t MessageType) String() string {
 		return "ping"
 	case TypeBye:
 		return "bye"
+	case TypeWatch:
+		return "watch"
+	case TypeWatching:
+		return "watching"
+	case TypeWatchedRun:
+		return "run"
+	case TypeWatchedBlock:
+		return "block"
+	case TypeSeen:
+		return "seen"
 	}
 	return fmt.Sprintf("type %d", uint8(t))
 }
@@ -58,7 +75,8 @@ type Token [16]byte
 // Secret proves that a hello comes from the sender that began the run. It never leaves the two ends.
 type Secret [16]byte
 
-// Message is a control message: *Hello, *Welcome, *Refuse, *Ack, *Ping or *Bye.
+// Message is a control message: *Hello, *Welcome, *Refuse, *Ack, *Ping, *Bye, or one of a watcher's: *Watch, *Watching,
+// *WatchedRun, *WatchedBlock, *Seen.
 type Message interface {
 	kind() MessageType
 	append(dst []byte) []byte
@@ -104,6 +122,7 @@ const (
 	RefuseForbidden RefuseCode = 3 // the run belongs to another sender
 	RefuseSession   RefuseCode = 4 // the token is not (or no longer) known: say hello again
 	RefuseRun       RefuseCode = 5 // the store cannot keep this run, ever; Text says why
+	RefuseWatch     RefuseCode = 6 // this receiver serves no watchers
 )
 
 // Refuse turns a hello, a session or a run down.
@@ -153,23 +172,30 @@ func AppendMessage(dst []byte, m Message) []byte {
 }
 
 // DecodeMessage decodes a control message. Errors are CodeDamaged, and CodeNewer for a message of another version; a
-// hello is always understood that far that its versions are known, so that both can be named: then the message comes
-// with the error.
+// hello or watch is always understood that far that its versions are known, so that both can be named: then the message
+// comes with the error.
 func DecodeMessage(data []byte) (Message, error) {
 	if len(data) < controlHead || [4]byte(data[:4]) != controlMagic {
 		return nil, recording.Errorf(recording.CodeDamaged, "this is not a message of smiley's protocol")
 	}
 	version := le.Uint16(data[4:])
-	if len(data) > MaxControl {
+	if len(data) > MaxControl && (MessageType(data[6]) != TypeWatchedBlock || len(data) > MaxWatched) {
 		return nil, recording.Errorf(recording.CodeDamaged, "a control message of %d bytes is too long", len(data))
 	}
 	m := newMessage(MessageType(data[6]))
 	if version != Version {
 		err := versionError(version)
-		if h, ok := m.(*Hello); ok && len(data) >= controlHead+4 {
-			h.Min = le.Uint16(data[controlHead:])
-			h.Max = le.Uint16(data[controlHead+2:])
-			return h, err
+		if len(data) < controlHead+4 {
+			return nil, err
+		}
+		low, high := le.Uint16(data[controlHead:]), le.Uint16(data[controlHead+2:])
+		switch m := m.(type) {
+		case *Hello:
+			m.Min, m.Max = low, high
+			return m, err
+		case *Watch:
+			m.Min, m.Max = low, high
+			return m, err
 		}
 		return nil, err
 	}
@@ -204,7 +230,7 @@ func newMessage(t MessageType) Message {
 	case TypeBye:
 		return &Bye{}
 	}
-	return nil
+	return newWatchMessage(t)
 }
 
 func (*Hello) kind() MessageType   { return TypeHello }
@@ -272,7 +298,7 @@ func (m *Refuse) read(s *scanner) {
 	m.Min, m.Max = s.u16(), s.u16()
 	m.Retry = time.Duration(s.u32()) * time.Millisecond
 	m.Software, m.Text = s.text(), s.text()
-	s.require(m.Code >= RefuseVersion && m.Code <= RefuseRun)
+	s.require(m.Code >= RefuseVersion && m.Code <= RefuseWatch)
 }
 
 const (

@@ -25,19 +25,31 @@ func drawMessage(t *rapid.T) Message {
 	low, high = min(low, high), max(low, high)
 	window := Window{u32("blocks"), u32("bytes")}
 	token := Token(drawID(t, "token"))
-	switch rapid.SampledFrom([]MessageType{TypeHello, TypeWelcome, TypeRefuse, TypeAck, TypePing, TypeBye}).Draw(t, "type") {
+	switch rapid.SampledFrom([]MessageType{
+		TypeHello, TypeWelcome, TypeRefuse, TypeAck, TypePing, TypeBye,
+		TypeWatch, TypeWatching, TypeWatchedRun, TypeSeen,
+	}).Draw(t, "type") {
 	case TypeHello:
 		versions := rapid.Uint16().Draw(t, "version")
 		return &Hello{versions, math.MaxUint16, drawID(t, "run"), Secret(token), low, high, text(), text()}
 	case TypeWelcome:
 		return &Welcome{Version, token, drawID(t, "run"), low, high, window, uint16(low), text()}
 	case TypeRefuse:
-		code := RefuseCode(rapid.IntRange(int(RefuseVersion), int(RefuseRun)).Draw(t, "code"))
+		code := RefuseCode(rapid.IntRange(int(RefuseVersion), int(RefuseWatch)).Draw(t, "code"))
 		return &Refuse{code, drawID(t, "run"), token, uint16(low), uint16(high), time.Duration(low%1e6) * time.Millisecond, text(), text()}
 	case TypeAck:
 		return &Ack{token, low, high, window, rapid.Bool().Draw(t, "resume"), rapid.Bool().Draw(t, "holding"), rapid.Uint64().Draw(t, "echo"), text()}
 	case TypePing:
 		return &Ping{token, rapid.Uint64().Draw(t, "echo")}
+	case TypeWatch:
+		return &Watch{uint16(low % 9), 9, drawID(t, "prefix"), rapid.Uint8Max(128).Draw(t, "bits"), text()}
+	case TypeWatching:
+		return &Watching{Version, token, high, low, text()}
+	case TypeWatchedRun:
+		state := RunState(rapid.IntRange(int(RunRecording), int(RunGone)).Draw(t, "state"))
+		return &WatchedRun{token, low, drawID(t, "run"), state, rapid.Uint64().Draw(t, "events"), text()}
+	case TypeSeen:
+		return &Seen{token, low}
 	}
 	return &Bye{token}
 }
@@ -66,6 +78,19 @@ func TestMessageRoundTrip(t *testing.T) {
 			t.Fatal("a byte too many is accepted")
 		}
 	})
+}
+
+// A block for a watcher may be longer than other messages, up to a bound.
+func TestWatchedBlocks(t *testing.T) {
+	for _, m := range []*WatchedBlock{{Token{1}, 2, true, []byte{}}, {Token{3}, 4, false, bytes.Repeat([]byte{5}, 1<<20)}} {
+		got, err := DecodeMessage(AppendMessage(nil, m))
+		if err != nil || !reflect.DeepEqual(got, m) {
+			t.Errorf("%d bytes: %v", len(m.Body), err)
+		}
+	}
+	if _, err := DecodeMessage(AppendMessage(nil, &WatchedBlock{Body: make([]byte, MaxBlock+1000)})); recording.CodeOf(err) != recording.CodeDamaged {
+		t.Errorf("a block that is too long: %v", err)
+	}
 }
 
 // The longest message fits, and text from anywhere becomes text that can be shown.

@@ -20,21 +20,28 @@ type ReceiverConfig struct {
 	SessionTTL time.Duration // a sender that says nothing for so long is gone
 	RunTTL     time.Duration // a run without a session is forgotten (in memory; the store has it) after so long
 	Retry      Backoff       // of a commit that failed for a while
-	Random     func() float64
-	NewToken   func() Token // from a source that cannot be guessed
+
+	Watchers    int   // at the same time; 0: none is served
+	WatchWindow int64 // bytes that a watcher may have on their way
+	WatchQueue  int64 // bytes that wait for all of them
+
+	Random   func() float64
+	NewToken func() Token // from a source that cannot be guessed
 }
 
 // DefaultReceiverConfig returns the defaults; Random and NewToken must be set.
 func DefaultReceiverConfig() ReceiverConfig {
 	return ReceiverConfig{
-		Sessions:   1024,
-		Runs:       8192,
-		Budget:     128 << 20,
-		Window:     32 << 20,
-		Blocks:     256,
-		SessionTTL: 15 * time.Second,
-		RunTTL:     time.Minute,
-		Retry:      Backoff{Base: 250 * time.Millisecond, Cap: 5 * time.Second, Trip: 1 << 30},
+		Sessions:    1024,
+		Runs:        8192,
+		Budget:      128 << 20,
+		Window:      32 << 20,
+		Blocks:      256,
+		SessionTTL:  15 * time.Second,
+		RunTTL:      time.Minute,
+		WatchWindow: 2 << 20,
+		WatchQueue:  32 << 20,
+		Retry:       Backoff{Base: 250 * time.Millisecond, Cap: 5 * time.Second, Trip: 1 << 30},
 	}
 }
 
@@ -49,7 +56,8 @@ type ReceiverAction struct {
 	Kind ReceiverActionKind
 	Peer string          // DoReply: whom
 	Body []byte          // DoReply: the message
-	Run  recording.RunID // DoLookup, DoGone
+	Run  recording.RunID // DoLookup, DoGone, DoDefine
+	Have Defined         // DoDefine
 }
 
 // ReceiverActionKind says what to do.
@@ -61,6 +69,7 @@ const (
 	DoReply                      // send Body to Peer on the control socket; a peer that does not read loses it
 	DoLookup                     // ask the store for the next block of Run, then call Found
 	DoGone                       // the sender of Run has gone for good, or is silent for RunTTL: it may be interrupted
+	DoDefine                     // ask the store what was defined of Run beyond Have, then call Defined
 )
 
 // Block is a block on its way to the store.
@@ -89,6 +98,9 @@ type run struct {
 	retry     Backoff
 	holding   string // why commits fail at the moment
 	refused   string // why the store cannot keep the run
+	program   string // for people
+	events    uint64 // that are committed; 0: not known
+	final     bool   // its last block is committed
 	lastSeen  time.Duration
 	resumeFor uint32        // the number a resend was asked for
 	resumeAt  time.Duration // when
@@ -115,6 +127,7 @@ type Receiver struct {
 	replies  []ReceiverAction
 	lookups  int
 	bytes    int64 // of all queues
+	watchers watchers
 	swept    time.Duration
 	closing  bool
 	stats    ReceiverStats
@@ -137,6 +150,9 @@ type ReceiverStats struct {
 	Versions       uint64 // messages of other protocol versions
 	Refused        uint64 // hellos and runs turned down
 	CommitFailures uint64
+	Watchers       int
+	Watched        uint64 // blocks sent to watchers
+	WatchSkipped   uint64 // blocks left out because a watcher was too slow, or had just joined
 }
 
 // NewReceiver returns a Receiver without runs.
@@ -144,6 +160,8 @@ func NewReceiver(cfg ReceiverConfig) *Receiver {
 	d := DefaultReceiverConfig()
 	orDefault(&cfg.Budget, d.Budget)
 	orDefault(&cfg.Window, d.Window)
+	orDefault(&cfg.WatchWindow, d.WatchWindow)
+	orDefault(&cfg.WatchQueue, d.WatchQueue)
 	orDefault(&cfg.SessionTTL, d.SessionTTL)
 	orDefault(&cfg.RunTTL, d.RunTTL)
 	if cfg.Sessions == 0 {
@@ -172,7 +190,7 @@ func (r *Receiver) Poll(now time.Duration) ReceiverAction {
 		}
 	}
 	if len(r.replies) == 0 {
-		return ReceiverAction{}
+		return r.pollWatchers(now)
 	}
 	a := r.replies[0]
 	r.replies = r.replies[1:]
@@ -227,7 +245,12 @@ func (r *Receiver) Committed(now time.Duration, id recording.RunID, number uint3
 		return
 	}
 	run.out = false
-	size := int64(len(run.queue[0].Body))
+	body := run.queue[0].Body
+	size := int64(len(body))
+	if h, err := recording.ParseHeader(body); err == nil {
+		r.watched(run, &h, body)
+		run.events, run.final = h.FirstSeq-1+uint64(h.Events), h.Final
+	}
 	run.queue[0] = Block{}
 	run.queue = run.queue[1:]
 	run.bytes -= size
@@ -265,6 +288,7 @@ func (r *Receiver) Failed(now time.Duration, id recording.RunID, number uint32, 
 func (r *Receiver) ban(run *run, reason string) {
 	run.refused = reason
 	r.empty(run)
+	r.goneWatched(run.id)
 	if s := run.session; s != nil {
 		r.refuse(s.peer, &Refuse{Code: RefuseRun, Run: run.id, Token: s.token, Text: reason})
 		r.end(s)
@@ -335,6 +359,11 @@ func (r *Receiver) sweep(now time.Duration) {
 			r.end(s)
 		}
 	}
+	for _, w := range r.watchers.byToken {
+		if now >= w.heard+r.cfg.SessionTTL {
+			r.leave(w)
+		}
+	}
 	for id, run := range r.runs {
 		if run.session == nil && len(run.queue) == 0 && !run.asking && now >= run.lastSeen+r.cfg.RunTTL {
 			delete(r.runs, id)
@@ -344,6 +373,7 @@ func (r *Receiver) sweep(now time.Duration) {
 }
 
 func (r *Receiver) gone(run *run) {
+	r.goneWatched(run.id)
 	if run.known && run.committed > 0 {
 		r.replies = append(r.replies, ReceiverAction{Kind: DoGone, Run: run.id})
 	}
@@ -361,6 +391,10 @@ func (r *Receiver) Close() {
 		r.reply(s.peer, &Bye{Token: s.token})
 		r.end(s)
 	}
+	for _, w := range r.watchers.byToken {
+		r.reply(w.peer, &Bye{Token: w.token})
+		r.leave(w)
+	}
 }
 
 // Malformed counts a message that was not even handed over.
@@ -370,6 +404,7 @@ func (r *Receiver) Malformed() { r.stats.Malformed++ }
 func (r *Receiver) Stats() ReceiverStats {
 	st := r.stats
 	st.Sessions, st.Runs, st.QueuedBytes = len(r.sessions), len(r.runs), r.bytes
+	st.Watchers = len(r.watchers.byToken)
 	for _, run := range r.runs {
 		st.QueuedBlocks += len(run.queue)
 	}

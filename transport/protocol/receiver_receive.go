@@ -17,8 +17,11 @@ func (r *Receiver) Control(now time.Duration, peer string, data []byte) {
 		} else {
 			r.stats.Malformed++
 		}
-		if h, ok := m.(*Hello); ok {
-			r.refuse(peer, &Refuse{Code: RefuseVersion, Run: h.Run})
+		switch m := m.(type) {
+		case *Hello:
+			r.refuse(peer, &Refuse{Code: RefuseVersion, Run: m.Run})
+		case *Watch:
+			r.refuse(peer, &Refuse{Code: RefuseVersion})
 		}
 		return
 	}
@@ -28,18 +31,21 @@ func (r *Receiver) Control(now time.Duration, peer string, data []byte) {
 	switch m := m.(type) {
 	case *Hello:
 		r.hello(now, peer, m)
-	case *Ping:
-		s := r.sessions[m.Token]
-		if s == nil {
-			r.stats.Unknown++
-			r.refuse(peer, &Refuse{Code: RefuseSession, Token: m.Token})
+	case *Watch:
+		r.watch(now, peer, m)
+	case *Seen:
+		if w := r.watchers.byToken[m.Token]; w != nil {
+			w.peer = peer
+			r.took(now, w, m.Serial)
 			return
 		}
-		r.hear(now, s)
-		s.peer = peer
-		s.echo = m.Echo
-		r.touch(s)
+		r.unknown(peer, m.Token)
+	case *Ping:
+		r.ping(now, peer, m)
 	case *Bye:
+		if w := r.watchers.byToken[m.Token]; w != nil {
+			r.leave(w)
+		}
 		if s := r.sessions[m.Token]; s != nil {
 			r.hear(now, s)
 			r.end(s)
@@ -48,6 +54,29 @@ func (r *Receiver) Control(now time.Duration, peer string, data []byte) {
 	default:
 		r.stats.Malformed++
 	}
+}
+
+// unknown answers a message of a session that is not known.
+func (r *Receiver) unknown(peer string, token Token) {
+	r.stats.Unknown++
+	r.refuse(peer, &Refuse{Code: RefuseSession, Token: token})
+}
+
+func (r *Receiver) ping(now time.Duration, peer string, m *Ping) {
+	if w := r.watchers.byToken[m.Token]; w != nil {
+		w.heard, w.peer = now, peer
+		r.reply(peer, &Ack{Token: m.Token, Echo: m.Echo})
+		return
+	}
+	s := r.sessions[m.Token]
+	if s == nil {
+		r.unknown(peer, m.Token)
+		return
+	}
+	r.hear(now, s)
+	s.peer = peer
+	s.echo = m.Echo
+	r.touch(s)
 }
 
 func (r *Receiver) hear(now time.Duration, s *session) {
@@ -73,7 +102,7 @@ func (r *Receiver) hello(now time.Duration, peer string, m *Hello) {
 		r.refuse(peer, &Refuse{Code: RefuseBusy, Run: m.Run, Retry: time.Second, Text: "it has too many senders at the moment"})
 		return
 	case known == nil:
-		known = &run{id: m.Run, secret: m.Secret, retry: r.cfg.Retry}
+		known = &run{id: m.Run, secret: m.Secret, retry: r.cfg.Retry, program: m.Program}
 		r.runs[m.Run] = known
 	}
 	known.lastSeen = now
