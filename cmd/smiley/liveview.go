@@ -109,6 +109,23 @@ func (v *liveView) accept(block *recording.Block, size int) error {
 	return nil
 }
 
+// define takes what was defined before the blocks that follow, of a run that was joined or of which blocks were left out.
+func (v *liveView) define(encoded []byte) error {
+	block, err := recording.Decode(encoded)
+	if err != nil {
+		return err
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	t, err := v.checked(block, (*analysis.LiveCheck).Define)
+	if err != nil {
+		return err
+	}
+	t.skipped = nil
+	v.add(&liveBlock{run: block.Run, block: block, define: true, came: time.Now()})
+	return nil
+}
+
 // checked checks a block against those before it.
 func (v *liveView) checked(block *recording.Block, check func(*analysis.LiveCheck, *recording.Block) error) (*takenRun, error) {
 	t := v.taken[block.Run]

@@ -108,17 +108,25 @@ func countLines(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// awaitFile is "await FILE": it waits until there is one.
+// awaitFile is "await FILE [TEXT]": it waits until there is one, and it has the text.
 func awaitFile(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 1 {
-		ts.Fatalf("usage: await FILE")
+	if neg || len(args) < 1 || len(args) > 2 {
+		ts.Fatalf("usage: await FILE [TEXT]")
 	}
+	name := ts.MkAbs(args[0])
 	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
-		if _, err := os.Stat(ts.MkAbs(args[0])); err == nil {
+		_, err := os.Stat(name)
+		if err == nil && len(args) == 2 {
+			var content []byte
+			if content, err = os.ReadFile(name); !strings.Contains(string(content), args[1]) {
+				continue
+			}
+		}
+		if err == nil {
 			return
 		}
 	}
-	ts.Fatalf("%s does not come", args[0])
+	ts.Fatalf("%s does not come", strings.Join(args, " with "))
 }
 
 // exitStatus is "status N PROGRAM ARGS...": the program ends with status N.

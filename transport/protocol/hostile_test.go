@@ -36,6 +36,8 @@ func (p *peer) replies(now time.Duration) (list []Message) {
 			return list
 		case DoLookup:
 			p.r.Found(now, a.Run, p.next, nil)
+		case DoDefine:
+			p.r.Defined(now, Definitions{Next: p.next}, nil)
 		case DoReply:
 			m, err := DecodeMessage(a.Body)
 			if err != nil {
@@ -270,9 +272,12 @@ func FuzzReceiver(f *testing.F) {
 	e := Envelope{Token: Token{1, 0, 1}, Check: Checksum(testBlock(run, 0, 1, 4, false))}
 	f.Add(AppendMessage(nil, &Ping{Token: Token{1, 0, 1}}), AppendEnvelope(nil, &e), testBlock(run, 0, 1, 4, false))
 	f.Add(AppendMessage(nil, &Hello{Run: run, Max: 1}), []byte{}, []byte{})
+	f.Add(AppendMessage(nil, &Watch{Max: 1, Prefix: run, Bits: 8}), AppendEnvelope(nil, &e), testBlock(run, 0, 1, 4, true))
+	f.Add(AppendMessage(nil, &Seen{Token: Token{2, 0, 1}, Serial: 1}), AppendEnvelope(nil, &e), testBlock(run, 0, 1, 4, true))
 	f.Fuzz(func(t *testing.T, control, envelope, body []byte) {
-		p := newPeer(t, ReceiverConfig{})
+		p := newPeer(t, ReceiverConfig{Watchers: 2})
 		p.hello(0, run, Secret{})
+		p.r.Control(0, "w", AppendMessage(nil, &Watch{Max: 1}))
 		for i := range 3 {
 			p.r.Control(0, "x", control)
 			p.r.Data(0, envelope, body)
