@@ -14,7 +14,7 @@ LDFLAGS := -X main.version=$(VERSION)
 # Where smiley must build without cgo. What was never run there is listed in docs/reference/limits.md.
 PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64
 
-.PHONY: help build demo test bench stress docs bundle clean setup-build setup-test \
+.PHONY: help build demo test bench stress docs pictures bundle clean setup-build setup-test \
 	check-format check-vet check-lint check-vulnerabilities check-modules check-platforms check-types tools
 
 help: ## list the targets
@@ -69,6 +69,9 @@ docs: ## renew the pages that are generated from the program
 
 bundle: ## renew web/dist/islands.js, which is made of web/islands
 	cd web/islands/bundle && $(GO) run .
+
+pictures: setup-test ## renew the pictures of docs/tutorial/tour.md
+	cd web/browsertests && $(GO) test . -run TestTour -count=1 -args -update
 
 clean: ## remove what make built
 	rm -rf bin
