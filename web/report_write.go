@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"html/template"
 	"io"
@@ -33,10 +34,9 @@ func (r *report) write(ctx context.Context, output string) error {
 		if err != nil {
 			return err
 		}
-		r.lead(root, p, func(name, fragment string) string {
-			address := url.URL{Path: name + ".html", Fragment: fragment}
-			return address.String()
-		})
+		if err := r.lead(ctx, root, p, pageAddress); err != nil {
+			return err
+		}
 		var body bytes.Buffer
 		if err := html.Render(&body, root); err != nil {
 			return err
@@ -53,7 +53,26 @@ func (r *report) write(ctx context.Context, output string) error {
 			return cannotWrite(output, err)
 		}
 	}
+	calls, err := r.treeCalls(ctx, func(name string) string { return pageAddress(name, "") })
+	if err != nil {
+		return err
+	}
+	data, err := json.Marshal(calls)
+	if err != nil {
+		return err
+	}
+	// A script, because pages from a disk may load those and no data.
+	data = append(append([]byte("window.smileyCalls = "), data...), ";\n"...)
+	if err := os.WriteFile(filepath.Join(r.folder, "calls.js"), data, 0o600); err != nil {
+		return cannotWrite(output, err)
+	}
 	return r.install(r.folder, output)
+}
+
+// pageAddress is the address of a page of a folder.
+func pageAddress(name, fragment string) string {
+	address := url.URL{Path: name + ".html", Fragment: fragment}
+	return address.String()
 }
 
 // install moves what was made to where the person wants it.
@@ -87,11 +106,14 @@ func (r *report) read(p *reportPage) (*html.Node, error) {
 
 // lead rewrites a page for a life without its server: links lead to the report's pages or nowhere, what only a server can
 // do is gone.
-func (r *report) lead(root *html.Node, p *reportPage, to func(name, fragment string) string) {
-	var gone []*html.Node
+func (r *report) lead(ctx context.Context, root *html.Node, p *reportPage, to func(name, fragment string) string) error {
+	var gone, islands, scripts []*html.Node
 	for n := range root.Descendants() {
 		if n.Type != html.ElementNode {
 			continue
+		}
+		if attribute(n, "data-island") != "" {
+			islands = append(islands, n)
 		}
 		switch {
 		case n.Data == "script" && serverScript(attribute(n, "src")), n.Data == "form", hasClass(n, "online"), hasClass(n, "tools"), hasClass(n, "focus") && n.Data == "div":
@@ -104,6 +126,9 @@ func (r *report) lead(root *html.Node, p *reportPage, to func(name, fragment str
 			for i := range n.Attr {
 				if name, ok := assetName(n.Attr[i].Val); ok && (n.Attr[i].Key == "href" || n.Attr[i].Key == "src") {
 					n.Attr[i].Val = name
+					if name == "islands.js" {
+						scripts = append(scripts, n)
+					}
 				}
 			}
 		}
@@ -113,12 +138,23 @@ func (r *report) lead(root *html.Node, p *reportPage, to func(name, fragment str
 			n.Parent.RemoveChild(n)
 		}
 	}
+	for _, n := range islands {
+		if err := r.island(ctx, n, p); err != nil {
+			return err
+		}
+	}
+	for _, n := range scripts {
+		n.Parent.InsertBefore(&html.Node{
+			Type: html.ElementNode, Data: "script", Attr: []html.Attribute{{Key: "src", Val: "calls.js"}, {Key: "defer"}},
+		}, n)
+	}
+	return nil
 }
 
 // serverScript reports whether a script is of no use without a server.
 func serverScript(address string) bool {
 	name, _ := assetName(address)
-	return name == "live.js" || name == "islands.js" || name == "search.js"
+	return name == "live.js" || name == "search.js"
 }
 
 func (r *report) leadLink(n *html.Node, p *reportPage, to func(name, fragment string) string) {
@@ -182,7 +218,7 @@ func (r *report) introduce(root *html.Node) error {
 // holds what it names.
 var singleFile = template.Must(template.New("single").Parse(`<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src {{.Script}}; style-src 'unsafe-inline'; img-src data:">
 <meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark">
 <title>{{.Title}}</title><style>{{.Style}}
 .report-page { display: none }
@@ -206,8 +242,9 @@ func (r *report) writeFile(ctx context.Context, output string) (err error) {
 }
 
 func (r *report) writeSections(ctx context.Context, w io.Writer) error {
+	script := r.server.assets["islands.js"].body
 	style := template.CSS(r.server.assets["smiley.css"].body)
-	if err := singleFile.Execute(w, map[string]any{"Title": r.title(), "Style": style}); err != nil {
+	if err := singleFile.Execute(w, map[string]any{"Title": r.title(), "Style": style, "Script": scriptHash(script)}); err != nil {
 		return err
 	}
 	for _, p := range r.order {
@@ -218,19 +255,36 @@ func (r *report) writeSections(ctx context.Context, w io.Writer) error {
 		if err != nil {
 			return err
 		}
-		r.lead(root, p, func(name, fragment string) string {
-			if fragment == "" {
-				return "#" + name
-			}
-			return "#" + name + "." + fragment
-		})
+		if err := r.lead(ctx, root, p, sectionAddress); err != nil {
+			return err
+		}
 		section := r.section(root, p)
 		if err := html.Render(w, section); err != nil {
 			return err
 		}
 	}
-	_, err := io.WriteString(w, "\n</body></html>\n")
+	calls, err := r.treeCalls(ctx, func(name string) string { return sectionAddress(name, "") })
+	if err != nil {
+		return err
+	}
+	data, err := json.Marshal(calls)
+	if err != nil {
+		return err
+	}
+	if err := html.Render(w, dataElement("smiley-calls", data)); err != nil {
+		return err
+	}
+	// As it is, for its hash is in the page's policy.
+	_, err = io.WriteString(w, "\n<script>"+string(script)+"</script>\n</body></html>\n")
 	return err
+}
+
+// sectionAddress is the address of a page within a single file.
+func sectionAddress(name, fragment string) string {
+	if fragment == "" {
+		return "#" + name
+	}
+	return "#" + name + "." + fragment
 }
 
 // section makes a part of a larger page out of a page.

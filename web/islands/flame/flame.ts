@@ -23,8 +23,9 @@ let graphs = 0;
 
 // mountFlame draws the graph in place of its table. The place says where its data is (data-source).
 export function mountFlame(place: HTMLElement): void {
-  const source = place.dataset["source"];
-  if (source !== undefined) void new Flame(place, source).start();
+  const source = place.dataset["source"] ?? "";
+  const data = place.querySelector('script[type="application/json"]')?.textContent ?? "";
+  if (source !== "" || data !== "") void new Flame(place, source, data).start();
 }
 
 class Flame {
@@ -38,8 +39,10 @@ class Flame {
   private readonly search: HTMLInputElement;
   private readonly status: HTMLElement;
   private asked = false;
+  private readonly outer: Stack[] = []; // in a report: what was drawn before, the whole first
 
-  constructor(private readonly place: HTMLElement, private readonly source: string) {
+  // data is the graph of a report, which has no source to ask.
+  constructor(private readonly place: HTMLElement, private readonly source: string, private readonly data: string) {
     this.canvas = element("canvas", { class: "flame-canvas", "aria-hidden": "true" });
     const id = `flame-about${++graphs}`;
     this.about = element("p", { class: "flame-about", id, role: "status" });
@@ -50,7 +53,7 @@ class Flame {
     this.status = element("span", { class: "dim", role: "status" });
     const bar = element("div", { class: "tree-bar" });
     // The page's own search finds while one types; sent off, it makes the page say what it found.
-    const search = document.querySelector<HTMLInputElement>("main form[role=search] input[name=q]");
+    const search = source !== "" ? document.querySelector<HTMLInputElement>("main form[role=search] input[name=q]") : null;
     if (search) {
       this.search = search;
     } else {
@@ -85,7 +88,7 @@ class Flame {
   // start draws what the page is about. The drawing without scripts stays when that cannot be had.
   async start(): Promise<void> {
     try {
-      this.answer = await ask<Answer>(this.source + (this.source.includes("?") ? "&" : "?") + `n=${most}`);
+      this.answer = this.data !== "" ? JSON.parse(this.data) as Answer : await ask<Answer>(this.source + (this.source.includes("?") ? "&" : "?") + `n=${most}`);
     } catch (error) {
       this.place.dataset["mounted"] = "";
       if (!(error instanceof Problem)) throw error;
@@ -156,7 +159,7 @@ class Flame {
 
   private longest(s: Stack): (Node | string)[] {
     const run = /^\/runs\/[^/]+/.exec(location.pathname)?.[0];
-    if (!run || !s.longest_call) return [];
+    if (!run || this.source === "" || !s.longest_call) return [];
     return [", ", element("a", { href: `${run}/call/${s.longest_call}` }, "its longest call")];
   }
 
@@ -172,13 +175,30 @@ class Flame {
   // enter draws the current box alone: the page that is about it. Going back is the browser's.
   private enter(): void {
     const box = this.current;
-    if (!box || !this.root || box === this.root) return;
+    if (!box || !this.root || !this.answer || box === this.root) return;
+    if (this.source === "") {
+      this.outer.push(this.answer.stack);
+      this.show(box.stack);
+      return;
+    }
     this.go([...this.base(), ...(this.root.stack.id ? box.path.slice(1) : box.path)]);
   }
 
   private out(): void {
+    const around = this.outer.pop();
+    if (around) this.show(around);
+    if (this.source === "") return;
     const base = this.base();
     if (base.length > 0) this.go(base.slice(0, -1));
+  }
+
+  // show draws another part of a report's graph.
+  private show(stack: Stack): void {
+    if (!this.answer) return;
+    this.answer.stack = stack;
+    this.current = null;
+    this.draw();
+    this.showMatches();
   }
 
   // base is the stack that the graph begins with, as addresses have it.
@@ -205,7 +225,7 @@ class Flame {
     this.words = this.search.value.trim();
     this.draw();
     this.showMatches();
-    if (location.protocol === "file:") return;
+    if (this.source === "") return;
     const query = new URLSearchParams(location.search);
     this.keepWords(query);
     history.replaceState(history.state, "", location.pathname + "?" + query.toString());

@@ -6,6 +6,7 @@ import { followFocus } from "../focus";
 import { count } from "../units";
 import { Grid } from "./grid";
 import { type List, Model, type Node, type Row } from "./model";
+import { openReport } from "./report";
 import { Server, type Source, type Step } from "./source";
 
 // Addresses keep at most so many calls that are open besides those around the call in focus.
@@ -18,8 +19,8 @@ const aroundLoaded = 12;
 export function mountTree(place: HTMLElement): void {
   const goroutine = Number(place.dataset["goroutine"] ?? 0);
   const run = place.dataset["run"];
-  if (run === undefined) return;
-  void new Tree(place, new Server(run), goroutine).start();
+  const source = run !== undefined ? new Server(run) : openReport();
+  if (source) void new Tree(place, source, goroutine).start();
 }
 
 class Tree {
@@ -88,7 +89,7 @@ class Tree {
     const query = new URLSearchParams(location.search);
     this.input.value = query.get("f") ?? "";
     this.setFoldButton(query.has("fold"));
-    const at = Number(query.get("at") ?? this.place.dataset["at"] ?? 0);
+    const at = Number((this.source.run !== "" ? query.get("at") : null) ?? this.place.dataset["at"] ?? 0);
     const open = query.get("open")?.split(",").map(Number).filter((n) => n > 0) ?? null;
     return this.attempt(async () => {
       if (at > 0) {
