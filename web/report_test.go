@@ -3,6 +3,7 @@ package web
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -49,7 +50,7 @@ func elements(t *testing.T, page *html.Node) map[string]*html.Node {
 	return byID
 }
 
-// checkHarmless checks that a page runs nothing but our script and leads nowhere but to its neighbours.
+// checkHarmless checks that a page runs nothing but our scripts and leads nowhere but to its neighbours.
 func checkHarmless(t *testing.T, name string, page *html.Node) {
 	t.Helper()
 	for n := range page.Descendants() {
@@ -58,9 +59,7 @@ func checkHarmless(t *testing.T, name string, page *html.Node) {
 		}
 		switch n.Data {
 		case "script":
-			if attribute(n, "src") != "keys.js" || n.FirstChild != nil {
-				t.Errorf("%s: a script: %v", name, n.Attr)
-			}
+			checkScript(t, name, n)
 		case "form", "iframe", "object", "embed", "base":
 			t.Errorf("%s: a %s", name, n.Data)
 		}
@@ -72,6 +71,28 @@ func checkHarmless(t *testing.T, name string, page *html.Node) {
 				t.Errorf("%s: leads to %q", name, a.Val)
 			}
 		}
+	}
+}
+
+// checkScript checks that a script is one of ours, or data that nothing runs.
+func checkScript(t *testing.T, name string, n *html.Node) {
+	t.Helper()
+	text := ""
+	if n.FirstChild != nil {
+		text = n.FirstChild.Data
+	}
+	switch src := attribute(n, "src"); {
+	case attribute(n, "type") == "application/json":
+		if src != "" || !json.Valid([]byte(text)) || strings.Contains(text, "<") {
+			t.Errorf("%s: data that is more than data: %s", name, shorten(text, 200))
+		}
+	case src == "keys.js", src == "islands.js", src == "calls.js":
+		if text != "" {
+			t.Errorf("%s: %s has a text of its own", name, src)
+		}
+	case src == "" && name == "report.html" && text == string(readAssets()["islands.js"].body):
+	default:
+		t.Errorf("%s: a script: %v", name, n.Attr)
 	}
 }
 
@@ -208,7 +229,7 @@ func TestReportInOneFile(t *testing.T) {
 			if hasClass(n, "report-page") {
 				sections++
 			}
-			if n.Data == "script" || n.Data == "link" {
+			if n.Data == "script" && attribute(n, "src") != "" || n.Data == "link" {
 				t.Errorf("it needs another file: %v", n.Attr)
 			}
 			fragment, ok := strings.CutPrefix(attribute(n, "href"), "#")
