@@ -87,6 +87,13 @@ func compareCut(t *rapid.T, r *Reader, f *fixture, levels, nodes int) {
 		if len(kept) > 0 {
 			want = have[pathKey(kept)].Within
 		}
+		for _, inverted := range []bool{false, true} {
+			merged, err := r.Stacks(context.Background(), f.run.ID, StackQuery{Function: c.Function, Inverted: inverted, Limit: 1})
+			check(t, err)
+			if merged.Focus.Function != c.Function || merged.Focus.Calls == 0 && merged.Short == 0 {
+				t.Fatalf("function %d, inverted %v: %+v", c.Function, inverted, merged.Focus)
+			}
+		}
 		if part.Focus.Within != want || part.Short > 0 && part.Focus.CutCalls == 0 || len(kept) > 0 && part.Focus.Function != kept[len(kept)-1] {
 			t.Fatalf("the stack %v leads to %+v, short of %d", path, part.Focus, part.Short)
 		}

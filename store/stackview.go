@@ -159,7 +159,7 @@ func (q *stackQuestion) focus(answer *Stacks) (*merged, error) {
 				}
 			}
 		}
-		if next == nil {
+		if next == nil && i > 0 || next == nil && q.Function == 0 {
 			// A stack that was cut is counted in one further out, though what lies between may have come again since.
 			for j := len(way) - 1; j >= 0; j-- {
 				if way[j].CutCalls > 0 {
@@ -168,6 +168,11 @@ func (q *stackQuestion) focus(answer *Stacks) (*merged, error) {
 					return way[j], nil
 				}
 			}
+		}
+		if i == 0 && (q.Function != 0 || q.Inverted) && q.cutCalls > 0 && (next == nil || len(next.members) == 0) {
+			// Its calls can all be among those that were cut.
+			answer.Short = 1
+			return &merged{Stack: Stack{Function: function}}, nil
 		}
 		if next == nil || len(next.members) == 0 {
 			return nil, recording.Errorf(recording.CodeNotFound, "no call of the run has this stack").

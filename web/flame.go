@@ -134,7 +134,9 @@ func flameView(q *request) (*page, error) {
 	if f.answer, err = q.reader.Stacks(q.Context(), q.info.ID, f.StackQuery); err != nil {
 		return nil, webHints(err)
 	}
-	f.Path = f.Path[:len(f.Path)-min(f.answer.Short, len(f.Path))]
+	if f.answer.Focus.Calls > 0 || f.answer.Focus.Function == 0 {
+		f.Path = f.Path[:len(f.Path)-min(f.answer.Short, len(f.Path))]
+	}
 	p := &page{Template: "flame", Title: "Flame graph", View: "flame", Island: "flame", JSON: f.json()}
 	if q.wantsJSON() {
 		return p, nil

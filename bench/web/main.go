@@ -137,20 +137,22 @@ func (s *settings) alone(ctx context.Context, run *store.RunInfo, targets []targ
 		return err
 	}
 	read := time.Since(first)
-	rows := [][]string{{"page", "p50", "p95", "max", "its JSON: p50", "p95", "max", "plain SQL, a twentieth"}}
+	rows := [][]string{{"page", "p50", "p95", "max", "processor", "its JSON: p50", "p95", "max", "processor", "plain SQL, a twentieth"}}
 	for i := range targets {
 		t := &targets[i]
 		row := []string{t.name}
 		for _, address := range []func() string{t.page, t.json} {
 			if address == nil {
-				row = append(row, "", "", "")
+				row = append(row, "", "", "", "")
 				continue
 			}
+			used := server.used()
 			took, err := server.ask(ctx, address, s.requests)
 			if err != nil {
 				return err
 			}
-			row = append(row, milliseconds(took[len(took)/2]), milliseconds(took[len(took)*95/100]), milliseconds(took[len(took)-1]))
+			row = append(row, milliseconds(took[len(took)/2]), milliseconds(took[len(took)*95/100]), milliseconds(took[len(took)-1]),
+				milliseconds((server.used()-used)/time.Duration(s.requests)))
 		}
 		answer := ""
 		if p, ok := plain[t.plain]; ok {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -80,6 +81,26 @@ func (s *server) peak() int64 {
 		}
 	}
 	return 0
+}
+
+// used returns the processor time that the server has used; 0 where the system does not say.
+func (s *server) used() time.Duration {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.cmd.Process.Pid))
+	if err != nil {
+		return 0
+	}
+	// Behind the name, which may hold anything: user and system time are the 12th and 13th field.
+	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+	const user, tick = 11, 10 * time.Millisecond
+	sum := time.Duration(0)
+	for _, field := range fields[min(user, len(fields)):min(user+2, len(fields))] {
+		n, err := strconv.ParseInt(field, 10, 64)
+		if err != nil {
+			return 0
+		}
+		sum += time.Duration(n) * tick
+	}
+	return sum
 }
 
 // get asks once and returns how long the answer took, with all of its body.
