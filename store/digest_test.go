@@ -207,6 +207,9 @@ func TestImpatientQuestionSaysWhatItCovers(t *testing.T) {
 	for {
 		got, err := s.Stacks(t.Context(), f.run.ID, StackQuery{Wait: 1})
 		check(t, err)
+		part, err := s.Stacks(t.Context(), f.run.ID, StackQuery{Wait: 1, Function: 5})
+		check(t, err) // a function that was not met so far is no mistake
+		equal(t, "function in focus", part.Focus.Function, 5)
 		if got.Blocks > got.Of || got.Of != uint32(len(f.blocks)) {
 			t.Fatalf("it covers %+v", got.Coverage)
 		}

@@ -76,7 +76,7 @@ type Stacks struct {
 	Path []Stack
 	// Short is how many functions at the end of the query's Path are missing: their stack was cut, and the focus is the
 	// one that counts it. A query for one function wherever it is, all of whose stacks were cut, is short of 1 and has an
-	// empty focus.
+	// empty focus; so has a stack that was not met in what is covered so far.
 	Short int
 	// Stacks below the focus, in the order of drawing: each stack before those below it, the heaviest first.
 	Stacks []Stack

@@ -159,6 +159,10 @@ func (q *stackQuestion) focus(answer *Stacks) (*merged, error) {
 				}
 			}
 		}
+		if (next == nil || len(next.members) == 0) && !q.Complete() {
+			answer.Short = len(path) - i // it may yet come
+			return &merged{Stack: Stack{Function: path[len(path)-1]}}, nil
+		}
 		if next == nil && i > 0 || next == nil && q.Function == 0 {
 			// A stack that was cut is counted in one further out, though what lies between may have come again since.
 			for j := len(way) - 1; j >= 0; j-- {
