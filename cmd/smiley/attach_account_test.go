@@ -68,15 +68,15 @@ func TestStressTracerKilledAccount(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	database := filepath.Join(t.TempDir(), "runs.db")
-	times := stress.Times(4, 100)
+	times := stress.Times(2, 100)
 	var stored, dropped uint64
 	for round := range times {
 		program := startTally(t, binary)
-		// With large rings all of it can be read. Of small ones the program says how much it dropped, to which adds what is no call: a
-		// few writes of the runtime's to itself.
+		// With large rings all of it can be read. Of small ones the program says how much it dropped, and the tracer can die behind a gap
+		// that it told of that.
 		flags, tolerance := []string{"--ring-bytes", "134217728"}, uint64(0)
 		if round%2 == 1 {
-			flags, tolerance = []string{"--ring-bytes", "262144", "--on-full", "drop"}, 16
+			flags, tolerance = []string{"--ring-bytes", "262144", "--on-full", "drop"}, 1
 		}
 		flags = append([]string{"attach"}, flags...)
 		flags = append(flags, program.pid, "--quiet", "--include", "main.work", "--database", database)
@@ -93,7 +93,7 @@ func TestStressTracerKilledAccount(t *testing.T) {
 		_ = tracer.Process.Kill()
 		_ = tracer.Wait()
 		within(t, "all calls to be made", func() bool { _, err := os.Stat(program.done); return err == nil })
-		if round%4 < 2 {
+		if round%4 == 0 || round%4 == 3 {
 			if out, err := command(t, "detach", program.pid, "--database", database); err != nil || !strings.Contains(out, "its smiley was killed") {
 				t.Errorf("detach: %v, %s", err, out)
 			}

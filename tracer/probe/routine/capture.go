@@ -6,8 +6,10 @@ import "smiley/tracer/probe/asm"
 type Capture struct {
 	Words  []Word
 	Copies []Copy
-	// Only, where it is not empty, leaves out the record unless RAX holds one of these values.
-	Only []int32
+	// Only, where it is not empty, leaves out the record unless RAX holds one of these values, or where OnlyAt is not 0, the word of
+	// the stack at SP + OnlyAt with SP pointing at the return address.
+	Only   []int32
+	OnlyAt int32
 	// None says that there is no record at all: the function has probes for its other kind of record.
 	None bool
 }

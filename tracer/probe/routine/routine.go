@@ -81,7 +81,7 @@ func (g *Generator) record(number uint32, c Capture, adjust int32, kind site.Kin
 	}
 	g.mark(class, origin)
 	done := a.NewLabel()
-	g.only(c.Only, done)
+	g.only(c, adjust, done)
 	a.LeaLabel(R15, done)
 	a.Jmp(g.tailOf(c, kind))
 	var words [8]byte
@@ -94,15 +94,19 @@ func (g *Generator) record(number uint32, c Capture, adjust int32, kind site.Kin
 	a.Nop(1)
 }
 
-// only leads past the record unless RAX holds one of the values.
-func (g *Generator) only(values []int32, skip Label) {
-	if len(values) == 0 {
+// only leads past the record unless RAX, or a word of the stack, holds one of the values.
+func (g *Generator) only(c Capture, adjust int32, skip Label) {
+	if len(c.Only) == 0 {
 		return
 	}
 	a := g.code
 	wanted := a.NewLabel()
-	for _, v := range values {
-		a.CmpImm(RAX, v)
+	for _, v := range c.Only {
+		if c.OnlyAt != 0 {
+			a.CmpMemImm(At(RSP, c.OnlyAt+adjust), v)
+		} else {
+			a.CmpImm(RAX, v)
+		}
 		a.J(Equal, wanted)
 	}
 	a.Jmp(skip)

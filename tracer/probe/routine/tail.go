@@ -230,7 +230,7 @@ func (z *Sizer) tail(c Capture, kind site.Kind) {
 	if c.None {
 		return
 	}
-	z.bytes += uint64(24 * len(c.Only))
+	z.bytes += uint64(32 * len(c.Only))
 	z.key = appendKey(append(z.key[:0], byte(kind)), c)
 	if z.seen[string(z.key)] {
 		return
