@@ -5,34 +5,202 @@ package tracer
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
+	"time"
 
 	"smiley/recording"
 	"smiley/tracer/probe/install"
+	"smiley/tracer/probe/ring"
+	"smiley/tracer/probe/routine"
+	places "smiley/tracer/probe/site"
 )
 
 // inherit hands what tracers that died left in a program to heir.
-func inherit(pid int, heir func(*Inheritance) error) error {
+func inherit(pid int, img *places.Image, heir func(*Inheritance) error) error {
 	estates, err := install.Estates(pid)
 	for _, e := range estates {
-		err = errors.Join(err, inheritOne(pid, e, heir))
+		err = errors.Join(err, inheritOne(pid, img, e, heir))
 		e.Close()
 	}
 	return err
 }
 
-func inheritOne(pid int, e *install.Estate, heir func(*Inheritance) error) error {
+func inheritOne(pid int, img *places.Image, e *install.Estate, heir func(*Inheritance) error) error {
 	var l legacy
 	// It lay in the program's memory, so that nothing of it is trusted.
 	if err := json.Unmarshal(e.Note, &l); err != nil || l.Run.PID != pid {
 		return recording.Errorf(recording.CodeDamaged, "which run a tracer that died had begun cannot be read")
 	}
-	unread, err := e.Count()
-	if err != nil {
-		return err
-	}
-	i := &Inheritance{Run: l.Run, Store: l.Store, Events: e.Captured + e.Dropped + unread}
+	i := &Inheritance{Run: l.Run, Store: l.Store, left: &leftover{pid, img, e, false}}
 	if err := heir(i); err != nil {
 		return err
 	}
 	return e.Settle()
+}
+
+// leftover is an estate that nobody has read yet.
+type leftover struct {
+	pid    int
+	img    *places.Image
+	estate *install.Estate
+	read   bool
+}
+
+func (l *leftover) count(stored uint64) (lost uint64, err error) {
+	return l.readAll(stored, func(*ring.Record) bool { return false })
+}
+
+// readAll reads what nobody has read, and returns how many events are lost when a store has the first ones. see is shown the records
+// behind these, and says whether an event was made of one.
+func (l *leftover) readAll(stored uint64, see func(*ring.Record) bool) (lost uint64, err error) {
+	e := l.estate
+	if l.read {
+		return 0, recording.Errorf(recording.CodeInternal, "what a tracer that died left was read twice")
+	}
+	l.read = true
+	skip, told := uint64(0), e.Captured+e.Reported
+	if stored > told {
+		skip = stored - told // it had read on since it last said how far it was
+	}
+	if e.Dropped > e.Reported {
+		lost = e.Dropped - e.Reported
+	}
+	if told > stored {
+		lost += told - stored
+	}
+	missed, err := e.Read(skip, see)
+	return lost + missed, err
+}
+
+// recover does count, and makes a run of its own of what it reads, which it sends to sink. It returns the run's id and how many events
+// it has, none when there are none or when they cannot be understood.
+func (l *leftover) recover(of recording.Run, stored uint64, sink recording.Sink) (id recording.RunID, recovered, lost uint64, err error) {
+	if !l.estate.Waits() {
+		_ = sink.Close()
+		lost, err = l.count(stored)
+		return id, 0, lost, err
+	}
+	s, err := l.session(of, sink)
+	if err != nil {
+		_ = sink.Close()
+		lost, err = l.count(stored) // at least that
+		return id, 0, lost, err
+	}
+	defer s.close()
+	p := s.probes
+	s.out.mu.Lock()
+	s.out.ledger.Captured++
+	err = s.out.builder.Drop(0, 0, 0, "the beginning is run "+of.ID.String()+", whose smiley was killed; this was left in the program")
+	var failed error
+	if err == nil {
+		lost, err = l.readAll(stored, func(r *ring.Record) bool {
+			before := s.out.ledger.Captured
+			if failed == nil {
+				failed = p.record1(r)
+			}
+			return s.out.ledger.Captured != before
+		})
+	}
+	s.out.mu.Unlock()
+	failed = errors.Join(failed, s.engine.finish())
+	now := time.Now()
+	ledger, _, sunk := s.out.finish(recording.RunEnd{
+		End: now, Duration: max(int64(now.Sub(s.run.Start)), p.latest), ExitCode: recording.ExitUnknown,
+	})
+	if sunk == nil && ledger.Stored > 0 {
+		id, recovered = s.run.ID, ledger.Stored-1 // without the gap at its beginning
+	}
+	return id, recovered, lost, errors.Join(err, failed, sunk)
+}
+
+// session makes what turns records into events, as it was in the tracer that died.
+func (l *leftover) session(of recording.Run, sink recording.Sink) (*session, error) {
+	opt := &Options{
+		Include: of.Settings.Include, Exclude: of.Settings.Exclude, IncludeDeps: of.Settings.IncludeDeps,
+		IncludeStdlib: of.Settings.IncludeStdlib, MaxDepth: of.Settings.MaxDepth, Bounds: of.Settings.Bounds, Engine: EngineProbe,
+	}
+	file := fmt.Sprintf("/proc/%d/exe", l.pid)
+	s := &session{opt: opt, sink: sink, process: &process{pid: l.pid, terminal: -1}, run: of}
+	s.target = &target{path: file, argv0: of.Program, name: of.Program, cleanup: func() {}}
+	var err error
+	if s.program, err = OpenProgram(file); err != nil {
+		return nil, err
+	}
+	bias, err := install.Bias(l.pid, l.img)
+	if err == nil {
+		s.program.SetBias(bias)
+		s.run.ID, err = recording.NewRunID()
+	}
+	if err != nil {
+		s.close()
+		return nil, err
+	}
+	s.out = newPipeline(s.run, sink)
+	if err = s.newEngine(); err == nil {
+		err = l.probes(s, bias)
+	}
+	if err != nil {
+		s.out.discard()
+		s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// probes makes the handlers of all records.
+func (l *leftover) probes(s *session, bias uint64) error {
+	e := l.estate
+	p := &probes{engine: s.engine, bias: bias}
+	p.capturer = s.engine.capturer
+	p.capturer.Memory = &p.memory
+	p.capturer.Resolver = s.program.Resolver(&p.memory)
+	other := recording.Errorf(recording.CodeDamaged, "what a tracer that died left does not fit the program")
+	hooks := map[uint64]watched{}
+	for _, w := range p.hooks(l.img, nil) {
+		hooks[w.function.Addr] = w
+	}
+	list := make([]watched, len(e.Functions))
+	for i, addr := range e.Functions {
+		f := l.img.FunctionAt(addr)
+		sym, ok := s.program.FunctionContaining(addr + bias)
+		if f == nil || f.Addr != addr || !ok {
+			return other
+		}
+		if entries, returns := e.Events(i); entries && returns {
+			list[i] = watched{function: f, symbol: sym, traced: &traced{}}
+		} else if list[i], ok = hooks[addr]; !ok {
+			return other
+		}
+	}
+	list, refused := p.watch(list, nil)
+	if len(refused) > 0 {
+		return other
+	}
+	for i := range list {
+		w := &list[i]
+		if !e.Fits(i, w.entry.capture.Capture, w.exit.capture.Capture) {
+			return other
+		}
+		p.handlers = append(p.handlers, w.entry, w.exit)
+		if w.traced != nil {
+			w.traced.id = s.program.AddFunction(w.symbol.Entry, w.traced.plan.Function)
+		}
+	}
+	for i, key := range e.Held {
+		word, class := routine.TypeOf(key)
+		t, ok := p.capturer.Types.Get(p.capturer.Resolver.DynamicType(word))
+		if !ok {
+			return other
+		}
+		c := compileHeld(p.capturer.Types, s.opt.Bounds, t, class)
+		if !e.FitsHeld(i, c.Capture) {
+			return other
+		}
+		p.memory.held.captures = append(p.memory.held.captures, c)
+	}
+	now := time.Now()
+	p.installed = &install.Process{Pid: l.pid, Reader: e.Reader, Clock: ring.NewClock(now, ring.Ticks())}
+	p.shift = int64(now.Sub(s.run.Start))
+	s.probes = p
+	return nil
 }

@@ -154,7 +154,7 @@ func takeOver(pid int, img *places.Image, heir func(*Inheritance) error) (c Clea
 		return c, err
 	}
 	// No thread is in a routine any more, or it is hopeless to wait for it: what is in the rings now is all there will be.
-	c.Inherited = inherit(pid, heir)
+	c.Inherited = inherit(pid, img, heir)
 	return c, nil
 }
 

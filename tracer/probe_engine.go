@@ -58,18 +58,7 @@ type watched struct {
 	entry, exit recordHandler
 	symbol      Symbol
 	traced      *traced // nil for hooks
-	events      hooked
 }
-
-// hooked says which records of a hook are events of their own, as far as that can be said without looking into them. Those that only
-// tell how an event goes on are none.
-type hooked int
-
-const (
-	nowhere hooked = iota
-	atEntry
-	atReturn
-)
 
 // armProbes puts probes into the stopped program. It returns the functions that can have none, with their reasons.
 func (s *session) armProbes(traced []Symbol) ([]Symbol, error) {
@@ -127,7 +116,7 @@ func (s *session) putProbes(
 		bySite[w.function] = w
 		wanted[i] = install.Probe{
 			Function: w.function, Args: w.entry.capture.Capture, Results: w.exit.capture.Capture,
-			Entries: w.traced != nil || w.events == atEntry, Returns: w.traced != nil || w.events == atReturn,
+			Entries: w.traced != nil, Returns: w.traced != nil,
 		}
 	}
 	where, err := s.program.runtime()

@@ -32,25 +32,20 @@ func (p *probes) hooks(img *places.Image, recorded []watched) []watched {
 		switch f.Name {
 		case "runtime.newproc1":
 			w.exit = handler(p.newCapture(), p.goroutineBegan)
-			w.events = atReturn
 		case "runtime.Goexit":
 			w.entry = handler(head, p.goexitBegan)
 		case "runtime.goexit1":
 			w.entry = handler(head, p.goroutineEnded)
-			w.events = atEntry
 		case "runtime.gopanic":
 			w.entry = handler(p.panicCapture(), p.panicked)
-			w.events = atEntry
 		case "runtime.recovery":
 			w.entry = handler(p.recoveryCapture(gSize), p.recovered)
-			w.events = atEntry
 		case "runtime.fatalpanic":
 			w.entry = handler(head, p.panickedFatally)
 		case "runtime.throw", "runtime.fatal", "runtime.fatalsignal":
 			w.entry = handler(head, p.crashed)
 		case "syscall.write", "golang.org/x/sys/unix.write":
 			w.entry, w.exit = handler(writeCapture(), p.writing), handler(registers(asm.RAX), p.written)
-			w.events = atEntry
 		case "internal/syscall/unix.CopyFileRange", "syscall.Splice":
 			w.entry, w.exit = handler(registers(asm.RCX), p.copyingTo(2)), handler(registers(asm.RAX), p.written)
 		case "syscall.sendfile":

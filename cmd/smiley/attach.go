@@ -66,8 +66,8 @@ func (a *app) detachCommand() *cobra.Command {
 		Use:   "detach PID",
 		Short: "Take out what a killed smiley left in a running program",
 		Long: `Take out the probes that a smiley that was killed left in a running program. Every byte of its code is put back, the head of the
-runtime's signal handler last, when no thread is in a probe any longer. How many events were lost with that smiley is noted in its run,
-if that is in this database. A smiley that is alive detaches by itself, at Ctrl-C.`,
+runtime's signal handler last, when no thread is in a probe any longer. What that smiley had not read becomes a run, and how
+many events were lost is noted in its own run, if that is in this database. A smiley that is alive detaches by itself, at Ctrl-C.`,
 		Example: `  smiley detach 4711`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 
@@ -36,15 +37,18 @@ func (a *app) heir(ctx context.Context, recordings *store.Store) func(*tracer.In
 		case i.Store != recordings.File():
 			return elsewhere(i, recordings.File())
 		}
-		missing := i.Missing(at)
-		if missing > 0 {
-			err := i.Count(at, appending{ctx, recordings})
-			if err := errors.Join(err, recordings.Interrupt(ctx, i.Run.ID)); err != nil {
-				return err
-			}
+		s, err := i.Settle(at, appending{ctx, recordings}, appending{ctx, recordings})
+		if err := errors.Join(err, recordings.Interrupt(ctx, i.Run.ID)); err != nil {
+			return err
 		}
-		return a.say("run %s: its smiley was killed; of %s, %s were not stored and are noted as dropped", id,
-			export.Plural(i.Events, "event"), export.Count(missing))
+		words := fmt.Sprintf("run %s: its smiley was killed; %s", id, export.Plural(at.Events, "event")+" had been stored")
+		if s.Recovered > 0 {
+			words += fmt.Sprintf(", %s still in the program and are run %s", was(s.Recovered), s.Rest)
+		}
+		if s.Lost > 0 {
+			words += fmt.Sprintf(", %s lost, which is noted in the run", was(s.Lost))
+		}
+		return a.say("%s", words)
 	}
 }
 
@@ -52,8 +56,12 @@ func (a *app) heir(ctx context.Context, recordings *store.Store) func(*tracer.In
 func (a *app) laterHeir(ctx context.Context) func(*tracer.Inheritance) error {
 	return func(i *tracer.Inheritance) error {
 		if !filepath.IsAbs(i.Store) {
+			events, err := i.Captured()
+			if err != nil {
+				return err
+			}
 			return a.say("run %s was being sent to %s when its smiley was killed; of %s, those that did not get there are lost",
-				i.Run.ID, export.Escape(i.Store), export.Plural(i.Events, "event"))
+				i.Run.ID, export.Escape(i.Store), export.Plural(events, "event"))
 		}
 		file, err := a.databaseFile()
 		if err == nil {
@@ -67,6 +75,13 @@ func (a *app) laterHeir(ctx context.Context) func(*tracer.Inheritance) error {
 		}
 		return a.withStore(ctx, func(recordings *store.Store) error { return a.heir(ctx, recordings)(i) })
 	}
+}
+
+func was(n uint64) string {
+	if n == 1 {
+		return "1 was"
+	}
+	return export.Count(n) + " were"
 }
 
 func elsewhere(i *tracer.Inheritance, file string) error {

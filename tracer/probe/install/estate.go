@@ -14,6 +14,7 @@ import (
 
 	"smiley/recording"
 	"smiley/tracer/probe/ring"
+	"smiley/tracer/probe/routine"
 )
 
 // Estate is what a tracer that died left of its work in the memory that it shared with a program: the records that it had not read, and an
@@ -22,10 +23,16 @@ type Estate struct {
 	Note     []byte // what Options.Note was
 	Captured uint64 // events that the tracer made, in all, but those that the program told it were dropped
 	Dropped  uint64 // records that the program dropped, in all
+	Reported uint64 // of these, those that the tracer had told of
 	Reader   *ring.Reader
 
+	Functions []uint64     // addresses in the file of the functions that had probes, in the order of their sites
+	Held      []uint64     // keys of the types whose values were copied, by number − 1; see routine.TypeOf
+	shapes    []ring.Shape // by site
+	types     []ring.Shape // by number − 1
+	events    []bool       // by site: whether its records are events
+
 	pid    int
-	events []bool // by site: whether its records are events
 	layout ring.Layout
 	memory []byte
 }
@@ -38,11 +45,12 @@ type Estate struct {
 //	sites    how many
 //	note     its length
 //	held     where the shapes of types that are added begin, from the estate's start
+//	         for each function, varint its address in the file, and two shapes; behind the head:
 //	         shapes: varint twice how many words, and one when the record is an event, varint copies, and for each copy a varint: twice how many are nested, and one when it is dynamic
 //	         note
-//	         held shapes, in the order of their numbers
+//	         for each held type, in the order of their numbers, varint its key, and a shape
 const (
-	estateMagic = 0x31657461747365 // "estate1"
+	estateMagic = 0x32657461747365 // "estate2"
 	estateHead  = 8 * 8
 	heldRoom    = 64 << 10
 	noteMax     = 1 << 20
@@ -54,6 +62,7 @@ func estate(plan plan, note []byte) []byte {
 	b := make([]byte, estateHead)
 	for i := range plan.probes {
 		p := &plan.probes[i]
+		b = binary.AppendUvarint(b, p.Function.Addr)
 		b = appendShape(b, shape(p.Args), p.Entries)
 		b = appendShape(b, shape(p.Results), p.Returns)
 	}
@@ -121,12 +130,12 @@ func readShape(b []byte) (s ring.Shape, event bool, rest []byte) {
 	return s, event, b
 }
 
-// holdEstate notes the shape of a type that is about to be added. It is false when there is no room.
-func (p *Process) holdEstate(s ring.Shape) bool {
+// holdEstate notes a type that is about to be added. It is false when there is no room.
+func (p *Process) holdEstate(word uint64, s ring.Shape) bool {
 	if p.estate == nil {
 		return true
 	}
-	b := appendShape(p.estate.held, s, false)
+	b := appendShape(binary.AppendUvarint(p.estate.held, word), s, false)
 	if len(b) > cap(p.estate.held) {
 		p.estate.held = p.estate.held[:len(p.estate.held):len(p.estate.held)] // shapes are found by their number: none may be left out
 		return false
@@ -212,11 +221,10 @@ func readEstate(memory *os.File, code sharedMapping, all []sharedMapping) (*Esta
 		return nil, unreadable("it does not fit what is mapped")
 	}
 	e := &Estate{layout: l}
-	shapes, types, ok := e.parse(b, size)
-	if !ok {
+	if !e.parse(b, size) {
 		return nil, unreadable("it contradicts itself")
 	}
-	if err := e.read(memory, shapes, types); err != nil {
+	if err := e.read(memory); err != nil {
 		e.Close()
 		return nil, err
 	}
@@ -228,35 +236,68 @@ func unreadable(why string) error {
 }
 
 // parse reads the note and all shapes.
-func (e *Estate) parse(b []byte, size uint64) (shapes, types []ring.Shape, ok bool) {
+func (e *Estate) parse(b []byte, size uint64) (ok bool) {
 	head := func(i int) uint64 { return binary.LittleEndian.Uint64(b[8*i:]) }
 	count, note, held := head(5), head(6), head(7)
 	if held != size || note > noteMax || count > size {
-		return nil, nil, false
+		return false
 	}
 	rest := b[estateHead:size]
-	shapes, e.events = make([]ring.Shape, count), make([]bool, count)
-	for i := range shapes {
-		if shapes[i], e.events[i], rest = readShape(rest); rest == nil {
-			return nil, nil, false
+	address := func(list *[]uint64) {
+		v, n := binary.Uvarint(rest)
+		*list, rest = append(*list, v), rest[max(n, 0):]
+	}
+	e.shapes, e.events = make([]ring.Shape, count), make([]bool, count)
+	for i := range e.shapes {
+		if i%2 == 0 {
+			address(&e.Functions)
+		}
+		if e.shapes[i], e.events[i], rest = readShape(rest); rest == nil {
+			return false
 		}
 	}
 	if note > uint64(len(rest)) {
-		return nil, nil, false
+		return false
 	}
 	e.Note = slices.Clone(rest[:note])
 	for rest = b[size:]; len(rest) > 0; {
+		address(&e.Held)
 		var s ring.Shape
 		if s, _, rest = readShape(rest); rest == nil {
-			return nil, nil, false
+			return false
 		}
-		types = append(types, s)
+		e.types = append(e.types, s)
 	}
-	return shapes, types, true
+	return true
+}
+
+// Fits reports whether the records of a function, a position in Functions, are those of these captures.
+func (e *Estate) Fits(i int, args, results routine.Capture) bool {
+	return 2*i+1 < len(e.shapes) && same(e.shapes[2*i], shape(args)) && same(e.shapes[2*i+1], shape(results))
+}
+
+// FitsHeld does for a type, a position in Held, what Fits does for functions.
+func (e *Estate) FitsHeld(i int, c routine.Capture) bool {
+	return i < len(e.types) && same(e.types[i], shape(c))
+}
+
+func same(a, b ring.Shape) bool { return a.Words == b.Words && slices.Equal(a.Copies, b.Copies) }
+
+// Events says whether the records of a function's entry, and of its returns, are events. Of functions that are recorded both are.
+func (e *Estate) Events(i int) (entries, returns bool) { return e.events[2*i], e.events[2*i+1] }
+
+// Waits reports whether any record was not read.
+func (e *Estate) Waits() bool {
+	for i := range e.Reader.Used() {
+		if spans, err := e.Reader.Waiting(i); err != nil || len(spans) > 1 || spans[0][0] != spans[0][1] {
+			return true
+		}
+	}
+	return false
 }
 
 // read copies what waits in the rings.
-func (e *Estate) read(memory *os.File, shapes, types []ring.Shape) error {
+func (e *Estate) read(memory *os.File) error {
 	l := e.layout
 	var err error
 	e.memory, err = unix.Mmap(-1, 0, int(l.Size()), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS|unix.MAP_NORESERVE)
@@ -286,7 +327,7 @@ func (e *Estate) read(memory *os.File, shapes, types []ring.Shape) error {
 	if err != nil {
 		return err
 	}
-	e.Dropped = used.Dropped()
+	e.Dropped, e.Reported = used.Dropped(), used.Reported()
 	of := func(list []ring.Shape, n uint64) (ring.Shape, bool) {
 		if n >= uint64(len(list)) {
 			return ring.Shape{}, false
@@ -294,20 +335,26 @@ func (e *Estate) read(memory *os.File, shapes, types []ring.Shape) error {
 		return list[n], true
 	}
 	e.Reader, e.Captured, err = ring.Resume(e.memory, l,
-		func(site uint32) (ring.Shape, bool) { return of(shapes, uint64(site)) },
-		func(number uint64) (ring.Shape, bool) { return of(types, number-1) })
+		func(site uint32) (ring.Shape, bool) { return of(e.shapes, uint64(site)) },
+		func(number uint64) (ring.Shape, bool) { return of(e.types, number-1) })
 	return err
 }
 
-// Count reads all records, and returns how many of them are events.
-func (e *Estate) Count() (n uint64, err error) {
+// Read reads all records, and returns how many are events of which nothing was made. see is shown those behind the first skip events, and
+// says whether it made something of one.
+func (e *Estate) Read(skip uint64, see func(*ring.Record) bool) (missed uint64, err error) {
+	n := uint64(0)
 	_, err = e.Reader.Drain(func(r *ring.Record) error {
-		if e.events[r.Site] {
+		event := e.events[r.Site]
+		if n >= skip && !see(r) && event {
+			missed++
+		}
+		if event {
 			n++
 		}
 		return nil
 	})
-	return n, err
+	return missed, err
 }
 
 // Settle notes in the program that everything is accounted for.

@@ -24,7 +24,7 @@ func (p *Process) AddType(key uint64, c routine.Capture) (bool, error) {
 		copy(p.region[part.Offset:], part.Bytes)
 	}
 	p.held = append(p.held[:number-1], shape(c))
-	if !p.holdEstate(p.held[number-1]) {
+	if !p.holdEstate(key, p.held[number-1]) {
 		return false, nil
 	}
 	return p.Reader.AddType(key, addr), nil

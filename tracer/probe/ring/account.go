@@ -18,7 +18,11 @@ func (r *Reader) Other(captured, dropped uint64) {
 		other -= r.rings[i].events
 	}
 	r.word(r.layout.Base + SharedOther).Store(other)
+	r.word(r.layout.Base + SharedReported).Store(dropped)
 }
+
+// Reported returns what Other was told last of what the program dropped.
+func (r *Reader) Reported() uint64 { return r.word(r.layout.Base + SharedReported).Load() }
 
 // Leave says where the tracer has written down what its successor needs to know.
 func (r *Reader) Leave(addr, size uint64) {

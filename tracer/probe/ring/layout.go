@@ -27,6 +27,7 @@ const (
 	SharedEstateLen = 304 // its bytes
 	SharedHeldLen   = 312 // of these, how many tell of types that were added while the program ran
 	SharedOther     = 320 // events that are no records of a ring: gaps, and what became of records whose calls were dropped
+	SharedReported  = 336 // records that the program dropped and the tracer has told of
 	SharedSettled   = 328 // not zero: everything is accounted for
 
 	// Numbers of the rings that are offered, four bytes each, by the count of the offer modulo OfferedMax.
