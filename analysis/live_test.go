@@ -277,3 +277,53 @@ func FuzzLive(f *testing.F) {
 		}
 	})
 }
+
+// Definitions may come again, and blocks may be missing behind them; but ids have no holes, and no block comes twice.
+func TestLiveCheckDefines(t *testing.T) {
+	encoded, err := busy()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var blocks []*recording.Block
+	for _, e := range encoded {
+		b, err := recording.Decode(e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		blocks = append(blocks, b)
+	}
+	var check analysis.LiveCheck
+	size := check.Size()
+	for i, step := range []struct {
+		check   func(*recording.Block) error
+		block   *recording.Block
+		refused bool
+	}{
+		{check.Define, blocks[0], false}, // it joins
+		{check.Block, blocks[2], false},
+		{check.Block, blocks[3], false},
+		{check.Define, blocks[0], false}, // it comes back
+		{check.Block, blocks[5], false},
+		{check.Define, blocks[0], false},
+		{check.Block, blocks[4], true}, // that is behind it
+	} {
+		if err := step.check(step.block); (err != nil) != step.refused || err != nil && recording.CodeOf(err) != recording.CodeDamaged {
+			t.Fatalf("step %d: %v", i, err)
+		}
+		if i == 0 {
+			size = check.Size()
+		} else if check.Size() != size {
+			t.Errorf("step %d: what is defined again counts again: %d bytes, %d before", i, check.Size(), size)
+		}
+	}
+	check = analysis.LiveCheck{}
+	if err := check.Block(blocks[2]); err == nil {
+		t.Error("a block in the middle is taken of a run that nobody has joined")
+	}
+	holes := *blocks[0]
+	holes.Definitions.Functions = holes.Definitions.Functions[1:]
+	check = analysis.LiveCheck{}
+	if err := check.Define(&holes); err == nil {
+		t.Error("definitions with a hole are taken")
+	}
+}
