@@ -371,6 +371,7 @@ type recordMemory struct {
 	pieces []memoryPiece
 	next   int      // the piece to look at first
 	items  [][]byte // scratch of loadCopies
+	data   []byte   // data words of the interfaces whose values are being unpacked
 	held   heldTypes
 }
 
@@ -459,11 +460,10 @@ func (c *probeCapture) unpack(words, rest []byte, m *recordMemory) []byte {
 		switch {
 		case k.Dynamic:
 			if left = n > 0; left {
-				var data [8]byte
-				binary.LittleEndian.PutUint64(data[:], word(k.Pointer))
-				own := len(m.items)
-				rest = m.held.captures[n-1].unpack(data[:], rest, m)
-				m.items = m.items[:own]
+				own, level := len(m.items), len(m.data)
+				m.data = binary.LittleEndian.AppendUint64(m.data, word(k.Pointer))
+				rest = m.held.captures[n-1].unpack(m.data[level:], rest, m)
+				m.items, m.data = m.items[:own], m.data[:level]
 			} else {
 				m.held.meet(word(k.Count), k.Class)
 			}
