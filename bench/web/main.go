@@ -175,16 +175,19 @@ func (s *settings) together(ctx context.Context, run *store.RunInfo, targets []t
 	if err != nil {
 		return errors.Join(err, recorder.stop())
 	}
-	took, err := server.crowd(ctx, targets, s.readers, s.requests)
+	took, refused, err := server.crowd(ctx, targets, s.readers, s.requests)
 	peak := server.peak()
 	server.stop()
 	if err := errors.Join(err, recorder.stop(), s.forget(ctx, run.ID)); err != nil {
 		return err
 	}
+	if len(took) == 0 {
+		return errors.New("no request was answered")
+	}
 	slices.Sort(took)
 	table(fmt.Sprintf("%d readers at once, while %d calls a second are recorded into the same file", s.readers, s.rate),
-		[]string{"requests", "p50", "p95", "max", "memory of the server, at most (goal: 256 MiB)"},
-		[]string{fmt.Sprint(len(took)), milliseconds(took[len(took)/2]), milliseconds(took[len(took)*95/100]), milliseconds(took[len(took)-1]), mebibytes(peak)})
+		[]string{"requests answered", "without an answer in time", "p50", "p95", "max", "memory of the server, at most (goal: 256 MiB)"},
+		[]string{fmt.Sprint(len(took)), fmt.Sprint(refused), milliseconds(took[len(took)/2]), milliseconds(took[len(took)*95/100]), milliseconds(took[len(took)-1]), mebibytes(peak)})
 	return nil
 }
 

@@ -119,6 +119,9 @@ func (s *server) get(ctx context.Context, address string) ([]byte, time.Duration
 	if err = errors.Join(err, answer.Body.Close()); err != nil {
 		return nil, 0, err
 	}
+	if answer.StatusCode == http.StatusServiceUnavailable {
+		return nil, 0, fmt.Errorf("%s: %w", address, errRefused)
+	}
 	// A step that leads nowhere is an answer; so is a page that leads on.
 	if answer.StatusCode >= http.StatusBadRequest && !strings.Contains(address, "/go") {
 		return nil, 0, fmt.Errorf("%s: %d %s", address, answer.StatusCode, body)
@@ -153,11 +156,13 @@ func (s *server) digest(ctx context.Context, run recording.RunID) error {
 	}
 }
 
-// crowd asks for pages and JSON in a random order by some readers at once.
-func (s *server) crowd(ctx context.Context, targets []target, readers, each int) ([]time.Duration, error) {
+// errRefused is an answer that says that there is no time for one.
+var errRefused = errors.New("no time for an answer")
+
+// crowd asks for pages and JSON in a random order by some readers at once. It returns how long the answers took, and how
+// many requests got none.
+func (s *server) crowd(ctx context.Context, targets []target, readers, each int) (all []time.Duration, refused int, failed error) {
 	var mu sync.Mutex
-	var all []time.Duration
-	var failed error
 	var group sync.WaitGroup
 	for i := range readers {
 		random := rand.New(rand.NewPCG(uint64(i), 7))
@@ -179,12 +184,16 @@ func (s *server) crowd(ctx context.Context, targets []target, readers, each int)
 				}
 				_, took, err := s.get(ctx, at)
 				mu.Lock()
-				failed = errors.Join(failed, err)
-				all = append(all, took)
+				if errors.Is(err, errRefused) {
+					refused++
+				} else {
+					failed = errors.Join(failed, err)
+					all = append(all, took)
+				}
 				mu.Unlock()
 			}
 		}()
 	}
 	group.Wait()
-	return all, failed
+	return all, refused, failed
 }
