@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"runtime"
+	"sync"
 	"time"
 )
 
@@ -77,10 +78,54 @@ func New(file string, options Options) *Server {
 	return s
 }
 
-// Serve answers requests that come in on the listener until ctx ends, and closes the listener.
+// answers counts the requests that are being answered, so that a server that ends can wait for them.
+type answers struct {
+	mu   sync.Mutex
+	n    int
+	idle chan struct{} // closed when n comes to 0; nil while nobody waits
+}
+
+func (a *answers) enter() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.n++
+}
+
+func (a *answers) leave() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.n--; a.n == 0 && a.idle != nil {
+		close(a.idle)
+		a.idle = nil
+	}
+}
+
+// wait waits until nobody is being answered.
+func (a *answers) wait() {
+	a.mu.Lock()
+	if a.n == 0 {
+		a.mu.Unlock()
+		return
+	}
+	if a.idle == nil {
+		a.idle = make(chan struct{})
+	}
+	idle := a.idle
+	a.mu.Unlock()
+	<-idle
+}
+
+// Serve answers requests that come in on the listener until ctx ends, closes the listener, and waits for the requests that are
+// being answered: they know that ctx has ended.
 func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
+	var all answers
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		all.enter()
+		defer all.leave()
+		s.ServeHTTP(w, r)
+	})
 	server := &http.Server{
-		Handler: s, ReadHeaderTimeout: headerTime, ReadTimeout: readTime, WriteTimeout: writeTime, IdleTimeout: idleTime,
+		Handler: handler, ReadHeaderTimeout: headerTime, ReadTimeout: readTime, WriteTimeout: writeTime, IdleTimeout: idleTime,
 		MaxHeaderBytes: headerBytes, BaseContext: func(net.Listener) context.Context { return ctx }, ErrorLog: slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug),
 	}
 	ended := make(chan error, 1)
@@ -97,6 +142,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 		err = server.Close() // whoever still reads has had time
 	}
 	<-ended
+	all.wait()
 	return err
 }
 
