@@ -106,7 +106,7 @@ func (c Coverage) Complete() bool { return c.Blocks >= c.Of }
 // with the same stack are one.
 //
 // The answer comes from a digest of the run that is made once, the first time that somebody asks, and then kept in the
-// file; from then on only blocks are read that came since. Making it takes some five seconds for a hundred million
+// file; from then on only blocks are read that came since. Making it takes a second for some millions of
 // calls: see StackQuery.Wait.
 //
 // Errors: CodeNotFound (unknown run, or no stack with this Path), CodeDamaged, CodeCanceled.
