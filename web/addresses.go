@@ -132,7 +132,7 @@ func Addresses() []Address {
 				afterParameter, sizeParameter,
 			},
 			JSON: "`run`: id; `from_ns`, `to_ns`: the stretch; `whole_ns`: the run's; `complete`: false when that is too much to look at call by " +
-				"call, then there are only long calls, and no counts and marks; `narrowest_ns`: shorter calls are in `dense`; `functions`: object " +
+				"call, then there are only long calls, and no counts and marks but `buckets` of `bucket_ns` each, `partial` when the run is still being counted; `narrowest_ns`: shorter calls are in `dense`; `functions`: object " +
 				"of `name`, `short` and `tone` by number; `program`: array of marks of no goroutine; `tracks`: array of [`goroutine`](json.md#goroutine), " +
 				"`function_id`, `counts`, `calls` (as [events](json.md#event), with `end_ns`), `dense` (a `depth`, `from_ns`, `to_ns`, and how many " +
 				"`calls`, `errors` and `panics`) and `marks` (an `event`, its `seq`, `call` and `time_ns`, and the `count` and `last_ns` of those " +

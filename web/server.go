@@ -59,6 +59,8 @@ type Server struct {
 	patient   bool          // pages wait for all of an answer, because nobody will ask for them again
 	turns     chan struct{} // holds a token for each page that is being made
 	formToken string        // every form that changes something carries it
+
+	windowEvents uint64 // most events that a time line looks at, 0: the store's own bound
 }
 
 // New returns a Server over a file of recordings, which need not exist yet. The caller closes it.

@@ -67,7 +67,9 @@ type timeline struct {
 	tracks   []*track
 	next     int64 // goroutine to go on behind; 0: these were all
 	program  track // marks of no goroutine
-	complete bool  // every call and mark of the window was seen
+	complete bool  // every call and mark of the window was seen; otherwise there are buckets
+	bucket   int64 // ns that a bucket is long
+	partial  bool  // the buckets do not count all of the run yet
 	narrowest,
 	cell int64 // ns, see lod
 }
@@ -257,8 +259,10 @@ type timelineJSON struct {
 	To    int64 `json:"to_ns"`
 	Whole int64 `json:"whole_ns"`
 	// Complete is false when the window spans more than can be looked at for one answer. Then there are only calls that outlive a
-	// block of the recording, and no counts and marks.
-	Complete bool `json:"complete"`
+	// block of the recording, no counts and marks, and instead of them buckets.
+	Complete bool  `json:"complete"`
+	Bucket   int64 `json:"bucket_ns,omitempty"` // how long a bucket is
+	Partial  bool  `json:"partial,omitempty"`   // the buckets do not count all of the run yet: ask again
 	// Calls that took less than this, in ns, are not listed but counted, in entries of dense.
 	Narrowest int64                       `json:"narrowest_ns"`
 	Functions map[string]timelineFunction `json:"functions"` // by number: those of the calls
@@ -274,13 +278,24 @@ type timelineFunction struct {
 }
 
 type trackJSON struct {
-	Goroutine analysis.Goroutine     `json:"goroutine"`
-	Begun     recording.FunctionID   `json:"function_id"` // the one it began with; 0: unknown
-	Counts    *trackCounts           `json:"counts"`      // of the calls in the window; null when it is not complete
-	Calls     []timelineCall         `json:"calls"`
-	Dense     []denseJSON            `json:"dense"`
-	Marks     []markJSON             `json:"marks"`
-	Crowded   []recording.FunctionID `json:"-"`
+	Goroutine analysis.Goroutine   `json:"goroutine"`
+	Begun     recording.FunctionID `json:"function_id"` // the one it began with; 0: unknown
+	Counts    *trackCounts         `json:"counts"`      // of the calls in the window; null when it is not complete
+	Calls     []timelineCall       `json:"calls"`
+	Dense     []denseJSON          `json:"dense"`
+	Marks     []markJSON           `json:"marks"`
+	Buckets   []bucketJSON         `json:"buckets,omitempty"`
+}
+
+// bucketJSON is what happened in a stretch of time. Those in which nothing happened and no call was open are left out.
+type bucketJSON struct {
+	Start  int64  `json:"start_ns"`
+	Calls  uint64 `json:"calls"` // that began
+	Errors uint64 `json:"errors,omitempty"`
+	Panics uint64 `json:"panics,omitempty"`
+	Output uint64 `json:"output,omitempty"`
+	Gaps   uint64 `json:"gaps,omitempty"`
+	Busy   int64  `json:"busy_ns"` // a recorded call was open
 }
 
 type timelineCall struct {
@@ -320,6 +335,7 @@ func (t *timeline) json() *timelineJSON {
 	out := &timelineJSON{
 		Run: t.q.links.run, From: t.query.from, To: t.query.to, Whole: t.query.whole, Complete: t.complete, Narrowest: t.narrowest,
 		Functions: map[string]timelineFunction{}, Program: marksJSON(t.program.marks), Tracks: []trackJSON{}, After: t.next,
+		Bucket: t.bucket, Partial: t.partial,
 	}
 	for _, tr := range t.tracks {
 		j := trackJSON{
@@ -342,6 +358,10 @@ func (t *timeline) json() *timelineJSON {
 		for i := range tr.bars {
 			b := &tr.bars[i]
 			j.Dense = append(j.Dense, denseJSON{b.depth, b.from, b.to, b.calls, b.errors, b.panics, b.first})
+		}
+		for i := range tr.buckets {
+			b := &tr.buckets[i]
+			j.Buckets = append(j.Buckets, bucketJSON{b.Start, b.Calls, b.Errors, b.Panics, b.Output, b.Gaps, b.Busy})
 		}
 		out.Tracks = append(out.Tracks, j)
 	}

@@ -10,11 +10,13 @@ import (
 	"smiley/analysis"
 	"smiley/export"
 	"smiley/recording"
+	"smiley/store"
 )
 
 // Sizes of the drawing, in px.
 const (
-	lineHeight = 16 // of a call
+	lineHeight = 16 // of a level
+	callHeight = 15 // of a call on it
 	trackName  = 20 // above the calls
 	trackGap   = 8
 	axisHeight = 22
@@ -42,6 +44,7 @@ type timelineContent struct {
 	Rows             []callRow
 	RowsCut          bool
 	Complete         bool
+	Partial          bool
 	Narrowest        string
 	Goroutines, Hint string // the choice, and how to write one
 	Action           string
@@ -76,7 +79,7 @@ type timelineTrack struct {
 
 type timelineBox struct {
 	X, W, Text, Title, Href string
-	Y, Tone                 int
+	Y, H, Tone              int
 	Class                   string
 }
 
@@ -120,7 +123,7 @@ func (t *timeline) content() (*timelineContent, error) {
 	length := query.to - query.from
 	c := &timelineContent{
 		From: moment(query.from, length), To: moment(query.to, length), Length: export.Duration(length),
-		Begin: momentParameter(query.from), End: momentParameter(query.to), Complete: t.complete, Narrowest: export.Duration(t.narrowest),
+		Begin: momentParameter(query.from), End: momentParameter(query.to), Complete: t.complete, Partial: t.partial, Narrowest: export.Duration(t.narrowest),
 		Goroutines: query.text, Hint: goroutinesHint, Action: "/runs/" + l.run + "/timeline", At: t.q.focus.At, Data: "/runs/" + l.run + "/timeline.json",
 	}
 	if query.after > 0 {
@@ -294,6 +297,12 @@ func (t *timeline) drawTrack(tr *track, y int) timelineTrack {
 	for i := range tr.marks {
 		out.Marks = append(out.Marks, t.drawMark(&tr.marks[i], y+trackName-2))
 	}
+	for i := range tr.buckets {
+		out.Boxes = append(out.Boxes, t.drawBucket(&tr.buckets[i], top+levels*lineHeight))
+	}
+	if len(tr.buckets) > 0 {
+		levels++
+	}
 	out.Height = top - y + max(levels, 1)*lineHeight
 	return out
 }
@@ -316,6 +325,7 @@ func (t *timeline) drawCall(c *recording.Call, top int) timelineBox {
 		end = t.query.whole
 	}
 	box := timelineBox{
+		H: callHeight,
 		Y: top + c.Depth*lineHeight, Tone: tone(t.q.names.function(c.Function)), Href: t.at(t.query.from, t.query.to, "at", c.Seq, "after", t.query.after),
 		Title: name + ", " + took + " from " + since(c.Start),
 	}
@@ -342,6 +352,7 @@ func (t *timeline) drawCall(c *recording.Call, top int) timelineBox {
 func (t *timeline) drawDense(b *denseBar, top int) timelineBox {
 	margin := max((b.to-b.from)/8, shortestWindow)
 	box := timelineBox{
+		H: callHeight,
 		Y: top + b.depth*lineHeight, Href: t.same(b.from-margin, b.to+margin), Class: "dense",
 		Title: export.Plural(b.calls, "call") + " of up to " + export.Duration(t.narrowest) + " from " + since(b.from) + ": zoom in to tell them apart",
 	}
@@ -349,6 +360,21 @@ func (t *timeline) drawDense(b *denseBar, top int) timelineBox {
 	if b.errors+b.panics > 0 {
 		box.Class = "dense failed"
 		box.Title += "; " + export.Plural(b.errors, "error") + ", " + export.Plural(b.panics, "panic")
+	}
+	return box
+}
+
+// drawBucket draws how much happened in a stretch of time: as high as the part of it in which a call was open.
+func (t *timeline) drawBucket(b *store.TimeBucket, y int) timelineBox {
+	height := max(2, min(callHeight, int(float64(b.Busy)/float64(t.bucket)*callHeight)))
+	box := timelineBox{
+		Y: y + callHeight - height, H: height, Href: t.same(b.Start, b.Start+t.bucket), Class: "dense",
+		Title: export.Plural(b.Calls, "call") + " from " + since(b.Start) + " for " + export.Duration(t.bucket) + ": zoom in to see them",
+	}
+	box.X, box.W = t.stretch(b.Start, b.Start+t.bucket)
+	if b.Errors+b.Panics > 0 {
+		box.Class = "dense failed"
+		box.Title += "; " + export.Plural(b.Errors, "error") + ", " + export.Plural(b.Panics, "panic")
 	}
 	return box
 }

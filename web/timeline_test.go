@@ -163,6 +163,58 @@ func checkTrackMarks(t *testing.T, truth *truth, page *timelineJSON, goroutine i
 	}
 }
 
+// TestTimelineInBuckets checks what is shown of a window that is too much to look at: calls that are right, and sums that are.
+func TestTimelineInBuckets(t *testing.T) {
+	file, runs := webtest.NewDatabase(t)
+	s := newSite(t, file, Options{})
+	s.server.windowEvents = 1
+	for _, run := range runs {
+		truth := newTruth(t, file, run)
+		base := "/runs/" + run.ID.String() + "/timeline"
+		var page timelineJSON
+		for page.Bucket == 0 || page.Partial {
+			s.ask(base+".json", &page)
+		}
+		if page.Complete || len(page.Tracks) != 2 {
+			t.Fatalf("%+v", page)
+		}
+		for i := range page.Tracks {
+			track := &page.Tracks[i]
+			var got, want [5]uint64
+			for _, b := range track.Buckets {
+				for i, n := range [...]uint64{b.Calls, b.Errors, b.Panics, b.Output, b.Gaps} {
+					got[i] += n
+				}
+			}
+			for _, e := range truth.events {
+				e := e.(map[string]any)
+				if int64(e["goroutine"].(float64)) != track.Goroutine.ID {
+					continue
+				}
+				for i, is := range [...]bool{e["event"] == "call", e["failed"] == true, e["event"] == "panic", e["event"] == "output", e["event"] == "gap"} {
+					if is {
+						want[i]++
+					}
+				}
+			}
+			if got != want || track.Counts != nil || len(track.Dense)+len(track.Marks) > 0 {
+				t.Errorf("goroutine %d: %v, want %v; %+v", track.Goroutine.ID, got, want, track)
+			}
+			for _, c := range track.Calls {
+				at := slices.IndexFunc(truth.calls, func(e analysis.Event) bool { return e.Seq == c.Seq })
+				if at < 0 || !reflect.DeepEqual(truth.calls[at].Duration, c.Duration) || truth.calls[at].Goroutine != track.Goroutine.ID {
+					t.Errorf("call %+v is not in the run", c)
+				}
+			}
+		}
+		body := s.get(base).Body.String()
+		checkPage(t, base, body)
+		if !strings.Contains(body, "Zoom in to see all") || !strings.Contains(body, ": zoom in to see them") {
+			t.Error("the page does not say what it leaves out")
+		}
+	}
+}
+
 // TestTimelineOfManyCalls checks that an answer stays small when there is more to see than it holds, and still counts everything.
 func TestTimelineOfManyCalls(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 1))

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"time"
 
 	"smiley/recording"
 	"smiley/store"
@@ -18,6 +19,7 @@ type track struct {
 	bars      []denseBar // the same, by depth and time
 	marks     []trackMark
 	all       []store.Mark // before those that are too close are put together
+	buckets   []store.TimeBucket
 }
 
 // trackCounts are what a track shows, drawn or merged.
@@ -57,6 +59,10 @@ const (
 	timelineMarks = 800
 	denseCell     = 4 // px
 	markCell      = 6 // px
+	// Buckets of a page, and of a track; they are a power of two long, so there can be twice as many.
+	timelineBuckets = 2000
+	trackBuckets    = 250
+	bucketWait      = 100 * time.Millisecond // for a run that nobody looked at before
 )
 
 // gather finds the calls and marks of the window, and puts together what is too narrow to be seen: calls that take less than a pixel
@@ -70,7 +76,7 @@ func (t *timeline) gather() error {
 	t.narrowest = max(1, (t.query.to-t.query.from)/int64(t.query.pixels))
 	t.cell = denseCell * t.narrowest
 	calls := 0
-	query := store.WindowQuery{From: t.query.from, To: t.query.to, Goroutines: wanted, Levels: timelineLevels}
+	query := store.WindowQuery{From: t.query.from, To: t.query.to, Goroutines: wanted, Levels: timelineLevels, Events: t.q.server.windowEvents}
 	found, err := t.q.reader.Window(t.q.Context(), t.q.info.ID, query, func(c *recording.Call) {
 		tr := byID[c.Goroutine]
 		tr.count(c)
@@ -97,6 +103,30 @@ func (t *timeline) gather() error {
 		calls = t.widen()
 	}
 	t.finish()
+	if t.complete {
+		return nil
+	}
+	return t.countBuckets()
+}
+
+// countBuckets finds out how much happened when, in place of the calls that are too many to look at.
+func (t *timeline) countBuckets() error {
+	if len(t.tracks) == 0 {
+		return nil
+	}
+	query := store.TimeQuery{From: t.query.from, To: t.query.to, Wait: bucketWait}
+	query.Width = max(1, (query.To-query.From)/int64(min(trackBuckets, max(1, timelineBuckets/len(t.tracks)))))
+	for _, tr := range t.tracks {
+		query.Goroutines = append(query.Goroutines, tr.goroutine.ID)
+	}
+	found, err := t.q.reader.TimeBuckets(t.q.Context(), t.q.info.ID, query)
+	if err != nil {
+		return webHints(err)
+	}
+	t.bucket, t.partial = found.Width, !found.Complete()
+	for i, tr := range t.tracks {
+		tr.buckets = found.Tracks[i].Buckets
+	}
 	return nil
 }
 
