@@ -128,6 +128,7 @@ func Addresses() []Address {
 				{"from", "the stretch begins here: a time since the run's start, as in `1.5s`, or nanoseconds"},
 				{"to", "and ends here; without both, the stretch is that of the call in focus, or the whole run"},
 				{"goroutines", "which: numbers, or names of functions that they began with"},
+				{"plain", "1: as a drawing and tables that need no script"},
 				{"px", "how many parts of the stretch can be told apart; calls that are shorter become entries of `dense`"},
 				afterParameter, sizeParameter,
 			},
@@ -165,7 +166,7 @@ func Addresses() []Address {
 				{"function", "for `typical`: the function's number"},
 				{"view", "the view to show it in; `call` when missing"},
 			},
-			JSON: "`call`: seq of the call that the step leads to",
+			JSON: "`call`: seq of the call that the step leads to; `event`: that of the error or panic",
 		},
 	}
 	for i := range pages {

@@ -244,7 +244,9 @@ func (q *request) goToEvent(e *recording.Event, view string) *page {
 	if !q.wantsJSON() && (e.Call == 0 || view == "events") {
 		return &page{Redirect: q.links.to("events", "at", e.Call, "from", e.Seq-min(e.Seq-1, eventsContext))}
 	}
-	return q.goTo(e.Call, view)
+	p := q.goTo(e.Call, view)
+	p.JSON = map[string]uint64{"call": e.Call, "event": e.Seq}
+	return p
 }
 
 // goEventBefore leads to the last error or panic before a seq.

@@ -24,9 +24,10 @@ const (
 
 // timelineQuery is what the address of a time line asks for.
 type timelineQuery struct {
-	from, to int64 // ns since the run's start
-	whole    int64 // the run lasts from 0 to here
-	chosen   bool  // from and to are in the address
+	from, to int64  // ns since the run's start
+	whole    int64  // the run lasts from 0 to here
+	chosen   bool   // from and to are in the address
+	plain    string // "1": without a script's help
 	pixels   int
 	page     int
 	after    int64
@@ -56,6 +57,9 @@ func timelineView(q *request) (*page, error) {
 	}
 	c, err := t.content()
 	p.Content = c
+	if len(t.tracks) > 0 && t.query.plain == "" {
+		p.Island = "timeline"
+	}
 	return p, err
 }
 
@@ -84,6 +88,9 @@ func (t *timeline) parse() error {
 			return webHints(err)
 		}
 		t.selected = &call
+	}
+	if query.plain = q.query.Get("plain"); query.plain != "1" {
+		query.plain = ""
 	}
 	var err error
 	if query.pixels, err = parseSize(q.query, "px", timelinePixels, timelinePixelsMax); err != nil {

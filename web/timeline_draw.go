@@ -49,9 +49,12 @@ type timelineContent struct {
 	Goroutines, Hint string // the choice, and how to write one
 	Action           string
 	At               uint64
-	Data             string // address of the JSON twin, for the script
-	First, More      string
-	Unseen           bool // no goroutine was found yet, but there are more to look at
+	// For the script: the run's address, and times in ns.
+	Island, Plain         bool
+	Run                   string
+	FromNs, ToNs, WholeNs int64
+	First, More           string
+	Unseen                bool // no goroutine was found yet, but there are more to look at
 }
 
 type timelineLinks struct {
@@ -124,7 +127,8 @@ func (t *timeline) content() (*timelineContent, error) {
 	c := &timelineContent{
 		From: moment(query.from, length), To: moment(query.to, length), Length: export.Duration(length),
 		Begin: momentParameter(query.from), End: momentParameter(query.to), Complete: t.complete, Partial: t.partial, Narrowest: export.Duration(t.narrowest),
-		Goroutines: query.text, Hint: goroutinesHint, Action: "/runs/" + l.run + "/timeline", At: t.q.focus.At, Data: "/runs/" + l.run + "/timeline.json",
+		Goroutines: query.text, Hint: goroutinesHint, Action: "/runs/" + l.run + "/timeline", At: t.q.focus.At,
+		Island: len(t.tracks) > 0 && query.plain == "", Plain: query.plain != "", Run: "/runs/" + l.run, FromNs: query.from, ToNs: query.to, WholeNs: query.whole,
 	}
 	if query.after > 0 {
 		c.First = t.at(query.from, query.to)
@@ -159,7 +163,7 @@ func (t *timeline) content() (*timelineContent, error) {
 // at is the address of a window.
 func (t *timeline) at(from, to int64, extra ...any) string {
 	from = max(0, from)
-	parameters := []any{"to", momentParameter(max(to, from+shortestWindow)), "goroutines", t.query.text}
+	parameters := []any{"to", momentParameter(max(to, from+shortestWindow)), "goroutines", t.query.text, "plain", t.query.plain}
 	if from > 0 {
 		parameters = append(parameters, "from", momentParameter(from))
 	}
@@ -195,14 +199,17 @@ func (t *timeline) steps(c *timelineContent) error {
 		return nil
 	}
 	at := t.q.focus.At
+	if t.selected != nil && t.selected.Failed {
+		at = t.selected.EndSeq // the error itself
+	}
 	if at == 0 && from > 0 {
 		seq, err := t.q.firstFrom(from)
 		if err != nil {
 			return err
 		}
-		at = seq
+		at = max(seq, 1) - 1
 	}
-	links.NextError = t.q.links.to("go", "to", "error", "from", max(at, 1)+1, "view", "timeline")
+	links.NextError = t.q.links.to("go", "to", "error", "from", at+1, "view", "timeline")
 	if at > 1 {
 		links.PreviousError = t.q.links.to("go", "to", "error", "before", at, "view", "timeline")
 	}
