@@ -41,10 +41,17 @@ func (b *browser) window() (from, to float64, at string) {
 	return ns("from"), ns("to"), address.Query().Get("at")
 }
 
+const timelineHeading = `document.querySelector(".timeline-bar b").textContent + (document.querySelector("aside.selection:not([hidden]) .fn") || {href: ""}).href`
+
 // heading is the window as the page says it, and the call in focus.
 func (b *browser) heading() string {
 	b.t.Helper()
-	return evaluate[string](b, `document.querySelector(".timeline-bar b").textContent + (document.querySelector("aside.selection:not([hidden]) .fn") || {href: ""}).href`)
+	return evaluate[string](b, timelineHeading)
+}
+
+func (b *browser) awaitHeading(want string) {
+	b.t.Helper()
+	b.await(fmt.Sprintf(`%s === %q ? 1 : 0`, timelineHeading, want), 1)
 }
 
 // TestTimelineByKeys zooms, moves, steps through errors and goes back, by keys alone; an address taken on the way leads to the
@@ -70,18 +77,12 @@ func TestTimelineByKeys(t *testing.T) {
 	}
 	b.do(chromedp.Evaluate[chromedp.Void](`history.back()`))
 	b.await(fmt.Sprintf(`location.pathname + location.search === %q ? 1 : 0`, address), 1)
-	if got := b.heading(); got != zoomed {
-		t.Errorf("back shows %q, want %q", got, zoomed)
-	}
+	b.awaitHeading(zoomed)
 	b.do(chromedp.Evaluate[chromedp.Void](`history.back()`))
 	b.await(`location.search === "" ? 1 : 0`, 1)
-	if got := b.heading(); got != first {
-		t.Errorf("back to the first window shows %q, want %q", got, first)
-	}
+	b.awaitHeading(first)
 	b.timeline(address)
-	if got := b.heading(); got != zoomed {
-		t.Errorf("the address shows %q, want %q", got, zoomed)
-	}
+	b.awaitHeading(zoomed)
 
 	b.do(chromedp.KeyEvent("0"), chromedp.KeyEvent("n"))
 	b.await(timelineFocus, 1)
@@ -138,7 +139,7 @@ func TestTimelineByMouse(t *testing.T) {
 			t.Errorf("the second quarter of %v is %v to %v", whole, from, to)
 		}
 		before = evaluate[string](b, `location.search`)
-		b.do(chromedp.MouseEvent(input.DispatchMouseEventTypeMouseWheel, left+width*0.75, top+60, func(p *input.DispatchMouseEventParams) { p.DeltaY = -300 }))
+		b.do(chromedp.MouseEvent(input.DispatchMouseEventTypeMouseWheel, left+width*0.75, top+60, func(p *input.DispatchMouseEventParams) { p.DeltaX, p.DeltaY = 0.01, -300 }))
 		b.await(fmt.Sprintf(`location.search === %q ? 0 : 1`, before), 1)
 		near, far, _ := b.window()
 		anchor := func(from, to float64) float64 { return from + 0.75*(to-from) }

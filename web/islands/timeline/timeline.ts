@@ -47,6 +47,7 @@ class Timeline {
   private drawn = 0;
   private timer = 0;
   private detailsOf = 0;
+  private focused = ""; // the call in focus, in words
   private listing = new AbortController();
   private describing = new AbortController();
 
@@ -63,6 +64,10 @@ class Timeline {
 
   // start replaces what the server drew once there is something to show.
   start(): void {
+    if (location.protocol === "file:") { // a report: there is no server to ask, and what it drew stays
+      this.place.dataset["mounted"] = "";
+      return;
+    }
     this.view.from = Number(this.place.dataset["from"]);
     this.view.to = Number(this.place.dataset["to"]);
     this.read();
@@ -241,11 +246,15 @@ class Timeline {
     }
     this.tiles.want(level, numbers, groups, this.whole);
     this.picture.draw(this.view, width, height, level, Tiles.level(this.whole), (g) => this.groups.get(g)?.name ?? "");
-    this.window.textContent = `${moment(this.view.from, length)} … ${moment(this.view.to, length)} `;
+    this.window.textContent = `${moment(this.view.from, length / 100)} … ${moment(this.view.to, length / 100)} `;
     const mark = this.place.querySelector(".overview .window");
     mark?.setAttribute("x", String((this.view.from / this.whole) * 1000));
     mark?.setAttribute("width", String(Math.max(2, (length / this.whole) * 1000)));
-    this.place.dataset["state"] = this.tiles.busy ? "loading" : "ready";
+    const state = this.tiles.busy ? "loading" : "ready";
+    if (state !== this.place.dataset["state"]) {
+      this.place.dataset["state"] = state;
+      if (state === "ready") this.say();
+    }
   }
 
   // move changes the window, within the run.
@@ -316,7 +325,7 @@ class Timeline {
   private say(): void {
     const length = this.view.to - this.view.from;
     const visible = this.list.length === 1 ? "1 goroutine" : `${this.list.length} goroutines`;
-    this.status.textContent = this.tiles.problem || `${duration(length)} from ${moment(this.view.from, length)}, ${visible}, ${this.picture.listed} calls drawn one by one.`;
+    this.status.textContent = this.tiles.problem || `${this.view.at ? this.focused : ""}${duration(length)} from ${moment(this.view.from, length)}, ${visible}, ${this.picture.listed} calls drawn one by one.`;
     const plain = new URL(this.address(), location.href);
     plain.searchParams.set("plain", "1");
     plain.searchParams.delete("y");
@@ -538,8 +547,8 @@ class Timeline {
     d.replaceChildren(heading, name, facts, ways);
     d.hidden = false;
     this.schedule();
+    this.focused = `In focus: ${shown(call.function, 160)}. `;
     this.say();
-    this.status.textContent = `In focus: ${shown(call.function, 160)}. ${this.status.textContent ?? ""}`;
   }
 
   // show makes a call fill the window, and brings its goroutine into sight.
