@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"strconv"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -20,6 +21,7 @@ import (
 type stopped struct {
 	pid     int
 	threads map[int]*thread
+	ended   bool // a thread ended that had stopped: only an exec, or the program's end, does that
 }
 
 // thread is one thread of a stopped program.
@@ -61,6 +63,9 @@ func (s *stopped) seize() error {
 				return err
 			}
 		}
+		if s.ended {
+			return recording.Errorf(recording.CodeNotFound, "process %d ended, or became another program, while smiley was stopping it", s.pid)
+		}
 		if !found {
 			return nil
 		}
@@ -93,7 +98,7 @@ func (s *stopped) seizeThread(id int) error {
 		return recording.Errorf(recording.CodeInternal, "stopping thread %d: %w", id, err)
 	}
 	t := &thread{id: id}
-	alive, err := t.wait()
+	alive, err := s.await(t)
 	if err != nil || !alive {
 		return err
 	}
@@ -104,25 +109,58 @@ func (s *stopped) seizeThread(id int) error {
 	return nil
 }
 
+// await waits for the thread to stop; false when it ended instead. A thread that executes another program ends all others first, and
+// does not stop until those that we trace have been waited for.
+func (s *stopped) await(t *thread) (bool, error) {
+	const patient = 200 // looks, after which it may be that
+	for looks := 0; ; looks++ {
+		alive, stopped, err := t.look(syscall.WNOHANG)
+		if err != nil || !alive || stopped {
+			return alive, err
+		}
+		if looks < patient {
+			runtime.Gosched()
+			continue
+		}
+		for id := range s.threads {
+			var status syscall.WaitStatus
+			n, err := syscall.Wait4(id, &status, syscall.WALL|syscall.WNOHANG, nil)
+			if n == id && err == nil && !status.Stopped() {
+				delete(s.threads, id)
+				s.ended = true
+			}
+		}
+		time.Sleep(50 * time.Microsecond) // nothing tells
+	}
+}
+
 // wait waits for the thread to stop; false when it ended instead.
 func (t *thread) wait() (bool, error) {
+	alive, _, err := t.look(0)
+	return alive, err
+}
+
+// look sees whether the thread has stopped, or ended.
+func (t *thread) look(options int) (alive, stopped bool, err error) {
 	for {
 		var status syscall.WaitStatus
-		_, err := syscall.Wait4(t.id, &status, syscall.WALL, nil)
+		n, err := syscall.Wait4(t.id, &status, syscall.WALL|options, nil)
 		switch {
 		case errors.Is(err, syscall.EINTR):
 			continue
+		case err == nil && n == 0:
+			return true, false, nil
 		case errors.Is(err, syscall.ECHILD):
-			return false, nil
+			return false, false, nil
 		case err != nil:
-			return false, recording.Errorf(recording.CodeInternal, "waiting for thread %d: %w", t.id, err)
+			return false, false, recording.Errorf(recording.CodeInternal, "waiting for thread %d: %w", t.id, err)
 		case !status.Stopped():
-			return false, nil
+			return false, false, nil
 		}
 		if event := int(status) >> 16; event == 0 && status.StopSignal() != syscall.SIGTRAP {
 			t.signal = status.StopSignal() // handed on with the detach
 		}
-		return true, nil
+		return true, true, nil
 	}
 }
 
