@@ -97,6 +97,9 @@ func compareTime(t *rapid.T, r *Reader, id recording.RunID, o *oracle) {
 		t.Fatalf("%+v: it covers %+v", query, got.Coverage)
 	}
 	for _, track := range got.Tracks {
-		equalLists(t, fmt.Sprintf("buckets of %d with %+v", track.Goroutine, query), track.Buckets, o.timeTrack(track.Goroutine, got.From, got.To, got.Width, run.Last))
+		want := o.timeTrack(track.Goroutine, got.From, got.To, got.Width, run.Last)
+		if !slices.Equal(track.Buckets, want) { // there are thousands: only a failure is put in words
+			equalLists(t, fmt.Sprintf("buckets of %d with %+v", track.Goroutine, query), track.Buckets, want)
+		}
 	}
 }
