@@ -72,6 +72,7 @@ type graphItem struct {
 	id    recording.FunctionID // 0 for packages
 	name  string
 	calls uint64
+	ended uint64
 	self  int64
 	errs  uint64
 }
@@ -168,6 +169,7 @@ func (q *request) graphData(packages bool) ([]graphItem, map[graphPair]graphWeig
 			byKey[key] = item
 		}
 		item.calls, item.self, item.errs = item.calls+d.Calls, item.self+d.Self, item.errs+d.Errors+d.Panics
+		item.ended += d.Ended
 	}
 	pairs := map[graphPair]graphWeight{}
 	for _, e := range edges {
@@ -254,9 +256,13 @@ func (q *request) draw(c *graphContent, items []graphItem, pairs map[graphPair]g
 	focused := q.focusedFunction()
 	for i := range items {
 		n, item := &nodes[i], &items[i]
+		self := "–" // unknown while no call has ended
+		if item.ended > 0 {
+			self = export.Duration(item.self)
+		}
 		box := graphBox{
 			X: n.X - n.Width/2, Y: n.Y - nodeHeight/2, Width: n.Width, Height: nodeHeight, TextX: n.X, NameY: n.Y - 2, NoteY: n.Y + 12,
-			Name: names[i], Note: count(item.calls) + " × · " + export.Duration(item.self), Title: shown(item.key, 300),
+			Name: names[i], Note: count(item.calls) + " × · " + self, Title: shown(item.key, 300),
 			Href: q.links.function(item.id), Failed: item.errs > 0, Focus: item.id != 0 && item.id == focused,
 		}
 		if item.id == 0 {

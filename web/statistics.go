@@ -125,6 +125,9 @@ func (q *request) statRow(s *analysis.Statistics, d *recording.FunctionDelta) st
 		Total: export.Duration(s.Total), Self: export.Duration(s.Self), Min: durationText(s.Min), P50: durationText(s.P50),
 		P95: durationText(s.P95), P99: durationText(s.P99), Max: durationText(s.Max), TotalNS: s.Total, SelfNS: s.Self,
 	}
+	if s.Ended == 0 {
+		row.Total, row.Self = "–", "–" // unknown, not nothing
+	}
 	if d == nil {
 		return row
 	}

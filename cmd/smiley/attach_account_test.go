@@ -127,7 +127,7 @@ func TestStressTracerKilledAccount(t *testing.T) {
 	}
 	stress.Row(t, "attached smiley killed -9 at random moments, a program with a fixed number of calls", times, fmt.Sprintf(
 		"%d events stored, with %d calls recovered, and %d counted as lost are all there were, each time", stored, recovered, dropped))
-	if recovered == 0 {
+	if recovered == 0 && times >= 20 { // a few kills may all come when the rings happen to be empty
 		t.Error("nothing was recovered")
 	}
 }
