@@ -1,16 +1,23 @@
 package store
 
 import (
+	"flag"
+	"strconv"
 	"testing"
 
 	"go.uber.org/goleak"
 
+	"smiley/internal/stress"
 	"smiley/recording"
 )
 
 func TestMain(m *testing.M) {
 	if crashMain() {
 		return
+	}
+	// Under the race detector a try of a property takes a second.
+	if err := flag.Set("rapid.checks", strconv.Itoa(stress.Times(30, 200))); err != nil {
+		panic(err)
 	}
 	goleak.VerifyTestMain(m)
 }

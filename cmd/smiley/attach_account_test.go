@@ -29,12 +29,12 @@ type tallied struct {
 	done string // a file that is there when all calls have been made
 }
 
-const tallyCalls = 200_000
+var tallyCalls = uint64(stress.Times(40_000, 200_000))
 
 func startTally(t *testing.T, binary string) *tallied {
 	t.Helper()
 	p := &tallied{done: filepath.Join(t.TempDir(), "done")}
-	command := exec.Command(binary, p.done, strconv.Itoa(tallyCalls))
+	command := exec.Command(binary, p.done, strconv.FormatUint(tallyCalls, 10))
 	command.Env = append(os.Environ(), "GOGC=off") // goroutines of a collection would have records of their own
 	in, err := command.StdinPipe()
 	if err != nil {
@@ -65,6 +65,7 @@ func startTally(t *testing.T, binary string) *tallied {
 // TestStressTracerKilledAccount kills smiley at random moments while it records a program that makes a fixed number of calls: what the
 // run has, and what the next smiley notes as missing, are all of them, to the last one.
 func TestStressTracerKilledAccount(t *testing.T) {
+	stress.ElsewhereUnderRace(t)
 	binary := filepath.Join(t.TempDir(), "tally")
 	if out, err := exec.Command("go", "build", "-gcflags=-l", "-o", binary, "./testdata/tally").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)

@@ -55,6 +55,7 @@ func (p *busyProgram) awaitOwner(t *testing.T, smiley *exec.Cmd) {
 // TestAttachEndsWithItsTerminal closes the terminal that smiley was attached from: it leaves the program as it was, and its run is
 // whole.
 func TestAttachEndsWithItsTerminal(t *testing.T) {
+	stress.ElsewhereUnderRace(t)
 	program := startBusy(t)
 	before := text(t, program.pid)
 	database := filepath.Join(t.TempDir(), "runs.db")
@@ -89,6 +90,7 @@ func TestAttachEndsWithItsTerminal(t *testing.T) {
 
 // TestAttachUnderNohup: a smiley that is to outlive its terminal does.
 func TestAttachUnderNohup(t *testing.T) {
+	stress.ElsewhereUnderRace(t)
 	program := startBusy(t)
 	database := filepath.Join(t.TempDir(), "runs.db")
 	smiley := exec.Command("sh", "-c", `trap "" HUP; exec smiley attach "$0" --quiet --database "$1"`, program.pid, database)
@@ -111,6 +113,7 @@ func TestAttachUnderNohup(t *testing.T) {
 // TestStressAttachSignalled ends smiley by signals at random moments, while it reads, attaches, records and leaves, sometimes by two:
 // each time the code is what it was, and smiley says how it went.
 func TestStressAttachSignalled(t *testing.T) {
+	stress.ElsewhereUnderRace(t)
 	program := startBusy(t)
 	database := filepath.Join(t.TempDir(), "runs.db")
 	before := text(t, program.pid)
@@ -161,6 +164,7 @@ func TestStressAttachSignalled(t *testing.T) {
 // TestStressTargetEnds has the program end, or become another one, at random moments while smiley attaches, records and leaves: its output
 // and status are what they are without smiley, and smiley ends by itself.
 func TestStressTargetEnds(t *testing.T) {
+	stress.ElsewhereUnderRace(t)
 	binary := buildBusy(t)
 	database := filepath.Join(t.TempDir(), "runs.db")
 	first := runBusy(t, binary)

@@ -82,6 +82,7 @@ const (
 // byte, the head of the signal handler included; what it holds of the system does not grow with their number, and in the end it has
 // computed what it should.
 func TestStressAttachDetach(t *testing.T) {
+	stress.ElsewhereUnderRace(t)
 	program := startBusy(t)
 	database := filepath.Join(t.TempDir(), "runs.db")
 	before := text(t, program.pid)

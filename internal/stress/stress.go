@@ -37,6 +37,15 @@ func For(short, full time.Duration) time.Duration {
 	return short
 }
 
+// ElsewhereUnderRace skips a test that starts smiley again and again, which takes seconds each time under the race detector. make test
+// runs it without the detector as well; make stress runs it either way.
+func ElsewhereUnderRace(t testing.TB) {
+	t.Helper()
+	if Race && !Full() {
+		t.Skip("runs in the pass without the race detector, under which each start of smiley takes seconds")
+	}
+}
+
 // Row adds a line to the table of make stress: what was tried, how often, and what came out. It logs the same. Under make test
 // it only logs.
 func Row(t testing.TB, what string, times int, found string) {
