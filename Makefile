@@ -37,6 +37,8 @@ demo: build ## record an example program and look at the recording
 test: setup-test check-format check-vet check-lint check-vulnerabilities check-modules check-platforms check-types ## everything that tests the project
 	@echo '== tests without cgo: cmd/smiley'
 	CGO_ENABLED=0 $(GO) test ./cmd/smiley
+	@echo '== tests of channel and monitor without the race detector: cmd/smiley'
+	$(GO) test -run 'TestStressRemote|TestMonitor' ./cmd/smiley
 	@echo '== tests of the bundle'
 	cd web/islands/bundle && $(GO) test ./... && cd ../../..
 	@echo '== tests in a browser'

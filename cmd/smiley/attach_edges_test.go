@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"smiley/internal/stress"
 )
 
 // smileyIn returns a function that runs smiley with a database of the test's own.
@@ -96,6 +98,7 @@ func TestAttachToAStoppedProgram(t *testing.T) {
 // TestManyCleanersAtOnce: when a tracer has been killed, several others clean up and attach at the same moment. Each does what
 // it says or says that another is at it, and the program never errs.
 func TestManyCleanersAtOnce(t *testing.T) {
+	stress.ElsewhereUnderRace(t)
 	program := startBusy(t)
 	smiley := smileyIn(t)
 	tracer := exec.Command("smiley", "attach", program.pid, "--quiet", "--database", filepath.Join(t.TempDir(), "dead.db"))

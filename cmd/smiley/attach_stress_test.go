@@ -122,6 +122,7 @@ func TestStressAttachDetach(t *testing.T) {
 // TestStressTracerKilledWhenever kills smiley at random moments while it attaches, records and leaves: the program goes on and is
 // right, the next smiley takes over, and in the end the code is what it was.
 func TestStressTracerKilledWhenever(t *testing.T) {
+	stress.ElsewhereUnderRace(t)
 	program := startBusy(t)
 	database := filepath.Join(t.TempDir(), "runs.db")
 	before := text(t, program.pid)
@@ -163,6 +164,7 @@ func TestStressTracerKilledWhenever(t *testing.T) {
 // TestStressTracerKilledLaunched kills a smiley that has started the program, at random moments: every other time while it starts,
 // the others when its run has begun. The program ends with it, at once, and what was recorded until then can be read.
 func TestStressTracerKilledLaunched(t *testing.T) {
+	stress.ElsewhereUnderRace(t)
 	binary := buildBusy(t)
 	database := filepath.Join(t.TempDir(), "runs.db")
 	begin := time.Now()

@@ -70,6 +70,7 @@ func runBusy(t *testing.T, binary string, args ...string) busyProgram {
 // TestStressTracerKilledAttached kills an attached smiley again and again. While it lives, nobody else may attach or detach;
 // when it is dead, one round cleans with detach and the next one attaches at once, and the program never errs.
 func TestStressTracerKilledAttached(t *testing.T) {
+	stress.ElsewhereUnderRace(t)
 	program := startBusy(t)
 	database := filepath.Join(t.TempDir(), "runs.db")
 	smiley := func(args ...string) (string, error) {

@@ -21,6 +21,7 @@ import (
 
 // TestStressRemote is what can happen between a program and its recorder: real processes and real sockets.
 func TestStressRemote(t *testing.T) {
+	stress.ElsewhereUnderRace(t)
 	if testing.Short() {
 		t.Skip("real processes, several seconds each: not with -short")
 	}

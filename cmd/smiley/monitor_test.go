@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"smiley/internal/sample"
+	"smiley/internal/stress"
 	"smiley/recording"
 	"smiley/transport"
 )
@@ -208,6 +209,7 @@ func (q *sequence) line(t *testing.T, text []byte) {
 // Whoever reads the monitor's output stops reading: the program runs on and ends as if nothing were wrong, all that it did is
 // taken, and when the reader is back it learns how much it has not seen.
 func TestMonitorWithoutReader(t *testing.T) {
+	stress.ElsewhereUnderRace(t)
 	s := newAudience(t)
 	w := s.monitor("--listen", s.address, "--exit", "--json")
 	s.address = w.note("listening at ([^;]+);")
@@ -218,6 +220,7 @@ func TestMonitorWithoutReader(t *testing.T) {
 
 // The same with a recorder between, which keeps everything.
 func TestMonitorWithoutReaderAtARecorder(t *testing.T) {
+	stress.ElsewhereUnderRace(t)
 	s := newAudience(t)
 	s.startRecorder()
 	r := s.run(s.address)
@@ -277,6 +280,7 @@ func (q *sequence) rest(t *testing.T, w *watcher) {
 // Who joins a run in the middle sees it with all its names, from the next block on, through the recorder's death and return,
 // and to its end.
 func TestMonitorJoinsARecording(t *testing.T) {
+	stress.ElsewhereUnderRace(t)
 	s := newAudience(t)
 	s.startRecorder()
 	s.pause = "200ms"
@@ -324,6 +328,7 @@ func TestMonitorJoinsARecording(t *testing.T) {
 
 // A monitor that comes before all programs waits for them, and shows them all.
 func TestMonitorWatchesSeveralPrograms(t *testing.T) {
+	stress.ElsewhereUnderRace(t)
 	s := newAudience(t)
 	s.pause = "100ms"
 	s.startRecorder()
@@ -335,6 +340,7 @@ func TestMonitorWatchesSeveralPrograms(t *testing.T) {
 
 // Lines of several programs can be told apart, and --exit ends when the last of them has ended.
 func TestMonitorShowsSeveralPrograms(t *testing.T) {
+	stress.ElsewhereUnderRace(t)
 	s := newAudience(t)
 	s.pause = "100ms"
 	w := s.monitor("--listen", s.address, "--exit")
@@ -388,6 +394,7 @@ func several(s *stage, w *watcher) {
 
 // Senders that lie are refused, and told so; the monitor lives on and shows the next program whole.
 func TestMonitorOutlivesForgers(t *testing.T) {
+	stress.ElsewhereUnderRace(t)
 	s := newAudience(t)
 	w := s.monitor("--listen", s.address, "--json")
 	address, err := transport.ParseEndpoint(w.note("listening at ([^;]+);"))
