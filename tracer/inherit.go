@@ -166,7 +166,7 @@ func (l *leftover) probes(s *session, bias uint64) error {
 		if f == nil || f.Addr != addr || !ok {
 			return other
 		}
-		if entries, returns := e.Events(i); entries && returns {
+		if e.Events(i) {
 			list[i] = watched{function: f, symbol: sym, traced: &traced{}}
 		} else if list[i], ok = hooks[addr]; !ok {
 			return other

@@ -115,8 +115,7 @@ func (s *session) putProbes(
 		w := &list[i]
 		bySite[w.function] = w
 		wanted[i] = install.Probe{
-			Function: w.function, Args: w.entry.capture.Capture, Results: w.exit.capture.Capture,
-			Entries: w.traced != nil, Returns: w.traced != nil,
+			Function: w.function, Args: w.entry.capture.Capture, Results: w.exit.capture.Capture, Events: w.traced != nil,
 		}
 	}
 	where, err := s.program.runtime()

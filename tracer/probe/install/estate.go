@@ -30,7 +30,7 @@ type Estate struct {
 	Held      []uint64     // keys of the types whose values were copied, by number − 1; see routine.TypeOf
 	shapes    []ring.Shape // by site
 	types     []ring.Shape // by number − 1
-	events    []bool       // by site: whether its records are events
+	events    []bool       // by function: whether its records are events
 
 	pid    int
 	layout ring.Layout
@@ -45,12 +45,12 @@ type Estate struct {
 //	sites    how many
 //	note     its length
 //	held     where the shapes of types that are added begin, from the estate's start
-//	         for each function, varint its address in the file, and two shapes; behind the head:
-//	         shapes: varint twice how many words, and one when the record is an event, varint copies, and for each copy a varint: twice how many are nested, and one when it is dynamic
+//	         behind the head, for each function, varint twice its address in the file, and one when its records are events, and two shapes
+//	         shapes: varint words, varint copies, and for each copy a varint: twice how many are nested, and one when it is dynamic
 //	         note
 //	         for each held type, in the order of their numbers, varint its key, and a shape
 const (
-	estateMagic = 0x32657461747365 // "estate2"
+	estateMagic = 0x33657461747365 // "estate3"
 	estateHead  = 8 * 8
 	heldRoom    = 64 << 10
 	noteMax     = 1 << 20
@@ -62,9 +62,13 @@ func estate(plan plan, note []byte) []byte {
 	b := make([]byte, estateHead)
 	for i := range plan.probes {
 		p := &plan.probes[i]
-		b = binary.AppendUvarint(b, p.Function.Addr)
-		b = appendShape(b, shape(p.Args), p.Entries)
-		b = appendShape(b, shape(p.Results), p.Returns)
+		address := p.Function.Addr << 1
+		if p.Events {
+			address |= 1
+		}
+		b = binary.AppendUvarint(b, address)
+		b = appendShape(b, shape(p.Args))
+		b = appendShape(b, shape(p.Results))
 	}
 	b = append(b, note...)
 	b = append(b, make([]byte, -len(b)&7)...)
@@ -90,12 +94,8 @@ func estateSize(b []byte) uint64 {
 	return (uint64(len(b)) + heldRoom + pageSize - 1) &^ (pageSize - 1)
 }
 
-func appendShape(b []byte, s ring.Shape, event bool) []byte {
-	words := uint64(s.Words) << 1
-	if event {
-		words |= 1
-	}
-	b = binary.AppendUvarint(b, words)
+func appendShape(b []byte, s ring.Shape) []byte {
+	b = binary.AppendUvarint(b, uint64(s.Words))
 	b = binary.AppendUvarint(b, uint64(len(s.Copies)))
 	for _, c := range s.Copies {
 		v := uint64(c.Nested) << 1
@@ -108,7 +108,7 @@ func appendShape(b []byte, s ring.Shape, event bool) []byte {
 }
 
 // readShape reads a shape from the front of b, and returns the rest; nil when there is none.
-func readShape(b []byte) (s ring.Shape, event bool, rest []byte) {
+func readShape(b []byte) (s ring.Shape, rest []byte) {
 	next := func(limit uint64) int {
 		v, n := binary.Uvarint(b)
 		if n <= 0 || v > limit {
@@ -118,8 +118,7 @@ func readShape(b []byte) (s ring.Shape, event bool, rest []byte) {
 		b = b[n:]
 		return int(v)
 	}
-	words := next(1 << 16)
-	s.Words, event = words>>1, words&1 != 0
+	s.Words = next(1 << 15)
 	for range next(1 << 16) {
 		if b == nil {
 			break
@@ -127,7 +126,7 @@ func readShape(b []byte) (s ring.Shape, event bool, rest []byte) {
 		v := next(1 << 20)
 		s.Copies = append(s.Copies, ring.CopyShape{Nested: v >> 1, Dynamic: v&1 != 0})
 	}
-	return s, event, b
+	return s, b
 }
 
 // holdEstate notes a type that is about to be added. It is false when there is no room.
@@ -135,7 +134,7 @@ func (p *Process) holdEstate(word uint64, s ring.Shape) bool {
 	if p.estate == nil {
 		return true
 	}
-	b := appendShape(binary.AppendUvarint(p.estate.held, word), s, false)
+	b := appendShape(binary.AppendUvarint(p.estate.held, word), s)
 	if len(b) > cap(p.estate.held) {
 		p.estate.held = p.estate.held[:len(p.estate.held):len(p.estate.held)] // shapes are found by their number: none may be left out
 		return false
@@ -243,16 +242,18 @@ func (e *Estate) parse(b []byte, size uint64) (ok bool) {
 		return false
 	}
 	rest := b[estateHead:size]
-	address := func(list *[]uint64) {
+	number := func() uint64 {
 		v, n := binary.Uvarint(rest)
-		*list, rest = append(*list, v), rest[max(n, 0):]
+		rest = rest[max(n, 0):]
+		return v
 	}
-	e.shapes, e.events = make([]ring.Shape, count), make([]bool, count)
+	e.shapes = make([]ring.Shape, count)
 	for i := range e.shapes {
 		if i%2 == 0 {
-			address(&e.Functions)
+			address := number()
+			e.Functions, e.events = append(e.Functions, address>>1), append(e.events, address&1 != 0)
 		}
-		if e.shapes[i], e.events[i], rest = readShape(rest); rest == nil {
+		if e.shapes[i], rest = readShape(rest); rest == nil {
 			return false
 		}
 	}
@@ -261,9 +262,9 @@ func (e *Estate) parse(b []byte, size uint64) (ok bool) {
 	}
 	e.Note = slices.Clone(rest[:note])
 	for rest = b[size:]; len(rest) > 0; {
-		address(&e.Held)
+		e.Held = append(e.Held, number())
 		var s ring.Shape
-		if s, _, rest = readShape(rest); rest == nil {
+		if s, rest = readShape(rest); rest == nil {
 			return false
 		}
 		e.types = append(e.types, s)
@@ -283,8 +284,8 @@ func (e *Estate) FitsHeld(i int, c routine.Capture) bool {
 
 func same(a, b ring.Shape) bool { return a.Words == b.Words && slices.Equal(a.Copies, b.Copies) }
 
-// Events says whether the records of a function's entry, and of its returns, are events. Of functions that are recorded both are.
-func (e *Estate) Events(i int) (entries, returns bool) { return e.events[2*i], e.events[2*i+1] }
+// Events says whether the records of a function, a position in Functions, are events. Those of functions that are recorded are.
+func (e *Estate) Events(i int) bool { return e.events[i] }
 
 // Waits reports whether any record was not read.
 func (e *Estate) Waits() bool {
@@ -345,7 +346,7 @@ func (e *Estate) read(memory *os.File) error {
 func (e *Estate) Read(skip uint64, see func(*ring.Record) bool) (missed uint64, err error) {
 	n := uint64(0)
 	_, err = e.Reader.Drain(func(r *ring.Record) error {
-		event := e.events[r.Site]
+		event := e.events[r.Site/2]
 		if n >= skip && !see(r) && event {
 			missed++
 		}
@@ -374,7 +375,7 @@ func (e *Estate) Close() {
 func Abandon(pid int) error {
 	code, err := sharedRegions(pid)
 	for _, m := range code {
-		err = errors.Join(err, poke(pid, m.to+ring.SharedAbandoned, 1))
+		err = errors.Join(err, poke(pid, m.to+ring.SharedAbandoned, ring.AbandonedByTracer))
 	}
 	return err
 }

@@ -18,19 +18,19 @@ func TestEstateKeepsWhatItSays(t *testing.T) {
 		{
 			Function: &site.Function{Addr: 4711},
 			Args:     routine.Capture{Words: make([]routine.Word, 3), Copies: []routine.Copy{{Nested: 2}, {Dynamic: true, Nested: 1}, {}}},
-			Entries:  true,
+			Events:   true,
 		},
-		{Function: &site.Function{Addr: 1 << 40}, Results: routine.Capture{Words: make([]routine.Word, 200)}, Returns: true},
+		{Function: &site.Function{Addr: 1 << 40}, Results: routine.Capture{Words: make([]routine.Word, 200)}},
 	}}
 	b := estate(p, []byte("a note"))
 	fitEstate(b, ring.Layout{Base: 1, Rings: 2, Count: 3, DataSize: 4096})
 	held := ring.Shape{Words: 1, Copies: []ring.CopyShape{{Nested: 1}, {}}}
 	size := uint64(len(b))
-	b = appendShape(binary.AppendUvarint(b, 99), held, false)
+	b = appendShape(binary.AppendUvarint(b, 99), held)
 	var e Estate
 	ok := e.parse(b, size)
 	if !ok || string(e.Note) != "a note" || !reflect.DeepEqual(e.types, []ring.Shape{held}) ||
-		!reflect.DeepEqual(e.events, []bool{true, false, false, true}) || !reflect.DeepEqual(e.Held, []uint64{99}) ||
+		!reflect.DeepEqual(e.events, []bool{true, false}) || !reflect.DeepEqual(e.Held, []uint64{99}) ||
 		!reflect.DeepEqual(e.Functions, []uint64{4711, 1 << 40}) {
 		t.Fatalf("%v %q %+v", ok, e.Note, e)
 	}
@@ -50,7 +50,7 @@ func FuzzEstate(f *testing.F) {
 			return
 		}
 		var e Estate
-		if e.parse(b, uint64(len(b)-int(held))) && (len(e.shapes) != len(e.events) || len(e.types) != len(e.Held)) {
+		if e.parse(b, uint64(len(b)-int(held))) && ((len(e.shapes)+1)/2 != len(e.events) || len(e.types) != len(e.Held)) {
 			t.Fatal("sites without a shape")
 		}
 	})

@@ -22,8 +22,7 @@ import (
 type Probe struct {
 	Function      *site.Function
 	Args, Results routine.Capture
-	// Entries and Returns say that their records are events, for who counts those that a tracer that died has not read.
-	Entries, Returns bool
+	Events        bool // its records are events, for who counts those that a tracer that died has not read
 }
 
 // Options say what to launch and how.
