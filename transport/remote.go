@@ -103,15 +103,20 @@ func senderConfig(o *RemoteOptions) protocol.SenderConfig {
 	return cfg
 }
 
-func dial(ctx context.Context, o RemoteOptions, core *protocol.Sender, sp *spool.Spool) (*Remote, error) {
-	warning, err := secure(o.Recorder, o.Keys != nil, o.Insecure)
+// dialRecorder opens a link to a recorder when that is secure, or when the person insists on it.
+func dialRecorder(recorder Endpoint, keys *ClientKeys, insecure bool, warn func(string), longest int64) (senderLink, error) {
+	warning, err := secure(recorder, keys != nil, insecure)
 	if err != nil {
 		return nil, err
 	}
-	if warning != "" && o.Warn != nil {
-		o.Warn(warning)
+	if warning != "" && warn != nil {
+		warn(warning)
 	}
-	link, err := newSenderLink(o.Recorder, o.Keys, protocol.MaxControl)
+	return newSenderLink(recorder, keys, longest)
+}
+
+func dial(ctx context.Context, o RemoteOptions, core *protocol.Sender, sp *spool.Spool) (*Remote, error) {
+	link, err := dialRecorder(o.Recorder, o.Keys, o.Insecure, o.Warn, protocol.MaxControl)
 	if err != nil {
 		return nil, err
 	}

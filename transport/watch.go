@@ -71,14 +71,7 @@ func Watch(ctx context.Context, o WatchOptions) (*Watcher, error) {
 	if o.Timeout == 0 {
 		o.Timeout = watchTimeout
 	}
-	warning, err := secure(o.Recorder, o.Keys != nil, o.Insecure)
-	if err != nil {
-		return nil, err
-	}
-	if warning != "" && o.Warn != nil {
-		o.Warn(warning)
-	}
-	link, err := newSenderLink(o.Recorder, o.Keys, protocol.MaxWatched)
+	link, err := dialRecorder(o.Recorder, o.Keys, o.Insecure, o.Warn, protocol.MaxWatched)
 	if err != nil {
 		return nil, err
 	}
