@@ -18,14 +18,16 @@ func TestFilterForm(t *testing.T) {
 	file, runs := webtest.NewDatabase(t)
 	s := newSite(t, file, Options{})
 	base := "/runs/" + runs[0].ID.String() + "/events"
-	for form, want := range map[string]string{
-		"only=":                                 base,
-		"only=errors&function=&over=&depth=&g=": base + "?f=errors",
-		"only=&function=+main.leaf+&over=1us&g=1": base + "?f=main.leaf+over%3A1us&g=1",
-		"only=output&function=&over=&depth=3&g=7": base + "?f=output+depth%3A3&g=7",
-		"only=&over=never":                        base + "?f=over%3Anever", // which says what is wrong with it
-		"only=&function=%26at%3D5%23":             base + "?f=%26at%3D5%23",
+	for _, c := range [][2]string{
+		{"only=", base},
+		{"only=errors&function=&over=&depth=&g=", base + "?f=errors"},
+		{"only=&function=+main.leaf+&over=1us&g=1", base + "?f=main.leaf+over%3A1us&g=1"},
+		{"only=output&function=&over=&depth=3&g=7", base + "?f=output+depth%3A3&g=7"},
+		// This one's page says what is wrong with it.
+		{"only=&over=never", base + "?f=over%3Anever"},
+		{"only=&function=%26at%3D5%23", base + "?f=%26at%3D5%23"},
 	} {
+		form, want := c[0], c[1]
 		if w := s.get(base + "?" + form); w.Code != http.StatusSeeOther || w.Header().Get("Location") != want {
 			t.Errorf("%s leads to %d %s, want %s", form, w.Code, w.Header().Get("Location"), want)
 		}

@@ -34,8 +34,8 @@ type reportList struct {
 	More  bool       `json:"more,omitempty"` // the run has further ones
 }
 
-// treeCalls gathers calls level by level, so that what is near the top is whole.
-func (r *report) treeCalls(ctx context.Context, address func(page string) string) (*reportCalls, error) {
+// treeCalls gathers calls, as JSON, level by level, so that what is near the top is whole.
+func (r *report) treeCalls(ctx context.Context, address func(page string) string) ([]byte, error) {
 	out := &reportCalls{Lists: map[string]*reportList{}, Pages: map[string]string{}}
 	for call := range r.calls {
 		if p := r.pages["call/"+call]; p != nil {
@@ -89,7 +89,7 @@ func (r *report) treeCalls(ctx context.Context, address func(page string) string
 			}
 		}
 	}
-	return out, nil
+	return json.Marshal(out)
 }
 
 // answer asks the server for the JSON of a page of the run.

@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"html/template"
 	"io"
@@ -53,11 +52,7 @@ func (r *report) write(ctx context.Context, output string) error {
 			return cannotWrite(output, err)
 		}
 	}
-	calls, err := r.treeCalls(ctx, func(name string) string { return pageAddress(name, "") })
-	if err != nil {
-		return err
-	}
-	data, err := json.Marshal(calls)
+	data, err := r.treeCalls(ctx, func(name string) string { return pageAddress(name, "") })
 	if err != nil {
 		return err
 	}
@@ -263,11 +258,7 @@ func (r *report) writeSections(ctx context.Context, w io.Writer) error {
 			return err
 		}
 	}
-	calls, err := r.treeCalls(ctx, func(name string) string { return sectionAddress(name, "") })
-	if err != nil {
-		return err
-	}
-	data, err := json.Marshal(calls)
+	data, err := r.treeCalls(ctx, func(name string) string { return sectionAddress(name, "") })
 	if err != nil {
 		return err
 	}
