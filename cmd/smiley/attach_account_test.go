@@ -36,29 +36,7 @@ func startTally(t *testing.T, binary string) *tallied {
 	p := &tallied{done: filepath.Join(t.TempDir(), "done")}
 	command := exec.Command(binary, p.done, strconv.FormatUint(tallyCalls, 10))
 	command.Env = append(os.Environ(), "GOGC=off") // goroutines of a collection would have records of their own
-	in, err := command.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := command.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := command.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = command.Process.Kill() })
-	if line, err := bufio.NewReader(out).ReadString('\n'); line != "ready\n" {
-		t.Fatalf("%q %v", line, err)
-	}
-	p.in, p.pid = in, strconv.Itoa(command.Process.Pid)
-	p.end = func() string {
-		_ = in.Close()
-		if err := command.Wait(); err != nil {
-			t.Errorf("the program ended with %v", err)
-		}
-		return ""
-	}
+	p.busyProgram, p.in = startReady(t, command)
 	return p
 }
 

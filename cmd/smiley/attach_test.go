@@ -40,7 +40,13 @@ func buildBusy(t *testing.T, buildFlags ...string) string {
 
 func runBusy(t *testing.T, binary string, args ...string) busyProgram {
 	t.Helper()
-	command := exec.Command(binary, args...)
+	program, _ := startReady(t, exec.Command(binary, args...))
+	return program
+}
+
+// startReady starts a program that says when it is ready, and ends when its input, which is returned, does.
+func startReady(t *testing.T, command *exec.Cmd) (busyProgram, io.WriteCloser) {
+	t.Helper()
 	in, err := command.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -64,7 +70,7 @@ func runBusy(t *testing.T, binary string, args ...string) busyProgram {
 			t.Errorf("the program ended with %v", err)
 		}
 		return string(rest)
-	}}
+	}}, in
 }
 
 // TestStressTracerKilledAttached kills an attached smiley again and again. While it lives, nobody else may attach or detach;
