@@ -137,6 +137,7 @@ func (p *places) targets() []target {
 	list := []target{
 		runs,
 		p.both("help", "", "/help", ""),
+		p.both("compare", "", "/compare", "?run="+p.run.ID.String()+"&run="+p.run.ID.String()), // costs what two runs do
 		p.both("summary", "", of, ""),
 		p.both("details, from an event", "events", of+"/events", "?from=%v", call),
 		p.both("details, from a time", "events at a time", of+"/events", "?t=%vs", time),
