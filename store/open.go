@@ -66,6 +66,10 @@ func newOptions(opts []Option) options {
 // WithClock makes the store take the time of heartbeats from now.
 func WithClock(now func() time.Time) Option { return func(o *options) { o.now = now } }
 
+// WithPatience makes the store wait so long for another process that has locked the file, before it fails with CodeLocked;
+// ten seconds otherwise.
+func WithPatience(d time.Duration) Option { return func(o *options) { o.patience = d } }
+
 func newReader(ctx context.Context, file string, db *sql.DB, o options) (*Reader, error) {
 	statements, err := prepareReads(ctx, db)
 	if err != nil {

@@ -15,7 +15,6 @@ import (
 )
 
 // withPatience shortens the wait for a lock.
-func withPatience(d time.Duration) Option { return func(o *options) { o.patience = d } }
 
 func TestOpenMakesAPrivateFile(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "new", "dir", "smiley.db")
@@ -158,7 +157,7 @@ func TestReadOnlyDirectory(t *testing.T) {
 // Somebody else's transaction makes a writer wait, and in the end fail with the block not stored; readers do not notice.
 func TestLocked(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "smiley.db")
-	s, err := Open(t.Context(), file, withPatience(20*time.Millisecond))
+	s, err := Open(t.Context(), file, WithPatience(20*time.Millisecond))
 	check(t, err)
 	defer s.Close() //nolint:errcheck // closed below
 	f := small(t, newRun(t, 0))

@@ -66,7 +66,7 @@ type Server struct {
 // New returns a Server over a file of recordings, which need not exist yet. The caller closes it.
 func New(file string, options Options) *Server {
 	s := &Server{
-		Options: options, database: database{file: file}, templates: parseTemplates(), assets: readAssets(),
+		Options: options, database: database{file: file, patience: lockPatience}, templates: parseTemplates(), assets: readAssets(),
 		mux: http.NewServeMux(), origins: http.NewCrossOriginProtection(), formToken: rand.Text(),
 		turns: make(chan struct{}, max(pagesAtOnce, runtime.GOMAXPROCS(0))),
 	}
