@@ -101,6 +101,12 @@ type Sink interface {
 	Close() error
 }
 
+// NearSink is a Sink whose blocks do not leave the process, and are decoded at once: Draft.EncodeNear is for it.
+type NearSink interface {
+	Sink
+	Near()
+}
+
 // FullSink is a Sink that can say that it has no room for more. What is captured meanwhile is to be dropped and counted before
 // a block is built of it, so that blocks stay numbered without holes. Any goroutine may call Full at any time.
 type FullSink interface {

@@ -387,6 +387,16 @@ func (b *Builder) Cut(now int64) error {
 	return b.seal(now)
 }
 
+// CutDefinitions is Cut for definitions that are long enough for a block of their own: whoever knows them early has them encoded
+// while nothing happens yet.
+func (b *Builder) CutDefinitions(now int64) error {
+	const worthwhile = 64 << 10
+	if b.d.definitionBytes < worthwhile {
+		return b.err
+	}
+	return b.Cut(now)
+}
+
 // Finish emits the final block with the run's end. Calls that are open then stay open.
 func (b *Builder) Finish(end RunEnd) error {
 	if b.err != nil {

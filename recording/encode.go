@@ -40,7 +40,13 @@ type encoder struct {
 var encoders = sync.Pool{New: func() any { return &encoder{} }}
 
 // Encode appends the encoded block to dst and releases the draft, which must not be used again.
-func (d *Draft) Encode(dst []byte) ([]byte, error) {
+func (d *Draft) Encode(dst []byte) ([]byte, error) { return d.encode(dst, false) }
+
+// EncodeNear is Encode for a receiver in the same process: it leaves the bodies of source files as they are, which take most of the
+// time to compress, and which a store compresses one by one.
+func (d *Draft) EncodeNear(dst []byte) ([]byte, error) { return d.encode(dst, true) }
+
+func (d *Draft) encode(dst []byte, near bool) ([]byte, error) {
 	if d.draftState == nil {
 		return dst, Errorf(CodeInternal, "a draft was encoded twice")
 	}
@@ -48,9 +54,13 @@ func (d *Draft) Encode(dst []byte) ([]byte, error) {
 	e.z = compressors.Get().(*zstd.Encoder)
 	e.sections = 0
 	begin := len(dst)
-	dst = slices.Grow(dst, headerSize+3*len(d.records)+len(d.data)/8) // about what usual blocks take
+	size := headerSize + 3*len(d.records) + len(d.data)/8 // about what usual blocks take
+	if near {
+		size += d.definitionBytes
+	}
+	dst = slices.Grow(dst, size)
 	dst = appendHeader(dst, &d.header, 0)
-	dst = e.definitions(dst, d.draftState)
+	dst = e.definitions(dst, d.draftState, near)
 	dst = e.section(dst, sectionSummary, appendSummary(e.scratch[:0], e.summary(d.draftState)))
 	if d.summary.Quiet > 0 {
 		e.sections++
@@ -77,7 +87,7 @@ func (e *encoder) section(dst []byte, kind sectionKind, raw []byte) []byte {
 	return appendSection(dst, e.z, kind, 0, raw)
 }
 
-func (e *encoder) definitions(dst []byte, d *draftState) []byte {
+func (e *encoder) definitions(dst []byte, d *draftState, near bool) []byte {
 	if d.start != nil {
 		dst = e.section(dst, sectionRun, appendRun(e.scratch[:0], d.start))
 	}
@@ -90,7 +100,15 @@ func (e *encoder) definitions(dst []byte, d *draftState) []byte {
 	if f := d.definitions.Functions; len(f) > 0 {
 		dst = e.section(dst, sectionFunctions, appendFunctions(e.scratch[:0], f))
 	}
-	if f := d.definitions.Files; len(f) > 0 {
+	switch f := d.definitions.Files; {
+	case len(f) > 0 && near:
+		e.sections++
+		head := len(dst)
+		dst = appendFiles(appendSectionHead(dst, sectionFiles, 0, 0, 0, 0), f)
+		length := uint32(len(dst) - head - sectionSize)
+		binary.LittleEndian.PutUint32(dst[head+4:], length)
+		binary.LittleEndian.PutUint32(dst[head+8:], length)
+	case len(f) > 0:
 		dst = e.section(dst, sectionFiles, appendFiles(e.scratch[:0], f))
 	}
 	if g := d.definitions.Goroutines; len(g) > 0 {

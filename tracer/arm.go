@@ -134,9 +134,7 @@ func (s *session) noteUntraced(symbols []Symbol) error {
 		f.ID = s.program.AddFunction(sym.Entry, f)
 		s.untraced = append(s.untraced, f)
 	}
-	s.out.mu.Lock()
-	defer s.out.mu.Unlock()
-	return s.engine.define()
+	return s.out.announce(s.engine.define)
 }
 
 // drive runs the program to its end with the engines that were armed.

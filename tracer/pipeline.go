@@ -23,6 +23,7 @@ type pipeline struct {
 	ledger  recording.Ledger // Captured, Truncated, Unreadable; the rest is added by result
 	calls   uint64
 	full    func() bool // the sink has no room; nil: it always has
+	near    bool        // blocks do not leave the process
 	lost    uint64      // events dropped since the last gap
 
 	drafts  chan *recording.Draft
@@ -43,6 +44,7 @@ func newPipeline(run recording.Run, sink recording.Sink) *pipeline {
 	if s, ok := sink.(recording.FullSink); ok {
 		p.full = s.Full
 	}
+	_, p.near = sink.(recording.NearSink)
 	p.builder = recording.NewBuilder(run, p.emit)
 	go p.send()
 	return p
@@ -77,7 +79,11 @@ func (p *pipeline) send() {
 }
 
 func (p *pipeline) sendOne(d *recording.Draft) error {
-	encoded, err := d.Encode(nil)
+	encode := d.Encode
+	if p.near {
+		encode = d.EncodeNear
+	}
+	encoded, err := encode(nil)
 	if err != nil {
 		return err
 	}
@@ -151,6 +157,17 @@ func (p *pipeline) cut() error {
 		return nil // the engine learns of it by itself
 	}
 	return p.builder.Cut(p.now())
+}
+
+// announce sends the definitions that there are so far, if they are many: they are encoded and stored while the program is still being
+// prepared, or runs already.
+func (p *pipeline) announce(define func() error) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err := define(); err != nil || p.failure() != nil {
+		return err
+	}
+	return p.builder.CutDefinitions(p.now())
 }
 
 // progress is safe to call at any time.

@@ -224,6 +224,7 @@ func (s *session) armAttached(ctx context.Context, pid int, img *places.Image, b
 	if err != nil {
 		return err
 	}
+	s.program.ReadSources(traced)
 	release, err := install.Claim(pid)
 	if err != nil {
 		return err

@@ -67,6 +67,10 @@ func (s *session) armProbes(traced []Symbol) ([]Symbol, error) {
 		return nil, err
 	}
 	put := func(wanted []install.Probe, o install.Options) (*install.Process, error) {
+		// Types and files are known now, whatever becomes of the functions.
+		if err := s.out.announce(s.engine.define); err != nil {
+			return nil, err
+		}
 		return s.process.held.Install(img, wanted, o)
 	}
 	return s.putProbes(img, s.program.bias, traced, put)

@@ -31,6 +31,7 @@ type Program struct {
 	scopes  *scopeReader   // nil until needed
 	types   *typeTable
 	defined definitions
+	sources sources
 	bias    uint64
 }
 
@@ -177,7 +178,10 @@ func machine(f *elf.File) string {
 }
 
 // Close releases the file.
-func (p *Program) Close() error { return p.raw.Close() }
+func (p *Program) Close() error {
+	p.sources.close()
+	return p.raw.Close()
+}
 
 // Path returns the absolute path of the binary.
 func (p *Program) Path() string { return p.path }

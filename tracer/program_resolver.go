@@ -68,6 +68,9 @@ func (p *Program) function(s *Symbol) recording.Function {
 func (p *Program) Definitions() recording.Definitions {
 	d := p.defined.added
 	d.Types = p.types.added
+	for i := range d.Files {
+		p.sourceOf(&d.Files[i])
+	}
 	p.defined.added, p.types.added = recording.Definitions{}, nil
 	return d
 }

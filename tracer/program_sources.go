@@ -7,6 +7,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
 
 	"smiley/recording"
 )
@@ -14,7 +17,7 @@ import (
 // maxSource bounds a source file that is kept; longer ones are generated tables.
 const maxSource = 4 << 20
 
-// fileID returns the id of a source file, reading it when it is new; 0 for "".
+// fileID returns the id of a source file; 0 for "". The file is read at the latest when its definition is asked for.
 func (p *Program) fileID(name string) recording.FileID {
 	if name == "" {
 		return 0
@@ -28,17 +31,80 @@ func (p *Program) fileID(name string) recording.FileID {
 	}
 	id := recording.FileID(len(d.files) + 1)
 	d.files[name] = id
-	f := recording.File{ID: id, Name: name}
-	f.Body, f.Missing = p.source(name)
-	if f.Missing == "" {
-		f.Hash = sha256.Sum256(f.Body)
-	}
-	d.added.Files = append(d.added.Files, f)
+	d.added.Files = append(d.added.Files, recording.File{ID: id, Name: name})
 	return id
 }
 
-// source reads a source file as it was when the binary was built; or says why it is not to be had.
-func (p *Program) source(name string) (body []byte, missing string) {
+// ReadSources begins to read the source files of functions that are likely to be defined, on a goroutine that ends with Close at the
+// latest. It may be called once.
+func (p *Program) ReadSources(symbols []Symbol) {
+	s := &p.sources
+	var list []*sourceFile
+	s.known = make(map[string]*sourceFile)
+	for i := range symbols {
+		name := symbols[i].File
+		if s.known[name] == nil {
+			s.known[name] = &sourceFile{name: name}
+			list = append(list, s.known[name])
+		}
+	}
+	s.reading.Go(func() {
+		for _, file := range list {
+			if s.closed.Load() {
+				return
+			}
+			p.loadSource(file)
+		}
+	})
+}
+
+// sources are source files that are being read.
+type sources struct {
+	known   map[string]*sourceFile
+	reading sync.WaitGroup
+	closed  atomic.Bool
+
+	built      sync.Once
+	builtAt    time.Time // when the binary was
+	builtKnown bool
+}
+
+// sourceFile is a source file; what it holds is there once it was read.
+type sourceFile struct {
+	name    string
+	once    sync.Once
+	body    []byte
+	hash    [32]byte
+	missing string
+}
+
+// close ends the reading.
+func (s *sources) close() {
+	s.closed.Store(true)
+	s.reading.Wait()
+}
+
+// sourceOf fills in what a source file holds.
+func (p *Program) sourceOf(f *recording.File) {
+	s := p.sources.known[f.Name]
+	if s == nil {
+		s = &sourceFile{name: f.Name}
+	}
+	p.loadSource(s)
+	f.Body, f.Hash, f.Missing = s.body, s.hash, s.missing
+	s.body = nil // whoever asked has it now
+}
+
+// loadSource reads a source file as it was when the binary was built, or finds out why it is not to be had, once.
+func (p *Program) loadSource(s *sourceFile) {
+	s.once.Do(func() {
+		if s.body, s.missing = p.readSource(s.name); s.missing == "" {
+			s.hash = sha256.Sum256(s.body)
+		}
+	})
+}
+
+func (p *Program) readSource(name string) (body []byte, missing string) {
 	if !filepath.IsAbs(name) {
 		return nil, "the binary does not say where it is (built with -trimpath)"
 	}
@@ -56,11 +122,22 @@ func (p *Program) source(name string) (body []byte, missing string) {
 	case info.Size() > maxSource:
 		return nil, "larger than 4 MiB"
 	}
-	if binary, err := os.Stat(p.path); err == nil && info.ModTime().After(binary.ModTime()) {
+	if built, ok := p.buildTime(); ok && info.ModTime().After(built) {
 		return nil, "newer than the binary"
 	}
 	if body, err = os.ReadFile(name); err != nil {
 		return nil, "not readable"
 	}
 	return body, ""
+}
+
+// buildTime returns when the binary was written; false when that is not known.
+func (p *Program) buildTime() (time.Time, bool) {
+	s := &p.sources
+	s.built.Do(func() {
+		if info, err := os.Stat(p.path); err == nil {
+			s.builtAt, s.builtKnown = info.ModTime(), true
+		}
+	})
+	return s.builtAt, s.builtKnown
 }

@@ -136,6 +136,7 @@ func (s *session) prepare(ctx context.Context) error {
 		return err
 	}
 	traced := s.chosen.traced
+	s.program.ReadSources(traced)
 	switch {
 	case len(traced) == 0:
 		warn(s.opt, recording.Errorf(recording.CodeNotFound, "no function of %s will be recorded", s.opt.Target).

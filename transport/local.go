@@ -44,6 +44,9 @@ type localSink struct {
 	closed bool
 }
 
+// Near implements [recording.NearSink].
+func (s *localSink) Near() {}
+
 // Send hands the block to the receiver, waiting while too many are unacknowledged.
 func (s *localSink) Send(encoded []byte) error {
 	select {
