@@ -28,7 +28,8 @@ type writeTx struct {
 // statements are the write statements, prepared when the Store opens: most run many times a second.
 type statements struct {
 	run, progress, end, block, body, presence *sql.Stmt
-	function, types, file, runFile            *sql.Stmt
+	function, functionRows                    *sql.Stmt
+	types, file, hasFile, runFile             *sql.Stmt
 	goroutine, goroutineRows                  *sql.Stmt
 	openCall, closeCall                       *sql.Stmt
 	histogram, functionStats, edgeStats       *sql.Stmt
@@ -64,9 +65,11 @@ func prepare(ctx context.Context, db *sql.DB) (*statements, error) {
 		{&st.block, `INSERT INTO blocks VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)`},
 		{&st.body, `INSERT INTO block_bodies (run, number, body) VALUES (?,?,?)`},
 		{&st.presence, `INSERT INTO presence VALUES (?,?,?,?)`},
-		{&st.function, `INSERT INTO functions VALUES (?,?,?,?,?,?,?,?,?,?,?)`},
+		{&st.function, insertFunctionRows(1)},
+		{&st.functionRows, insertFunctionRows(functionRows)},
 		{&st.types, `INSERT INTO types (run, first, count, body) VALUES (?,?,?,?)`},
 		{&st.file, `INSERT INTO files (hash, size, body) VALUES (?,?,?) ON CONFLICT (hash) DO NOTHING`},
+		{&st.hasFile, `SELECT EXISTS (SELECT 1 FROM files WHERE hash = ?)`},
 		{&st.runFile, `INSERT INTO run_files VALUES (?,?,?,?,?)`},
 		{&st.goroutine, insertGoroutines(1)},
 		{&st.goroutineRows, insertGoroutines(goroutineRows)},

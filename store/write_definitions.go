@@ -2,6 +2,9 @@ package store
 
 import (
 	"encoding/json"
+	"slices"
+	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/klauspost/compress/zstd"
@@ -17,6 +20,14 @@ var (
 		e, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1))
 		if err != nil {
 			panic(err) // only options can fail
+		}
+		return e
+	})
+	// fileEncoder is for source files: they are megabytes, and somebody waits for a run's end until they are written.
+	fileEncoder = sync.OnceValue(func() *zstd.Encoder {
+		e, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedFastest))
+		if err != nil {
+			panic(err)
 		}
 		return e
 	})
@@ -51,24 +62,74 @@ func (w *writeTx) insertTypes(run *liveRun, types []recording.Type) error {
 	return w.exec(w.s.statements.types, run.key, types[0].ID, len(types), encoder().EncodeAll(body, nil))
 }
 
+// functionRows is how many functions are written by one statement: large programs have ten thousand, all in their first blocks.
+const functionRows = 32
+
+// insertFunctionRows adds rows of functions.
+func insertFunctionRows(rows int) string {
+	const row = "(?,?,?,?,?,?,?,?,?,?,?)"
+	return "INSERT INTO functions VALUES " + row + strings.Repeat(","+row, rows-1)
+}
+
 func (w *writeTx) insertFunctions(run *liveRun, functions []recording.Function) error {
-	for i := range functions {
-		f := &functions[i]
-		params, err := asJSON(f.Params)
-		if err != nil {
-			return err
+	values := make([]any, 0, 11*functionRows)
+	for chunk := range slices.Chunk(functions, functionRows) {
+		statement := w.s.statements.functionRows
+		if len(chunk) < functionRows {
+			statement = w.s.statements.function
 		}
-		results, err := asJSON(f.Results)
-		if err != nil {
-			return err
-		}
-		err = w.exec(w.s.statements.function, run.key, f.ID, f.Name, f.Package, f.File, f.Line, f.Trace, f.Reason,
-			f.Variadic, params, results)
-		if err != nil {
-			return err
+		for i := range chunk {
+			f := &chunk[i]
+			params, err := paramsJSON(f.Params)
+			if err != nil {
+				return err
+			}
+			results, err := paramsJSON(f.Results)
+			if err != nil {
+				return err
+			}
+			values = append(values, run.key, int64(f.ID), f.Name, f.Package, int64(f.File), int64(f.Line), int64(f.Trace), f.Reason,
+				f.Variadic, params, results)
+			if len(chunk) < functionRows || i == functionRows-1 {
+				if err := w.exec(statement, values...); err != nil {
+					return err
+				}
+				values = values[:0]
+			}
 		}
 	}
 	return nil
+}
+
+// paramsJSON is asJSON for parameters, of which a large program has tens of thousands.
+func paramsJSON(params []recording.Param) (string, error) {
+	if params == nil {
+		return "null", nil
+	}
+	b := append(make([]byte, 0, 64*len(params)+2), '[')
+	for i := range params {
+		p := &params[i]
+		if !plainJSON(p.Name) || !plainJSON(p.Unreadable) {
+			return asJSON(params)
+		}
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(append(append(b, `{"Name":"`...), p.Name...), `","Type":`...)
+		b = append(strconv.AppendUint(b, uint64(p.Type), 10), `,"Unreadable":"`...)
+		b = append(append(b, p.Unreadable...), `"}`...)
+	}
+	return string(append(b, ']')), nil
+}
+
+// plainJSON reports whether a string is written in JSON as it is.
+func plainJSON(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
+			return false
+		}
+	}
+	return true
 }
 
 func (w *writeTx) insertFiles(run *liveRun, files []recording.File) error {
@@ -77,14 +138,23 @@ func (w *writeTx) insertFiles(run *liveRun, files []recording.File) error {
 		var hash []byte
 		if f.Missing == "" {
 			hash = f.Hash[:]
-			err := w.exec(w.s.statements.file, hash, len(f.Body), encoder().EncodeAll(f.Body, nil))
-			if err != nil {
+			if err := w.insertFile(f); err != nil {
 				return err
 			}
 		}
-		if err := w.exec(w.s.statements.runFile, run.key, f.ID, f.Name, hash, f.Missing); err != nil {
+		if err := w.exec(w.s.statements.runFile, run.key, int64(f.ID), f.Name, hash, f.Missing); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// insertFile keeps a source file. Most are there from an earlier run.
+func (w *writeTx) insertFile(f *recording.File) error {
+	var there bool
+	err := w.tx.StmtContext(w.ctx, w.s.statements.hasFile).QueryRowContext(w.ctx, f.Hash[:]).Scan(&there)
+	if err != nil || there {
+		return err
+	}
+	return w.exec(w.s.statements.file, f.Hash[:], len(f.Body), fileEncoder().EncodeAll(f.Body, nil))
 }
