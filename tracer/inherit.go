@@ -19,28 +19,33 @@ import (
 func inherit(pid int, img *places.Image, heir func(*Inheritance) error) error {
 	estates, err := install.Estates(pid)
 	for _, e := range estates {
-		err = errors.Join(err, inheritOne(pid, img, e, heir))
+		bias, failed := install.Bias(pid, img)
+		if failed == nil {
+			failed = inheritOne(&leftover{pid: pid, path: fmt.Sprintf("/proc/%d/exe", pid), bias: bias, img: img, estate: e}, heir)
+		}
+		err = errors.Join(err, failed)
 		e.Close()
 	}
 	return err
 }
 
-func inheritOne(pid int, img *places.Image, e *install.Estate, heir func(*Inheritance) error) error {
+func inheritOne(left *leftover, heir func(*Inheritance) error) error {
 	var l legacy
 	// It lay in the program's memory, so that nothing of it is trusted.
-	if err := json.Unmarshal(e.Note, &l); err != nil || l.Run.PID != pid {
+	if err := json.Unmarshal(left.estate.Note, &l); err != nil || l.Run.PID != left.pid {
 		return recording.Errorf(recording.CodeDamaged, "which run a tracer that died had begun cannot be read")
 	}
-	i := &Inheritance{Run: l.Run, Store: l.Store, left: &leftover{pid, img, e, false}}
-	if err := heir(i); err != nil {
+	if err := heir(&Inheritance{Run: l.Run, Store: l.Store, left: left}); err != nil {
 		return err
 	}
-	return e.Settle()
+	return left.estate.Settle()
 }
 
 // leftover is an estate that nobody has read yet.
 type leftover struct {
 	pid    int
+	path   string // of the program's file
+	bias   uint64
 	img    *places.Image
 	estate *install.Estate
 	read   bool
@@ -119,25 +124,20 @@ func (l *leftover) session(of recording.Run, sink recording.Sink) (*session, err
 		Include: of.Settings.Include, Exclude: of.Settings.Exclude, IncludeDeps: of.Settings.IncludeDeps,
 		IncludeStdlib: of.Settings.IncludeStdlib, MaxDepth: of.Settings.MaxDepth, Bounds: of.Settings.Bounds, Engine: EngineProbe,
 	}
-	file := fmt.Sprintf("/proc/%d/exe", l.pid)
 	s := &session{opt: opt, sink: sink, process: &process{pid: l.pid, terminal: -1}, run: of}
-	s.target = &target{path: file, argv0: of.Program, name: of.Program, cleanup: func() {}}
+	s.target = &target{path: l.path, argv0: of.Program, name: of.Program, cleanup: func() {}}
 	var err error
-	if s.program, err = OpenProgram(file); err != nil {
+	if s.program, err = OpenProgram(l.path); err != nil {
 		return nil, err
 	}
-	bias, err := install.Bias(l.pid, l.img)
-	if err == nil {
-		s.program.SetBias(bias)
-		s.run.ID, err = recording.NewRunID()
-	}
-	if err != nil {
+	s.program.SetBias(l.bias)
+	if s.run.ID, err = recording.NewRunID(); err != nil {
 		s.close()
 		return nil, err
 	}
 	s.out = newPipeline(s.run, sink)
 	if err = s.newEngine(); err == nil {
-		err = l.probes(s, bias)
+		err = l.probes(s)
 	}
 	if err != nil {
 		s.out.discard()
@@ -148,8 +148,8 @@ func (l *leftover) session(of recording.Run, sink recording.Sink) (*session, err
 }
 
 // probes makes the handlers of all records.
-func (l *leftover) probes(s *session, bias uint64) error {
-	e := l.estate
+func (l *leftover) probes(s *session) error {
+	e, bias := l.estate, l.bias
 	p := &probes{engine: s.engine, bias: bias}
 	p.capturer = s.engine.capturer
 	p.capturer.Memory = &p.memory

@@ -49,11 +49,15 @@ type Options struct {
 
 	// Signals are forwarded to the program. A second SIGINT or SIGTERM kills it; what was captured is kept.
 	Signals <-chan os.Signal
-	// Attaching: Store says where the run is kept, in words that mean something to whoever cleans up when this process was killed. Heir is
-	// given each run of a tracer that died in the program, before that is recorded anew: what it does not settle, by returning
-	// an error, is offered again the next time, if the program still has it. nil leaves all as it is.
+	// Store says where the run is kept, in words that mean something to whoever cleans up when this process was killed.
 	Store string
-	Heir  func(*Inheritance) error
+	// Guardian, when not nil, starts a process that outlives this one and calls Guard with the other end of the socket that is returned, of
+	// which messages keep their bounds (SOCK_SEQPACKET). It is called at most once, soon after a program was launched that is recorded by
+	// probes alone. It must not be a child that Delve would wait for: see Run.
+	Guardian func() (*os.File, error)
+	// Attaching: Heir is given each run of a tracer that died in the program, before that is recorded anew: what it does not settle, by returning
+	// an error, is offered again the next time, if the program still has it. nil leaves all as it is.
+	Heir func(*Inheritance) error
 
 	// Progress, when not nil, is called about four times a second, never concurrently, and must be quick.
 	Progress func(Progress)

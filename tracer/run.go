@@ -75,7 +75,8 @@ type session struct {
 	traced   int // functions with probes or breakpoints
 	untraced []recording.Function
 	inlined  map[string]bool // names of functions that were inlined at some of their calls
-	note     []byte          // for who comes when this tracer has died while it was attached
+	note     []byte          // for who comes when this tracer has died
+	guardian *os.File        // a socket to who comes when this tracer dies; nil: nobody does
 }
 
 // chosen are the program's functions, and which of them are to be recorded and which of these cannot be.
@@ -107,6 +108,9 @@ func (c *chosen) move(bias uint64) {
 func (s *session) close() {
 	if s.probes != nil {
 		_ = s.probes.installed.Close() // the program has ended
+	}
+	if s.guardian != nil {
+		_ = s.guardian.Close() // not before all is accounted for
 	}
 	_, _ = s.image.wait() // it reads what is about to go
 	if s.program != nil {
@@ -214,7 +218,12 @@ func (s *session) launch() error {
 			IncludeStdlib: s.opt.IncludeStdlib, MaxDepth: s.opt.MaxDepth, Bounds: s.opt.Bounds, Engine: string(s.opt.engine()),
 		},
 	}
-	return nil
+	if s.opt.Guardian != nil {
+		if s.note, err = testament(&s.run, s.opt.Store); err != nil {
+			s.process.abandon()
+		}
+	}
+	return err
 }
 
 func revision(info *buildinfo.BuildInfo) string {
@@ -255,6 +264,9 @@ func (s *session) record(ctx context.Context) (Result, error) {
 		last.Signal = signalName(end.signal)
 	}
 	ledger, calls, sinkErr := s.out.finish(last)
+	if s.probes != nil {
+		s.probes.installed.Settle() // what is missing now is said in the error
+	}
 	ledger.Untraced = uint64(len(s.untraced))
 	result := Result{
 		Run: s.run.ID, ExitCode: end.code, Signal: last.Signal, Error: message, Calls: calls, Traced: s.traced,
@@ -287,7 +299,11 @@ func goMinor(version string) int {
 func (s *session) attend(ctx context.Context) (stop func()) {
 	done := make(chan struct{})
 	var all sync.WaitGroup
-	all.Add(2)
+	all.Add(3)
+	go func() {
+		defer all.Done()
+		s.appoint()
+	}()
 	go func() {
 		defer all.Done()
 		s.tick(done)

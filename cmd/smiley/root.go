@@ -146,7 +146,7 @@ its time. The recording is kept in one file and is there when the program is lon
 	root.AddCommand(
 		a.runCommand(), a.attachCommand(), a.detachCommand(), a.listCommand(), a.showCommand(), a.goroutinesCommand(), a.filesCommand(), a.deleteCommand(),
 		a.exportCommand(), a.importCommand(), a.replayCommand(), a.statsCommand(), a.serverCommand(), a.reportCommand(), a.versionCommand(),
-		a.recordCommand(), a.monitorCommand(), a.pushCommand(), a.keysCommand(),
+		a.recordCommand(), a.monitorCommand(), a.pushCommand(), a.keysCommand(), a.guardCommand(),
 	)
 	return root
 }

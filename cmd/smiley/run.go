@@ -94,6 +94,7 @@ func (a *app) run(ctx context.Context, options tracer.Options, quiet bool) error
 	if err != nil {
 		return err
 	}
+	guardRun(&options, recordings)
 	result, err := a.record(ctx, recordings, func(sink recording.Sink) (tracer.Result, error) {
 		return a.trace(ctx, options, quiet, sink)
 	})

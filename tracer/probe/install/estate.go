@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 
@@ -32,7 +33,7 @@ type Estate struct {
 	types     []ring.Shape // by number − 1
 	events    []bool       // by function: whether its records are events
 
-	pid    int
+	settle func() error // notes in the program that everything is accounted for
 	layout ring.Layout
 	memory []byte
 }
@@ -181,7 +182,8 @@ func Estates(pid int) (list []*Estate, err error) {
 			err = errors.Join(err, failed)
 		}
 		if e != nil {
-			e.pid = pid
+			settled := e.layout.Base + ring.SharedSettled
+			e.settle = func() error { return poke(pid, settled, 1) }
 			list = append(list, e)
 		}
 	}
@@ -189,7 +191,7 @@ func Estates(pid int) (list []*Estate, err error) {
 }
 
 // readEstate reads what belongs to code, nil when there is nothing.
-func readEstate(memory *os.File, code sharedMapping, all []sharedMapping) (*Estate, error) {
+func readEstate(memory io.ReaderAt, code sharedMapping, all []sharedMapping) (*Estate, error) {
 	word := func(addr uint64) uint64 {
 		var b [8]byte
 		if _, err := memory.ReadAt(b[:], int64(addr)); err != nil {
@@ -298,7 +300,7 @@ func (e *Estate) Waits() bool {
 }
 
 // read copies what waits in the rings.
-func (e *Estate) read(memory *os.File) error {
+func (e *Estate) read(memory io.ReaderAt) error {
 	l := e.layout
 	var err error
 	e.memory, err = unix.Mmap(-1, 0, int(l.Size()), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS|unix.MAP_NORESERVE)
@@ -359,9 +361,7 @@ func (e *Estate) Read(skip uint64, see func(*ring.Record) bool) (missed uint64, 
 }
 
 // Settle notes in the program that everything is accounted for.
-func (e *Estate) Settle() error {
-	return poke(e.pid, e.layout.Base+ring.SharedSettled, 1)
-}
+func (e *Estate) Settle() error { return e.settle() }
 
 // Close frees the copy of what was left.
 func (e *Estate) Close() {

@@ -85,12 +85,17 @@ func (h *Held) Install(img *site.Image, probes []Probe, o Options) (*Process, er
 	}
 	layout := o.layout()
 	size := codeSize(plan)
-	code, err := placed(h.Pid, img, bias, size, &layout)
+	var left []byte
+	if o.Note != nil {
+		left = estate(plan, o.Note)
+	}
+	mapped := size + estateSize(left)
+	code, err := placed(h.Pid, img, bias, mapped, &layout)
 	if err != nil {
 		return nil, err
 	}
 	begin = time.Now()
-	region, err := h.mapRegion(p.memory, mappings(code, size, layout), zeroByte(img)+bias)
+	region, err := h.mapRegion(p, mappings(code, mapped, layout), zeroByte(img)+bias)
 	if err != nil {
 		return nil, err
 	}
@@ -101,13 +106,15 @@ func (h *Held) Install(img *site.Image, probes []Probe, o Options) (*Process, er
 	if err != nil {
 		return nil, err
 	}
-	p.place(region, size)
+	p.place(region, mapped)
+	p.placeEstate(left, region[size:mapped], code+size, layout)
+	p.code = code
 	return p, p.start(plan, layout, o)
 }
 
-// mapRegion makes the program map shared memory, and maps all of it here. The program keeps no descriptor.
-func (h *Held) mapRegion(memory *os.File, parts []mapping, name uint64) (region []byte, err error) {
-	at := h.thread.regs.Rip
+// mapRegion makes the program map shared memory, and maps all of it here. The program keeps no descriptor; the tracer does.
+func (h *Held) mapRegion(p *Process, parts []mapping, name uint64) (region []byte, err error) {
+	memory, at := p.memory, h.thread.regs.Rip
 	old := make([]byte, syscallLen)
 	if _, err := memory.ReadAt(old, int64(at)); err != nil {
 		return nil, recording.Errorf(recording.CodeInternal, "reading the program's code: %w", err)
@@ -115,14 +122,17 @@ func (h *Held) mapRegion(memory *os.File, parts []mapping, name uint64) (region 
 	if _, err := memory.WriteAt([]byte{0x0F, 0x05}, int64(at)); err != nil {
 		return nil, recording.Errorf(recording.CodePermission, "writing the program's code: %w", err)
 	}
-	region, err = share(h.call, h.Pid, parts, name)
+	p.file, err = share(h.call, h.Pid, parts, name)
 	if _, failed := memory.WriteAt(old, int64(at)); failed != nil {
 		err = errors.Join(err, recording.Errorf(recording.CodeInternal, "restoring code: %w", failed))
 	}
 	if failed := unix.PtraceSetRegs(h.Pid, &h.thread.regs); failed != nil {
 		err = errors.Join(err, recording.Errorf(recording.CodeInternal, "restoring registers: %w", failed))
 	}
-	return region, err
+	if err != nil {
+		return nil, err
+	}
+	return mapHere(p.file, parts)
 }
 
 // call runs a system call in the program, at the place where it stands.

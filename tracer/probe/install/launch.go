@@ -40,7 +40,7 @@ type Options struct {
 	KeepHandler  bool     // leave the signal handler as it is: for measuring what the shim does
 	Runtime      *Runtime // nil: to be read from the program's file
 	Survey       *Survey  // nil: to be made
-	Note         []byte   // attaching: for who comes when this tracer has died, see Estates; 1 MiB at most
+	Note         []byte   // for who comes when this tracer has died, see Estates; nil: a program that was launched keeps nothing; 1 MiB at most
 }
 
 // The defaults of Options.
@@ -69,8 +69,10 @@ type Process struct {
 	held    []ring.Shape // of the types that were added, by number − 1
 	bias    uint64
 	layout  ring.Layout
-	region  []byte // all that is shared
-	shared  []byte // of it, the shared page and the rings
+	code    uint64   // address of the routines, when the program was launched
+	file    *os.File // what is shared, when the program was launched
+	region  []byte   // all that is shared
+	shared  []byte   // of it, the shared page and the rings
 	memory  *os.File
 
 	attachment *attachment     // how to try again
@@ -343,7 +345,11 @@ func (p *Process) Close() error {
 		at := p.layout.Offset(p.layout.Ring(i)) + ring.ControlLen
 		_ = unix.Madvise(p.shared[at:at+p.layout.DataSize], unix.MADV_REMOVE) // only memory is lost without it
 	}
-	region := p.region
-	p.Reader, p.shared, p.region = nil, nil, nil
-	return errors.Join(unix.Munmap(region), p.memory.Close())
+	region, file := p.region, p.file
+	p.Reader, p.shared, p.region, p.file = nil, nil, nil, nil
+	var err error
+	if file != nil {
+		err = file.Close()
+	}
+	return errors.Join(unix.Munmap(region), p.memory.Close(), err)
 }

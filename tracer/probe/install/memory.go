@@ -107,17 +107,20 @@ func total(parts []mapping) int64 {
 	return int64(last.offset + last.size)
 }
 
-// share maps shared memory through call, which runs system calls in the program.
-func share(call func(number uint64, args ...uint64) (uint64, error), pid int, parts []mapping, name uint64) ([]byte, error) {
+// share maps shared memory through call, which runs system calls in the program, and returns its file.
+func share(call func(number uint64, args ...uint64) (uint64, error), pid int, parts []mapping, name uint64) (shared *os.File, err error) {
 	fd, err := call(unix.SYS_MEMFD_CREATE, name, unix.MFD_CLOEXEC)
 	if err != nil {
 		return nil, err
 	}
-	shared, err := os.OpenFile(fmt.Sprintf("/proc/%d/fd/%d", pid, fd), os.O_RDWR, 0)
-	if err != nil {
+	if shared, err = os.OpenFile(fmt.Sprintf("/proc/%d/fd/%d", pid, fd), os.O_RDWR, 0); err != nil {
 		return nil, recording.Errorf(recording.CodePermission, "opening the shared memory: %w", err)
 	}
-	defer func() { _ = shared.Close() }()
+	defer func() {
+		if err != nil {
+			_ = shared.Close()
+		}
+	}()
 	if err := shared.Truncate(total(parts)); err != nil {
 		return nil, recording.Errorf(recording.CodeInternal, "sizing the shared memory: %w", err)
 	}
@@ -126,10 +129,8 @@ func share(call func(number uint64, args ...uint64) (uint64, error), pid int, pa
 			return nil, err
 		}
 	}
-	if _, err := call(unix.SYS_CLOSE, fd); err != nil {
-		return nil, err
-	}
-	return mapHere(shared, parts)
+	_, err = call(unix.SYS_CLOSE, fd)
+	return shared, err
 }
 
 func mapHere(shared *os.File, parts []mapping) ([]byte, error) {
