@@ -59,10 +59,10 @@ func sustain(ctx context.Context, s settings) error {
 	return nil
 }
 
-// server measures the requests a second of a web server, its load on the same machine.
+// server measures the requests a second of a web server, its load on the same machine, and who takes how much processor time.
 func server(ctx context.Context, s settings) error {
 	seconds := strconv.Itoa(max(2, s.seconds/12))
-	var plain, traced []float64
+	var plain, traced []served
 	var ratio []float64
 	for i := range rounds {
 		p, err := requests(ctx, s, seconds, func(out *os.File) error {
@@ -81,11 +81,31 @@ func server(ctx context.Context, s settings) error {
 		if err != nil {
 			return err
 		}
-		plain, traced, ratio = append(plain, p), append(traced, t), append(ratio, t/p)
+		plain, traced, ratio = append(plain, p), append(traced, t), append(ratio, t.perSecond/p.perSecond)
 	}
+	of := func(runs []served, figure func(served) float64) float64 {
+		values := make([]float64, len(runs))
+		for i, r := range runs {
+			values[i] = figure(r)
+		}
+		return median(values)
+	}
+	perSecond := func(r served) float64 { return r.perSecond }
 	table("net/http with JSON, all functions of the main module recorded",
 		[]string{"requests/s untraced", "recorded", "share (goal 90 %)"},
-		[]string{fmt.Sprintf("%.0f", median(plain)), fmt.Sprintf("%.0f", median(traced)), fmt.Sprintf("%.0f %%", 100*median(ratio))})
+		[]string{fmt.Sprintf("%.0f", of(plain, perSecond)), fmt.Sprintf("%.0f", of(traced, perSecond)), fmt.Sprintf("%.0f %%", 100*median(ratio))})
+	rows := [][]string{{"a request, µs of processor time", "untraced", "recorded"}}
+	for _, who := range []struct {
+		name   string
+		figure func(served) float64
+	}{
+		{"server", func(r served) float64 { return r.server }},
+		{"load", func(r served) float64 { return r.load }},
+		{"tracer and store", func(r served) float64 { return r.recorder }},
+	} {
+		rows = append(rows, []string{who.name, fmt.Sprintf("%.1f", of(plain, who.figure)), fmt.Sprintf("%.1f", of(traced, who.figure))})
+	}
+	table("The same, by who takes the time", rows...)
 	return nil
 }
 
@@ -95,23 +115,44 @@ func recordTo(ctx context.Context, database string, opt tracer.Options) error {
 	return err
 }
 
+// served is what came of a run of the server: requests a second, and µs of processor time for each, user and system.
+type served struct{ perSecond, server, load, recorder float64 }
+
 // requests runs a server, and the load beside it.
-func requests(ctx context.Context, s settings, seconds string, serve func(stdout *os.File) error) (float64, error) {
+func requests(ctx context.Context, s settings, seconds string, serve func(stdout *os.File) error) (served, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
-		return 0, err
+		return served{}, err
 	}
 	defer r.Close() //nolint:errcheck // only read
-	served := make(chan error, 1)
+	children := processor(syscall.RUSAGE_CHILDREN)
+	ended := make(chan error, 1)
 	go func() {
-		served <- errors.Join(serve(w), w.Close())
+		ended <- errors.Join(serve(w), w.Close())
 	}()
 	url, err := bufio.NewReader(r).ReadString('\n')
 	if err != nil {
-		return 0, errors.Join(err, <-served)
+		return served{}, errors.Join(err, <-ended)
 	}
-	out, err := output(ctx, s.target, "load", seconds, strings.TrimSpace(url))
-	return figures(out)["requests"], errors.Join(err, <-served)
+	self := processor(syscall.RUSAGE_SELF)
+	cmd := exec.CommandContext(ctx, s.target, "load", seconds, strings.TrimSpace(url))
+	out, err := cmd.Output()
+	self = processor(syscall.RUSAGE_SELF) - self
+	if err = errors.Join(err, <-ended); err != nil {
+		return served{}, err
+	}
+	load := cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+	children = processor(syscall.RUSAGE_CHILDREN) - children
+	f := figures(string(out))
+	each := func(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1e3 / f["answered"] }
+	return served{f["requests"], each(children - load), each(load), each(self)}, nil
+}
+
+// processor returns the processor time of this process, or of its children that have ended.
+func processor(who int) time.Duration {
+	var u syscall.Rusage
+	_ = syscall.Getrusage(who, &u) // it knows both
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // startup measures how much later a large program answers when all of its functions are recorded.

@@ -83,7 +83,7 @@ func serve() {
 	_ = server.Serve(l)
 }
 
-// load sends orders over eight connections and prints how many a second were answered.
+// load sends orders over eight connections and prints how many were answered, a second and in all.
 func load(url string, d time.Duration) {
 	const body = `{"customer":"Ada","percent":5,"items":[{"name":"apple","quantity":6,"price":0.45},{"name":"bread","quantity":1,"price":3.2},{"name":"cheese","quantity":2,"price":12.05}]}`
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 8}}
@@ -104,7 +104,7 @@ func load(url string, d time.Duration) {
 		})
 	}
 	wg.Wait()
-	fmt.Printf("requests %.0f\n", float64(answered.Load())/time.Since(start).Seconds())
+	fmt.Printf("requests %.0f\nanswered %d\n", float64(answered.Load())/time.Since(start).Seconds(), answered.Load())
 	if response, err := client.Get(url + "/stop"); err == nil {
 		_ = response.Body.Close()
 	}
