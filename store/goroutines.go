@@ -82,7 +82,7 @@ func (r *Reader) Goroutines(ctx context.Context, id recording.RunID, after int64
 			byID[g.ID] = true
 			page = append(page, g.GoroutineInfo)
 			return nil
-		}, `SELECT `+goroutineColumns+` FROM goroutines WHERE run = ? AND id > ? ORDER BY id LIMIT ?`, run.key, after, n)
+		}, `SELECT `+goroutineColumns+` FROM goroutines WHERE run = ? AND id > ? ORDER BY id LIMIT (?+0)`, run.key, after, n)
 		if err != nil {
 			return err
 		}

@@ -15,7 +15,8 @@ type queries interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }
 
-// The queries that run many times for one answer. Parsing them would take longer than running them.
+// The queries that run many times for one answer. Parsing them would take longer than running them. A limit that is a parameter
+// and nothing else would make SQLite plan, and so parse, the statement again for every number: hence the sums.
 const (
 	queryRun      = `SELECT ` + runColumns + ` FROM runs WHERE id = ? AND ` + visible
 	queryKey      = `SELECT 1 FROM runs WHERE key = ? AND ` + visible
@@ -35,9 +36,9 @@ const (
 		AND events > 0 AND last_ns >= ?3 AND first_ns < ?5 ORDER BY number LIMIT 1`
 	queryWindowBlocks = `SELECT number, events FROM blocks WHERE run = ?1 AND number >=
 		ifnull((SELECT number FROM blocks WHERE run = ?1 AND high_ns >= ?2 ORDER BY high_ns, number LIMIT 1), 0)
-		AND events > 0 AND last_ns >= ?2 AND first_ns < ?3 ORDER BY number LIMIT ?4`
+		AND events > 0 AND last_ns >= ?2 AND first_ns < ?3 ORDER BY number LIMIT (?4+0)`
 	queryLongBelow = `SELECT seq, function, position, depth, start_ns, end_ns, end_seq, self_ns, outcome, failed FROM long_calls
-		WHERE run = ? AND goroutine = ? AND parent = ? AND position >= ? ORDER BY position LIMIT ?`
+		WHERE run = ? AND goroutine = ? AND parent = ? AND position >= ? ORDER BY position LIMIT (?+0)`
 	queryLastLong = `SELECT max(position) FROM long_calls WHERE run = ? AND goroutine = ? AND parent = ?`
 )
 

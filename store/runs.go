@@ -129,7 +129,7 @@ func (r *Reader) Runs(ctx context.Context, query RunsQuery) ([]RunInfo, error) {
 			page = append(page, run.RunInfo)
 		}
 		return err
-	}, `SELECT `+runColumns+` FROM runs WHERE `+where+` ORDER BY start_ns DESC, key DESC LIMIT ?`, args...)
+	}, `SELECT `+runColumns+` FROM runs WHERE `+where+` ORDER BY start_ns DESC, key DESC LIMIT (?+0)`, args...)
 	return page, wrap(r.file, err)
 }
 

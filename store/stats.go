@@ -122,7 +122,7 @@ func (r *Reader) BlockTimeline(ctx context.Context, id recording.RunID, from uin
 			page = append(page, b)
 			return err
 		}, `SELECT number, first_seq, events, first_ns, last_ns, calls, errors, panics, captured, dropped, bytes FROM blocks
-			WHERE run = ? AND number >= ? ORDER BY number LIMIT ?`, run.key, from, limit(n))
+			WHERE run = ? AND number >= ? ORDER BY number LIMIT (?+0)`, run.key, from, limit(n))
 	})
 	return page, err
 }

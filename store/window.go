@@ -21,6 +21,9 @@ type WindowQuery struct {
 	Levels     int            // only calls with fewer recorded calls above them
 	Events     uint64         // blocks with more events in all are too many to look at; 0: 300,000
 	Siblings   int            // long calls with the same caller; a list of more is left out; 0: 200
+	// Shortest is what a call must take at least, in ns, to be passed on when the window is not Complete. Nothing below one that is
+	// shorter is looked at.
+	Shortest int64
 }
 
 // Bounds of what a window looks at.
@@ -29,6 +32,7 @@ const (
 	windowBlocks    = 64
 	windowSiblings  = 200
 	windowLongCalls = 4000 // in all
+	fewSiblings     = 8    // lists of fewer are read at once
 	marksCacheBytes = 8 << 20
 )
 
@@ -89,7 +93,7 @@ type windowWalk struct {
 	call  func(*recording.Call)
 	mark  func(*Mark)
 	found Window
-	left  int // long calls that may still be passed on
+	left  int // long calls that may still be passed on; the last list may go beyond when the window is not complete
 }
 
 func (w *windowWalk) walk(ctx context.Context) (*Window, error) {
@@ -230,15 +234,23 @@ func (w *windowWalk) longCalls(ctx context.Context, goroutine int64) error {
 				return err
 			}
 			list = append(list, tail[caller]...)
-			if !w.found.Complete && len(list) > w.query.Siblings || len(list) > w.left {
+			most := w.left
+			if !w.found.Complete && w.left > 0 { // those that are too short do not count
+				most = w.query.Siblings
+			}
+			if len(list) > most {
 				w.found.Crowded = append(w.found.Crowded, Crowd{goroutine, caller})
-				w.found.Complete = w.found.Complete && len(list) <= w.left
+				w.found.Complete = false
 				continue
 			}
-			w.left -= len(list)
 			for i := range list {
-				if c := &list[i].Call; c.Depth < w.query.Levels {
-					w.call(c)
+				c := &list[i].Call
+				if c.Depth >= w.query.Levels || w.short(c, c.End-c.Start) {
+					continue
+				}
+				w.left--
+				w.call(c)
+				if !w.short(c, c.End-c.Start-c.Self) { // what it called took less
 					next = append(next, c.Seq)
 				}
 			}
@@ -246,6 +258,11 @@ func (w *windowWalk) longCalls(ctx context.Context, goroutine int64) error {
 		callers = next
 	}
 	return nil
+}
+
+// short reports whether a time in a call is too little to be shown. That of an open call is unknown.
+func (w *windowWalk) short(c *recording.Call, took int64) bool {
+	return !w.found.Complete && c.Outcome != recording.OutcomeOpen && took < w.query.Shortest
 }
 
 // longWalk finds the long calls of a goroutine that lie in a window.
@@ -258,9 +275,12 @@ type longWalk struct {
 
 // below returns the stored long calls of a caller that lie in the window: one more than wanted when there are too many.
 func (l *longWalk) below(ctx context.Context, caller uint64) ([]longCall, error) {
-	first, err := l.list(ctx, caller, 0, 1)
-	if err != nil || len(first) == 0 {
+	first, err := l.list(ctx, caller, 0, fewSiblings)
+	if err != nil {
 		return nil, err
+	}
+	if n := len(first); n < fewSiblings || l.sorted && first[n-1].Start >= l.query.To { // these are all
+		return l.within(first), nil
 	}
 	from := first[0].position
 	if l.sorted && !l.ends(&first[0]) {
@@ -273,13 +293,12 @@ func (l *longWalk) below(ctx context.Context, caller uint64) ([]longCall, error)
 		most = l.left
 	}
 	list, err := l.list(ctx, caller, from, most+1)
-	kept := list[:0]
-	for i := range list {
-		if l.overlaps(&list[i].Call) {
-			kept = append(kept, list[i])
-		}
-	}
-	return kept, err
+	return l.within(list), err
+}
+
+// within leaves the calls of a list that lie in the window.
+func (l *longWalk) within(list []longCall) []longCall {
+	return slices.DeleteFunc(list, func(c longCall) bool { return !l.overlaps(&c.Call) })
 }
 
 // ends reports whether a call ends in the window or behind it.
@@ -367,11 +386,6 @@ func (r *Reader) GoroutinesWithin(ctx context.Context, id recording.RunID, query
 		if err != nil {
 			return err
 		}
-		err = q.QueryRowContext(ctx, `SELECT iif(count(*) < ?3, 0, max(id)) FROM
-			(SELECT id FROM goroutines WHERE run = ?1 AND id > ?2 ORDER BY id LIMIT ?3)`, run.key, query.After, goroutineScan).Scan(&next)
-		if err != nil {
-			return err
-		}
 		known := map[int64]bool{}
 		err = each(ctx, q, func(rows *sql.Rows) error {
 			g, err := scanGoroutine(rows)
@@ -383,10 +397,20 @@ func (r *Reader) GoroutinesWithin(ctx context.Context, id recording.RunID, query
 				page = append(page, g.GoroutineInfo)
 			}
 			return err
-		}, `SELECT `+goroutineColumns+` FROM (SELECT * FROM goroutines WHERE run = ?1 AND id > ?2 ORDER BY id LIMIT ?3)
+		}, `SELECT `+goroutineColumns+` FROM (SELECT * FROM goroutines WHERE run = ?1 AND id > ?2 ORDER BY id LIMIT (?3+0))
 			WHERE start_ns < ?4 AND ifnull(end_ns >= ?5, 1)
-			AND (?6 = '' OR start_function IN (SELECT value FROM json_each(?6))) ORDER BY id LIMIT ?7`,
+			AND (?6 = '' OR start_function IN (SELECT value FROM json_each(?6))) ORDER BY id LIMIT (?7+0)`,
 			run.key, query.After, goroutineScan, query.To, query.From, functions, n+1+len(t.goroutines))
+		if err != nil {
+			return err
+		}
+		if len(page) <= n { // otherwise the page itself says where the next one begins
+			err = q.QueryRowContext(ctx, `SELECT iif(count(*) < ?3, 0, max(id)) FROM
+				(SELECT id FROM goroutines WHERE run = ?1 AND id > ?2 ORDER BY id LIMIT (?3+0))`, run.key, query.After, goroutineScan).Scan(&next)
+			if err != nil {
+				return err
+			}
+		}
 		for id, d := range t.goroutines {
 			// Goroutines that are in no table yet, and those that the query passed over.
 			if known[id] || d.begins == 0 || id <= query.After || next != 0 && id > next {

@@ -21,7 +21,8 @@ func compareWindow(t *rapid.T, r *Reader, id recording.RunID, o *oracle) {
 	query := WindowQuery{
 		From: from, To: rapid.Int64Range(from+1, last).Draw(t, "window to"), Goroutines: map[int64]bool{},
 		Levels: rapid.IntRange(1, 14).Draw(t, "levels"), Siblings: rapid.SampledFrom([]int{0, 1, 3}).Draw(t, "siblings"),
-		Events: rapid.SampledFrom([]uint64{0, 0, 1}).Draw(t, "window events"),
+		Events:   rapid.SampledFrom([]uint64{0, 0, 1}).Draw(t, "window events"),
+		Shortest: rapid.SampledFrom([]int64{0, 0, 1, 20, 1000}).Draw(t, "shortest"),
 	}
 	for goroutine := range o.goroutines {
 		if rapid.IntRange(0, 3).Draw(t, "track") > 0 {
@@ -58,7 +59,7 @@ func compareWindow(t *rapid.T, r *Reader, id recording.RunID, o *oracle) {
 		got, ok := calls[c.Seq]
 		if ok {
 			equal(t, fmt.Sprintf("call %d in the window", c.Seq), got, *c)
-		} else if found.Complete || o.outlives(c) && !crowded(c) {
+		} else if found.Complete || o.outlives(c) && !crowded(c) && (c.Outcome == recording.OutcomeOpen || c.End-c.Start >= query.Shortest) {
 			t.Fatalf("call %+v is missing from %+v: %+v", c, query, found)
 		}
 		delete(calls, c.Seq)

@@ -76,7 +76,9 @@ func (t *timeline) gather() error {
 	t.narrowest = max(1, (t.query.to-t.query.from)/int64(t.query.pixels))
 	t.cell = denseCell * t.narrowest
 	calls := 0
-	query := store.WindowQuery{From: t.query.from, To: t.query.to, Goroutines: wanted, Levels: timelineLevels, Events: t.q.server.windowEvents}
+	query := store.WindowQuery{
+		From: t.query.from, To: t.query.to, Goroutines: wanted, Levels: timelineLevels, Events: t.q.server.windowEvents, Shortest: t.narrowest,
+	}
 	found, err := t.q.reader.Window(t.q.Context(), t.q.info.ID, query, func(c *recording.Call) {
 		tr := byID[c.Goroutine]
 		tr.count(c)

@@ -34,6 +34,7 @@ type settings struct {
 	rate     int
 	only     string
 	plain    bool
+	crowd    bool
 	record   bool // this process records into -file until it is interrupted
 	dir      string
 }
@@ -51,8 +52,9 @@ func main() {
 	flag.IntVar(&s.requests, "requests", 200, "requests for each page")
 	flag.IntVar(&s.readers, "readers", 20, "readers at once")
 	flag.IntVar(&s.rate, "rate", 100_000, "calls a second that are recorded meanwhile")
-	flag.StringVar(&s.only, "only", "", "only pages whose name holds this")
+	flag.StringVar(&s.only, "only", "", "only pages whose name holds one of these, with commas between")
 	flag.BoolVar(&s.plain, "plain", true, "ask the plain table, too")
+	flag.BoolVar(&s.crowd, "crowd", true, "many readers at once, too")
 	flag.BoolVar(&s.record, "record", false, "record into -file until standard input ends")
 	flag.Parse()
 	if err := run(context.Background(), s); err != nil {
@@ -93,6 +95,9 @@ func run(ctx context.Context, s settings) error {
 	}
 	if err := s.alone(ctx, run, targets, rows); err != nil {
 		return err
+	}
+	if !s.crowd {
+		return nil
 	}
 	return s.together(ctx, run, targets)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strings"
 
 	"smiley/bench/synthetic"
@@ -56,7 +57,8 @@ func newTargets(ctx context.Context, file string, run *store.RunInfo, only strin
 	}
 	var chosen []target
 	for i := range all {
-		if strings.Contains(all[i].name, only) {
+		wanted := func(word string) bool { return strings.Contains(all[i].name, word) }
+		if slices.ContainsFunc(strings.Split(only, ","), wanted) {
 			chosen = append(chosen, all[i])
 		}
 	}
