@@ -80,20 +80,50 @@ func (h *Histogram) Merge(other *Histogram) {
 	}
 	h.widen(other.Min, other.Max)
 	h.Count += other.Count
-	merged := make([]histogramBucket, 0, max(len(h.buckets), len(other.buckets)))
-	a, b := h.buckets, other.buckets
-	for len(a) > 0 && len(b) > 0 {
-		switch {
-		case a[0].index < b[0].index:
-			merged, a = append(merged, a[0]), a[1:]
-		case a[0].index > b[0].index:
-			merged, b = append(merged, b[0]), b[1:]
-		default:
-			merged = append(merged, histogramBucket{a[0].index, a[0].count + b[0].count})
-			a, b = a[1:], b[1:]
+	added := h.missing(other)
+	if added == 0 {
+		at := 0
+		for _, b := range other.buckets {
+			for h.buckets[at].index != b.index {
+				at++
+			}
+			h.buckets[at].count += b.count
+		}
+		return
+	}
+	// From the last to the first, so that every bucket moves at most once, and nothing is overwritten that was not moved.
+	from, to, end := len(h.buckets)-1, len(h.buckets)+added-1, len(other.buckets)-1
+	h.buckets = slices.Grow(h.buckets, added)[:to+1]
+	for end >= 0 {
+		b := other.buckets[end]
+		if from >= 0 && h.buckets[from].index >= b.index {
+			if h.buckets[from].index == b.index {
+				b.count += h.buckets[from].count
+				end--
+			} else {
+				b = h.buckets[from]
+			}
+			from--
+		} else {
+			end--
+		}
+		h.buckets[to] = b
+		to--
+	}
+}
+
+// missing returns how many buckets of other h does not have.
+func (h *Histogram) missing(other *Histogram) int {
+	missing, at := 0, 0
+	for _, b := range other.buckets {
+		for at < len(h.buckets) && h.buckets[at].index < b.index {
+			at++
+		}
+		if at == len(h.buckets) || h.buckets[at].index != b.index {
+			missing++
 		}
 	}
-	h.buckets = append(append(merged, a...), b...)
+	return missing
 }
 
 // Quantile returns the duration below which a share q (0…1) of the counts lies, within Min and Max; 0 when empty.

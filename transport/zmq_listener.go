@@ -1,4 +1,4 @@
-//go:build cgo
+//go:build cgo && unix
 
 package transport
 
@@ -22,13 +22,13 @@ import (
 type zmqListener struct {
 	keys    *ServerKeys
 	ctx     *zmq4.Context
-	waker   *waker
-	sockets []*zmq4.Socket // all but the waker's
+	bell    doorbell
+	sockets []*zmq4.Socket
+	wires   []*wire
 	ctrl    *zmq4.Socket
 	pull    *zmq4.Socket
 	zap     *zmq4.Socket // nil without keys
 	watch   []*monitor
-	poller  *zmq4.Poller
 }
 
 // burst is how many messages of one socket are read before the others have a turn.
@@ -42,14 +42,10 @@ func newListenerLink(keys *ServerKeys) (listenerLink, error) {
 	if err != nil {
 		return nil, socketError("cannot start ZeroMQ", err)
 	}
-	w, err := newWaker(ctx)
-	if err != nil {
-		return nil, socketError("cannot start ZeroMQ", errors.Join(err, ctx.Term()))
-	}
-	return &zmqListener{keys: keys, ctx: ctx, waker: w}, nil
+	return &zmqListener{keys: keys, ctx: ctx, bell: newDoorbell()}, nil
 }
 
-func (l *zmqListener) wake() { l.waker.wake() }
+func (l *zmqListener) wake() { l.bell.ring() }
 
 func (l *zmqListener) socket(kind zmq4.Type, limit int64) (*zmq4.Socket, error) {
 	s, err := l.ctx.NewSocket(kind)
@@ -99,22 +95,19 @@ func (l *zmqListener) bind(e Endpoint) (Endpoint, uint16, error) {
 	if err != nil {
 		return e, 0, err
 	}
-	l.poller = zmq4.NewPoller()
-	l.poller.Add(l.waker.read, zmq4.POLLIN)
-	l.poller.Add(l.ctrl, zmq4.POLLIN)
-	l.poller.Add(l.pull, zmq4.POLLIN)
-	if l.zap != nil {
-		l.poller.Add(l.zap, zmq4.POLLIN)
-	}
-	for _, m := range l.watch {
-		l.poller.Add(m.events, zmq4.POLLIN)
+	for _, s := range l.sockets {
+		w, err := l.bell.connect(s)
+		if err != nil {
+			return e, 0, socketError("cannot wait for a socket", err)
+		}
+		l.wires = append(l.wires, w)
 	}
 	return e, port, nil
 }
 
 func (l *zmqListener) bindBoth(e Endpoint) (Endpoint, uint16, error) {
 	for _, s := range []*zmq4.Socket{l.ctrl, l.pull} {
-		m, err := watch(l.ctx, s, zmq4.EVENT_HANDSHAKE_FAILED_AUTH|zmq4.EVENT_HANDSHAKE_FAILED_PROTOCOL|
+		m, err := watch(l.ctx, l.bell, s, zmq4.EVENT_HANDSHAKE_FAILED_AUTH|zmq4.EVENT_HANDSHAKE_FAILED_PROTOCOL|
 			zmq4.EVENT_HANDSHAKE_FAILED_NO_DETAIL|zmq4.EVENT_DISCONNECTED)
 		if err != nil {
 			return e, 0, socketError("cannot watch a socket", err)
@@ -206,25 +199,48 @@ func (l *zmqListener) reply(peer string, message []byte) {
 }
 
 func (l *zmqListener) wait(timeout time.Duration, h listenerEvents) error {
-	ready, err := poll(l.poller, timeout)
+	any, err := l.look(h)
+	if err == nil && !any {
+		l.bell.sleep(timeout)
+		_, err = l.look(h)
+	}
 	if err != nil {
 		return socketError("cannot wait", err)
 	}
-	for _, r := range ready {
-		switch r.Socket {
-		case l.waker.read:
-			l.waker.drain()
+	return nil
+}
+
+// look hands over what has happened, and reports whether anything has.
+func (l *zmqListener) look(h listenerEvents) (any bool, err error) {
+	for _, s := range l.sockets {
+		message, err := readable(s)
+		if err != nil {
+			return any, err
+		}
+		if !message {
+			continue
+		}
+		any = true
+		switch s {
 		case l.ctrl:
 			l.readControl(h)
 		case l.pull:
 			l.readData(h)
 		case l.zap:
 			l.admit(h)
-		default:
-			l.watched(r.Socket, h)
 		}
 	}
-	return nil
+	for _, m := range l.watch {
+		change, err := readable(m.events)
+		if err != nil {
+			return any, err
+		}
+		if change {
+			any = true
+			l.watched(m, h)
+		}
+	}
+	return any, nil
 }
 
 func (l *zmqListener) readControl(h listenerEvents) {
@@ -271,28 +287,26 @@ func (l *zmqListener) admit(h listenerEvents) {
 	_, _ = l.zap.SendMessage("1.0", m[1], status, text, "", "")
 }
 
-func (l *zmqListener) watched(s *zmq4.Socket, h listenerEvents) {
-	for _, m := range l.watch {
-		if m.events != s {
-			continue
+func (l *zmqListener) watched(m *monitor, h listenerEvents) {
+	for {
+		event, _, ok := m.next()
+		if !ok {
+			return
 		}
-		for {
-			event, _, ok := m.next()
-			if !ok {
-				break
-			}
-			switch event {
-			case zmq4.EVENT_DISCONNECTED:
-				h.disconnected()
-			case zmq4.EVENT_HANDSHAKE_FAILED_AUTH: // counted as denied
-			default:
-				h.handshakeFailed()
-			}
+		switch event {
+		case zmq4.EVENT_DISCONNECTED:
+			h.disconnected()
+		case zmq4.EVENT_HANDSHAKE_FAILED_AUTH: // counted as denied
+		default:
+			h.handshakeFailed()
 		}
 	}
 }
 
 func (l *zmqListener) close(linger time.Duration) {
+	for _, w := range l.wires {
+		w.cut()
+	}
 	for _, m := range l.watch {
 		m.close()
 	}
@@ -302,6 +316,5 @@ func (l *zmqListener) close(linger time.Duration) {
 	for _, s := range l.sockets {
 		_ = s.Close()
 	}
-	l.waker.close()
 	_ = l.ctx.Term()
 }

@@ -1,4 +1,4 @@
-//go:build cgo
+//go:build cgo && unix
 
 package transport
 
@@ -15,14 +15,13 @@ type zmqSender struct {
 	keys     *ClientKeys
 	longest  int64 // bytes of a message
 	ctx      *zmq4.Context
-	waker    *waker
+	bell     doorbell
 
 	controlSocket, dataSocket   *zmq4.Socket // nil while hung up
+	controlWire, dataWire       *wire
 	controlMonitor, dataMonitor *monitor
 	established                 bool // the control socket's handshake succeeded
 	connected                   bool // something answers there
-	poller                      *zmq4.Poller
-	dataID                      int
 	messages                    [][]byte
 }
 
@@ -42,26 +41,21 @@ func newSenderLink(e Endpoint, keys *ClientKeys, longest int64) (senderLink, err
 	if err != nil {
 		return nil, socketError("cannot start ZeroMQ", err)
 	}
-	w, err := newWaker(ctx)
-	if err != nil {
-		return nil, socketError("cannot start ZeroMQ", errors.Join(err, ctx.Term()))
-	}
-	return &zmqSender{endpoint: e, keys: keys, longest: longest, ctx: ctx, waker: w}, nil
+	return &zmqSender{endpoint: e, keys: keys, longest: longest, ctx: ctx, bell: newDoorbell()}, nil
 }
 
-func (l *zmqSender) wake() { l.waker.wake() }
+func (l *zmqSender) wake() { l.bell.ring() }
 
 func (l *zmqSender) close() {
 	l.hangUp(0)
-	l.waker.close()
 	_ = l.ctx.Term()
 }
 
 // socket opens and connects a socket.
-func (l *zmqSender) socket(kind zmq4.Type, address string) (*zmq4.Socket, *monitor, error) {
+func (l *zmqSender) socket(kind zmq4.Type, address string) (*zmq4.Socket, *wire, *monitor, error) {
 	s, err := l.ctx.NewSocket(kind)
 	if err != nil {
-		return nil, nil, socketError("cannot open a socket", err)
+		return nil, nil, nil, socketError("cannot open a socket", err)
 	}
 	var o options
 	o.set(s.SetLinger(0))
@@ -76,45 +70,35 @@ func (l *zmqSender) socket(kind zmq4.Type, address string) (*zmq4.Socket, *monit
 		o.set(s.SetCurveSecretkey(l.keys.Own.Secret))
 	}
 	if o.err != nil {
-		return nil, nil, socketError("cannot set up a socket", errors.Join(o.err, s.Close()))
+		return nil, nil, nil, socketError("cannot set up a socket", errors.Join(o.err, s.Close()))
 	}
-	m, err := watch(l.ctx, s, connectionEvents)
+	w, err := l.bell.connect(s)
 	if err != nil {
-		return nil, nil, socketError("cannot watch a socket", errors.Join(err, s.Close()))
+		return nil, nil, nil, socketError("cannot wait for a socket", errors.Join(err, s.Close()))
+	}
+	m, err := watch(l.ctx, l.bell, s, connectionEvents)
+	if err != nil {
+		w.cut()
+		return nil, nil, nil, socketError("cannot watch a socket", errors.Join(err, s.Close()))
 	}
 	if err := s.Connect(address); err != nil {
+		w.cut()
 		m.close()
-		return nil, nil, socketError("cannot connect to "+address, errors.Join(err, s.Close()))
+		return nil, nil, nil, socketError("cannot connect to "+address, errors.Join(err, s.Close()))
 	}
-	return s, m, nil
+	return s, w, m, nil
 }
 
 func (l *zmqSender) open() (err error) {
 	l.hangUp(0)
-	l.controlSocket, l.controlMonitor, err = l.socket(zmq4.DEALER, l.endpoint.String())
+	l.controlSocket, l.controlWire, l.controlMonitor, err = l.socket(zmq4.DEALER, l.endpoint.String())
 	l.established, l.connected = false, false
-	l.rebuild()
 	return err
 }
 
 func (l *zmqSender) openData(port uint16) (err error) {
-	l.dataSocket, l.dataMonitor, err = l.socket(zmq4.PUSH, l.endpoint.data(port))
-	l.rebuild()
+	l.dataSocket, l.dataWire, l.dataMonitor, err = l.socket(zmq4.PUSH, l.endpoint.data(port))
 	return err
-}
-
-// rebuild makes the poller for the sockets that are open.
-func (l *zmqSender) rebuild() {
-	l.poller = zmq4.NewPoller()
-	l.poller.Add(l.waker.read, zmq4.POLLIN)
-	if l.controlSocket != nil {
-		l.poller.Add(l.controlSocket, zmq4.POLLIN)
-		l.poller.Add(l.controlMonitor.events, zmq4.POLLIN)
-	}
-	if l.dataSocket != nil {
-		l.poller.Add(l.dataMonitor.events, zmq4.POLLIN)
-		l.dataID = l.poller.Add(l.dataSocket, 0)
-	}
 }
 
 func (l *zmqSender) control(message []byte) error {
@@ -143,44 +127,53 @@ func (l *zmqSender) data(envelope, body []byte) (bool, error) {
 }
 
 func (l *zmqSender) wait(timeout time.Duration, writable bool) (linkEvents, error) {
-	var events linkEvents
-	if l.poller == nil {
-		l.rebuild()
+	clear(l.messages)
+	l.messages = l.messages[:0]
+	events, any, err := l.look(writable)
+	if err == nil && !any {
+		l.bell.sleep(timeout)
+		events, _, err = l.look(writable)
 	}
-	if l.dataSocket != nil {
-		var interest zmq4.State
-		if writable {
-			interest = zmq4.POLLOUT
-		}
-		if _, err := l.poller.Update(l.dataID, interest); err != nil {
-			return events, socketError("cannot wait", err)
-		}
-	}
-	ready, err := poll(l.poller, timeout)
 	if err != nil {
 		return events, socketError("cannot wait", err)
 	}
-	clear(l.messages)
-	l.messages = l.messages[:0]
-	for _, r := range ready {
-		switch r.Socket {
-		case l.waker.read:
-			l.waker.drain()
-		case l.controlSocket:
-			l.receive()
-		case l.dataSocket:
-			events.writable = true
-		default:
-			if down, keys := l.watched(r.Socket); down != "" {
-				events.down, events.keys = down, keys
-			}
+	return events, nil
+}
+
+// look returns what has happened, and whether anything has.
+func (l *zmqSender) look(writable bool) (events linkEvents, any bool, err error) {
+	message, err := readable(l.controlSocket)
+	if err != nil {
+		return events, false, err
+	}
+	if message {
+		l.receive()
+	}
+	for _, m := range []*monitor{l.controlMonitor, l.dataMonitor} {
+		if m == nil {
+			continue
 		}
+		change, err := readable(m.events)
+		if err != nil {
+			return events, false, err
+		}
+		any = any || change
+		if change && events.down == "" {
+			events.down, events.keys = l.watched(m)
+		}
+	}
+	if writable && l.dataSocket != nil {
+		state, err := ready(l.dataSocket)
+		if err != nil {
+			return events, false, err
+		}
+		events.writable = state&zmq4.POLLOUT != 0
 	}
 	if events.down != "" && l.controlSocket != nil {
 		l.receive() // the last words of a recorder that stops come before its end, and are read before it is believed
 	}
 	events.messages = l.messages
-	return events, nil
+	return events, any || message || events.writable, nil
 }
 
 func (l *zmqSender) receive() {
@@ -196,11 +189,7 @@ func (l *zmqSender) receive() {
 }
 
 // watched reads the events of a monitor and returns why the connection is gone, "" when it is not, and whether it is the keys.
-func (l *zmqSender) watched(s *zmq4.Socket) (down string, keys bool) {
-	m := l.controlMonitor
-	if l.dataMonitor != nil && s == l.dataMonitor.events {
-		m = l.dataMonitor
-	}
+func (l *zmqSender) watched(m *monitor) (down string, keys bool) {
 	for {
 		event, _, ok := m.next()
 		if !ok {
@@ -237,14 +226,16 @@ func (l *zmqSender) lost() (down string, keys bool) {
 
 func (l *zmqSender) hangUp(linger time.Duration) {
 	if l.controlSocket != nil {
+		l.controlWire.cut()
 		l.controlMonitor.close()
 		_ = l.controlSocket.SetLinger(linger)
 		_ = l.controlSocket.Close()
 	}
 	if l.dataSocket != nil {
+		l.dataWire.cut()
 		l.dataMonitor.close()
 		_ = l.dataSocket.Close()
 	}
-	l.controlSocket, l.controlMonitor, l.dataSocket, l.dataMonitor = nil, nil, nil, nil
-	l.poller = nil
+	l.controlSocket, l.controlWire, l.controlMonitor = nil, nil, nil
+	l.dataSocket, l.dataWire, l.dataMonitor = nil, nil, nil
 }

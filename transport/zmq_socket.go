@@ -1,14 +1,12 @@
-//go:build cgo
+//go:build cgo && unix
 
 package transport
 
 import (
 	"errors"
 	"fmt"
-	"sync"
 	"sync/atomic"
 	"syscall"
-	"time"
 
 	"github.com/pebbe/zmq4"
 
@@ -18,20 +16,6 @@ import (
 // wouldBlock reports whether err says that there is nothing to read or no room to write.
 func wouldBlock(err error) bool { return zmq4.AsErrno(err) == zmq4.Errno(syscall.EAGAIN) }
 
-func interrupted(err error) bool { return zmq4.AsErrno(err) == zmq4.Errno(syscall.EINTR) }
-
-// poll waits until one of the sockets is ready, at most for timeout.
-func poll(p *zmq4.Poller, timeout time.Duration) ([]zmq4.Polled, error) {
-	// The library counts whole milliseconds; a deadline that is nearer must not make it spin.
-	timeout = max(timeout, 0)
-	timeout = (min(timeout, time.Minute) + time.Millisecond - 1).Truncate(time.Millisecond)
-	ready, err := p.Poll(timeout)
-	if err != nil && interrupted(err) {
-		return nil, nil
-	}
-	return ready, err
-}
-
 // option sets an option of a socket; the first error stays.
 type options struct{ err error }
 
@@ -39,67 +23,6 @@ func (o *options) set(err error) {
 	if o.err == nil {
 		o.err = err
 	}
-}
-
-// waker ends a poll from another goroutine. Sockets must not be shared between threads, so the writing end is guarded.
-type waker struct {
-	read    *zmq4.Socket
-	mu      sync.Mutex
-	write   *zmq4.Socket
-	pending atomic.Bool
-}
-
-func newWaker(ctx *zmq4.Context) (*waker, error) {
-	read, err := ctx.NewSocket(zmq4.PAIR)
-	if err != nil {
-		return nil, err
-	}
-	write, err := ctx.NewSocket(zmq4.PAIR)
-	if err != nil {
-		return nil, errors.Join(err, read.Close())
-	}
-	var o options
-	for _, s := range []*zmq4.Socket{read, write} {
-		o.set(s.SetLinger(0))
-	}
-	o.set(read.Bind("inproc://wake"))
-	o.set(write.Connect("inproc://wake"))
-	if o.err != nil {
-		return nil, errors.Join(o.err, read.Close(), write.Close())
-	}
-	return &waker{read: read, write: write}, nil
-}
-
-// wake is safe for any goroutine, also after close.
-func (w *waker) wake() {
-	if w.pending.Swap(true) {
-		return // the one that sleeps has not looked yet
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.write != nil {
-		// The only thing that can go wrong is that the reading end is gone.
-		_, _ = w.write.SendBytes(nil, zmq4.DONTWAIT)
-	}
-}
-
-// drain is called by the sleeper when it is awake, before it looks at what happened.
-func (w *waker) drain() {
-	for {
-		if _, err := w.read.RecvBytes(zmq4.DONTWAIT); err != nil {
-			break
-		}
-	}
-	// Last: were it first, the message of a wake in between would be read with the others, and no wake would send one again.
-	w.pending.Store(false)
-}
-
-func (w *waker) close() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	_ = w.write.Close()
-	_ = w.read.Close()
-	w.write = nil
 }
 
 // receive reads a message of the given number of parts; a longer one is read to its end and reported as not ok.
@@ -127,11 +50,12 @@ func receive(s *zmq4.Socket, parts int) (message [][]byte, ok bool, err error) {
 type monitor struct {
 	socket *zmq4.Socket // the one that is watched
 	events *zmq4.Socket
+	wire   *wire
 }
 
 var monitorSerial atomic.Uint64
 
-func watch(ctx *zmq4.Context, s *zmq4.Socket, which zmq4.Event) (*monitor, error) {
+func watch(ctx *zmq4.Context, bell doorbell, s *zmq4.Socket, which zmq4.Event) (*monitor, error) {
 	address := fmt.Sprintf("inproc://monitor-%d", monitorSerial.Add(1))
 	if err := s.Monitor(address, which); err != nil {
 		return nil, err
@@ -141,7 +65,10 @@ func watch(ctx *zmq4.Context, s *zmq4.Socket, which zmq4.Event) (*monitor, error
 		return nil, errors.Join(err, s.Monitor("", 0))
 	}
 	m := &monitor{socket: s, events: events}
-	if err := errors.Join(events.SetLinger(0), events.Connect(address)); err != nil {
+	if err = errors.Join(events.SetLinger(0), events.Connect(address)); err == nil {
+		m.wire, err = bell.connect(events)
+	}
+	if err != nil {
 		m.close()
 		return nil, err
 	}
@@ -156,6 +83,7 @@ func (m *monitor) next() (zmq4.Event, int, bool) {
 
 // close must come before the watched socket is closed.
 func (m *monitor) close() {
+	m.wire.cut()
 	_ = m.socket.Monitor("", 0)
 	_ = m.events.Close()
 }
