@@ -5,7 +5,7 @@
 // program is watched with smiley monitor, all over loopback. It prints tables in Markdown; docs/explanation/performance.md holds
 // the ones that count.
 //
-//	go run ./bench/remote                  everything, in five minutes
+//	go run ./bench/remote                  everything, in four minutes
 //	go run ./bench/remote -scale 0.1       the same, quick
 package main
 
