@@ -74,7 +74,13 @@ type watcher struct {
 // monitor starts a monitor, and waits until it says something, which is the address it listens at.
 func (s *stage) monitor(args ...string) *watcher {
 	s.t.Helper()
-	w := &watcher{s: s, cmd: s.command(append([]string{"monitor"}, args...)...), notes: make(chan string, 1000)}
+	return s.monitorAs(s.person("."), args...)
+}
+
+// monitorAs is the same, started by somebody else.
+func (s *stage) monitorAs(p *person, args ...string) *watcher {
+	s.t.Helper()
+	w := &watcher{s: s, cmd: p.command(append([]string{"monitor"}, args...)...), notes: make(chan string, 1000)}
 	w.cmd.Stderr = nil
 	said, err := w.cmd.StderrPipe()
 	if err != nil {
