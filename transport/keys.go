@@ -23,13 +23,17 @@ type ServerKeys struct {
 	Authorized func(public string) bool // called for each connection, by one goroutine
 }
 
-// NewKeyPair makes a key pair.
+// NewKeyPair makes a key pair. Its public key does not begin with '-', so that no command takes it for a flag.
 func NewKeyPair() (KeyPair, error) {
-	key, err := ecdh.X25519().GenerateKey(rand.Reader)
-	if err != nil {
-		return KeyPair{}, recording.Errorf(recording.CodeInternal, "no random numbers for a key: %w", err)
+	for {
+		key, err := ecdh.X25519().GenerateKey(rand.Reader)
+		if err != nil {
+			return KeyPair{}, recording.Errorf(recording.CodeInternal, "no random numbers for a key: %w", err)
+		}
+		if public := z85Encode(key.PublicKey().Bytes()); public[0] != '-' {
+			return KeyPair{Public: public, Secret: z85Encode(key.Bytes())}, nil
+		}
 	}
-	return KeyPair{Public: z85Encode(key.PublicKey().Bytes()), Secret: z85Encode(key.Bytes())}, nil
 }
 
 // KeyPairOf returns the pair of a secret key. Errors are CodeInvalid.

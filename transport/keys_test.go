@@ -21,3 +21,16 @@ func FuzzKey(f *testing.F) {
 		}
 	})
 }
+
+// One key in 85 would be taken for a flag by whoever is given it on a command line.
+func TestNewKeysAreNoFlags(t *testing.T) {
+	for range 400 {
+		pair, err := NewKeyPair()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again, err := KeyPairOf(pair.Secret); pair.Public[0] == '-' || err != nil || again != pair {
+			t.Fatalf("%+v, whose secret makes %+v, %v", pair, again, err)
+		}
+	}
+}
