@@ -23,8 +23,10 @@ const (
 	liveRuns      = 50                     // newest runs that a list watches
 )
 
-// liveViews are the views that show a run as it grows.
-var liveViews = map[string]bool{"": true, "events": true, "statistics": true, "goroutines": true}
+// liveViews are the views that show a run as it grows. What an island has drawn there the island brings up to date.
+var liveViews = map[string]bool{
+	"": true, "events": true, "statistics": true, "goroutines": true, "graph": true, "files": true, "tree": true, "timeline": true, "flame": true,
+}
 
 // watchers counts who watches.
 type watchers struct{ n atomic.Int64 }

@@ -74,6 +74,7 @@ type timeline struct {
 	complete bool  // every call and mark of the window was seen; otherwise there are buckets
 	bucket   int64 // ns that a bucket is long
 	partial  bool  // the buckets do not count all of the run yet
+	most     timelineBounds
 	narrowest,
 	cell int64 // ns, see lod
 }

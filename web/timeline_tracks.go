@@ -57,13 +57,28 @@ const (
 	timelineCalls = 2500
 	timelineDense = 2500
 	timelineMarks = 800
+	// pageCalls and pageDense bound a drawing that a script draws anew, with more.
+	pageCalls = 500
+	pageDense = 500
 	denseCell     = 4 // px
 	markCell      = 6 // px
+	wideCall      = 8 // px: shorter calls are not drawn where the buckets below them say more
 	// Buckets of a page, and of a track; they are a power of two long, so there can be twice as many.
 	timelineBuckets = 2000
 	trackBuckets    = 250
 	bucketWait      = 100 * time.Millisecond // for a run that nobody looked at before
 )
+
+// timelineBounds are how many calls, and bars in place of calls, an answer holds.
+type timelineBounds struct{ calls, dense int }
+
+// bounds returns how much the answer holds.
+func (t *timeline) bounds() timelineBounds {
+	if !t.q.wantsJSON() && t.query.plain == "" {
+		return timelineBounds{pageCalls, pageDense}
+	}
+	return timelineBounds{timelineCalls, timelineDense}
+}
 
 // gather finds the calls and marks of the window, and puts together what is too narrow to be seen: calls that take less than a pixel
 // become bars with their number. Where that is still more than an answer holds, pixels count as wider.
@@ -73,11 +88,12 @@ func (t *timeline) gather() error {
 		tr.dense = map[denseKey]*denseBar{}
 		wanted[tr.goroutine.ID], byID[tr.goroutine.ID] = true, tr
 	}
+	t.most = t.bounds()
 	t.narrowest = max(1, (t.query.to-t.query.from)/int64(t.query.pixels))
 	t.cell = denseCell * t.narrowest
 	calls := 0
 	query := store.WindowQuery{
-		From: t.query.from, To: t.query.to, Goroutines: wanted, Levels: timelineLevels, Events: t.q.server.windowEvents, Shortest: t.narrowest,
+		From: t.query.from, To: t.query.to, Goroutines: wanted, Levels: timelineLevels, Events: t.q.server.windowEvents, Shortest: wideCall * t.narrowest,
 	}
 	found, err := t.q.reader.Window(t.q.Context(), t.q.info.ID, query, func(c *recording.Call) {
 		tr := byID[c.Goroutine]
@@ -87,7 +103,7 @@ func (t *timeline) gather() error {
 			return
 		}
 		tr.calls = append(tr.calls, *c)
-		if calls++; calls > 2*timelineCalls {
+		if calls++; calls > 2*t.most.calls {
 			calls = t.widen()
 		}
 	}, func(m *store.Mark) {
@@ -100,8 +116,10 @@ func (t *timeline) gather() error {
 	if err != nil {
 		return webHints(err)
 	}
-	t.complete = found.Complete
-	for calls > timelineCalls {
+	if t.complete = found.Complete; !t.complete {
+		t.narrowest = max(t.narrowest, query.Shortest)
+	}
+	for calls > t.most.calls {
 		calls = t.widen()
 	}
 	t.finish()
@@ -203,8 +221,8 @@ func (t *timeline) widen() int {
 		return 0
 	}
 	slices.Sort(widths)
-	t.narrowest = widths[max(0, len(widths)-timelineCalls/2)] + 1
-	if len(widths) <= timelineCalls/2 {
+	t.narrowest = widths[max(0, len(widths)-t.most.calls/2)] + 1
+	if len(widths) <= t.most.calls/2 {
 		t.narrowest = widths[len(widths)-1] + 1
 	}
 	left := 0
@@ -220,12 +238,12 @@ func (t *timeline) widen() int {
 		tr.calls = kept
 		left += len(kept)
 	}
-	return min(left, timelineCalls) // open calls alone are no reason to go on
+	return min(left, t.most.calls) // open calls alone are no reason to go on
 }
 
 // finish puts everything in order, and makes it few enough for an answer.
 func (t *timeline) finish() {
-	for t.denseBars() > timelineDense {
+	for t.denseBars() > t.most.dense {
 		t.cell *= 2
 		for _, tr := range t.tracks {
 			old := tr.dense

@@ -14,6 +14,25 @@
     return selection && !selection.isCollapsed && main.contains(selection.anchorNode);
   };
 
+  // Parts around a page's content that say how the run is.
+  const takeOver = (page, parts) => {
+    for (const part of parts) {
+      const old = document.querySelector(part);
+      const now = page.querySelector(part);
+      if (old && now) old.replaceChildren(...now.childNodes);
+    }
+  };
+
+  // What a script has drawn stays, and the script brings it up to date. It is told at most once in a while: what it asks for is
+  // more than a page.
+  const pause = 1500; // ms
+  const grow = async (main, page) => {
+    takeOver(page, [".crumbs", ".banner.warn", ".overview"]);
+    if (!page.querySelector("main[data-live]")) main.removeAttribute("data-live");
+    document.dispatchEvent(new Event("recording-grew"));
+    await new Promise((resolve) => setTimeout(resolve, pause));
+  };
+
   let waiting = false;
   let asking = false;
   let over = false;
@@ -25,12 +44,20 @@
     asking = true;
     while (waiting) {
       const main = shown();
-      if (!main || busy(main)) break; // until it is let go of
+      if (!main || busy(main) && !main.querySelector("[data-island]")) break; // until it is let go of
       waiting = false;
       const answer = await fetch(location.href, { credentials: "same-origin" }).catch(() => null);
       if (!answer || !answer.ok) break;
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       const news = page.querySelector("main");
+      if (news && main.querySelector("[data-island]")) {
+        await grow(main, page);
+        continue;
+      }
+      if (news?.querySelector("[data-island]")) { // the first of what a script draws
+        location.reload();
+        return;
+      }
       if (!news || busy(main)) {
         waiting = true;
         break;
@@ -40,11 +67,7 @@
       main.replaceWith(news);
       const again = news.querySelectorAll("[data-row]")[current];
       if (again) again.classList.add("current");
-      for (const part of [".crumbs", ".banner.warn"]) {
-        const old = document.querySelector(part);
-        const now = page.querySelector(part);
-        if (old && now) old.replaceWith(now);
-      }
+      takeOver(page, [".crumbs", ".banner.warn"]);
     }
     asking = false;
   };

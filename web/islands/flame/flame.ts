@@ -85,10 +85,27 @@ class Flame {
       bar, this.frame, this.about));
   }
 
+  // load asks for the graph.
+  private load(): Promise<Answer> {
+    return ask<Answer>(this.source + (this.source.includes("?") ? "&" : "?") + `n=${most}`);
+  }
+
+  // grow draws what a run that is being recorded has come to.
+  private async grow(): Promise<void> {
+    try {
+      this.answer = await this.load();
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      return; // what is there stays
+    }
+    this.draw();
+    this.showMatches();
+  }
+
   // start draws what the page is about. The drawing without scripts stays when that cannot be had.
   async start(): Promise<void> {
     try {
-      this.answer = this.data !== "" ? JSON.parse(this.data) as Answer : await ask<Answer>(this.source + (this.source.includes("?") ? "&" : "?") + `n=${most}`);
+      this.answer = this.data !== "" ? JSON.parse(this.data) as Answer : await this.load();
     } catch (error) {
       this.place.dataset["mounted"] = "";
       if (!(error instanceof Problem)) throw error;
@@ -100,6 +117,7 @@ class Flame {
     this.draw();
     this.showMatches();
     this.place.dataset["mounted"] = "";
+    if (this.source !== "") document.addEventListener("recording-grew", () => void this.grow());
   }
 
   private later(): void {

@@ -14,6 +14,7 @@ export interface Tile {
   narrowest: number;
   bucket: number;
   complete: boolean;
+  stale: boolean; // it is shown until what it has become is there
   tracks: Map<number, Track>;
 }
 
@@ -66,7 +67,7 @@ export class Tiles {
     }
     for (const w of wanted) {
       const tile = this.loaded.get(w.key);
-      if (tile) {
+      if (tile && !tile.stale) {
         this.loaded.delete(w.key); // to the end: it was used last
         this.loaded.set(w.key, tile);
       } else if (!this.asked.has(w.key) && this.asked.size < atOnce) {
@@ -77,6 +78,11 @@ export class Tiles {
       if (this.loaded.size <= kept) break;
       this.loaded.delete(key);
     }
+  }
+
+  // grew says that the run is longer by now, and calls may have ended.
+  grew(): void {
+    for (const tile of this.loaded.values()) tile.stale = true;
   }
 
   // busy reports whether something is still to come.
@@ -93,7 +99,7 @@ export class Tiles {
       this.problem = "";
       this.learn(answer);
       this.loaded.set(w.key, {
-        from: w.from, to: w.to, narrowest: answer.narrowest_ns, bucket: answer.bucket_ns ?? 0, complete: answer.complete,
+        from: w.from, to: w.to, narrowest: answer.narrowest_ns, bucket: answer.bucket_ns ?? 0, complete: answer.complete, stale: false,
         tracks: new Map(answer.tracks.map((t) => [t.goroutine.id, t])),
       });
       if (answer.partial) {

@@ -24,7 +24,7 @@ function element<K extends keyof HTMLElementTagNameMap>(name: K, className = "",
 class Timeline {
   private readonly run: string; // address of the run
   private readonly source: string;
-  private readonly whole: number;
+  private whole: number;
   private readonly tiles: Tiles;
   private readonly picture: Picture;
   private readonly canvas = element("canvas", "timeline-canvas");
@@ -150,6 +150,19 @@ class Timeline {
     this.pages();
   }
 
+  // grow takes over what a run that is being recorded has come to. Who sees its end goes on seeing it.
+  private async grow(): Promise<void> {
+    const before = this.whole;
+    const { from, to } = this.view;
+    const query = new URLSearchParams({ n: "1", px: "1", from: "0", to: String(shortest) });
+    this.whole = (await ask<Answer>(`${this.source}?${query}`, new AbortController().signal)).whole_ns;
+    if (this.view.from === from && this.view.to === to && to >= before) this.move(from <= 0 ? 0 : from + this.whole - before, this.whole);
+    if (this.fixed) this.fixed = undefined; // there may be more goroutines than fit
+    await this.choose();
+    this.tiles.grew();
+    this.schedule();
+  }
+
   private build(): void {
     const bar = element("div", "timeline-bar");
     const button = (text: string, title: string, act: () => void) => {
@@ -195,6 +208,7 @@ class Timeline {
   private listen(): void {
     document.addEventListener("keydown", (e) => this.key(e), { capture: true });
     window.addEventListener("popstate", () => this.back());
+    document.addEventListener("recording-grew", () => void this.grow().catch(() => undefined)); // it is told again
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
       this.picture.palette = colours();
       this.schedule();

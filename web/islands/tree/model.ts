@@ -53,6 +53,7 @@ export class Model {
       const old = list.nodes[at];
       if (old && old.call.seq === call.seq) {
         old.gapBefore = false;
+        this.update(old, call);
       } else {
         list.nodes.splice(at, 0, this.node(call, parent));
       }
@@ -62,8 +63,28 @@ export class Model {
     if (end) {
       if (next) next.gapBefore = false;
       else list.more = false;
+    } else if (!next) {
+      list.more = true;
     }
     if (parent && list.nodes.length === 0 && !list.more) parent.leaf = true;
+  }
+
+  // update takes over what is known of a call by now.
+  update(node: Node, call: Call): void {
+    node.call = call;
+    node.leaf = isLeaf(call);
+  }
+
+  // growing lists what a run that is being recorded may add to: the list of the outermost calls, and those of open rows whose call
+  // has not ended. Calls of a goroutine lie in each other, so only the last one of a list can be such a call.
+  growing(): List[] {
+    const lists = [this.top];
+    for (let list = this.top; ;) {
+      const last = list.nodes[list.nodes.length - 1];
+      if (!last?.open || !last.below || last.call.outcome !== "open") return lists;
+      list = last.below;
+      lists.push(list);
+    }
   }
 
   // path puts a call with those around it, the outermost first, into the tree, and opens all but the call itself.

@@ -81,6 +81,7 @@ class Tree {
     if (await this.restore()) {
       this.place.hidden = true;
       this.place.dataset["mounted"] = "";
+      if (this.source.run !== "") document.addEventListener("recording-grew", () => void this.grow());
     }
   }
 
@@ -191,6 +192,26 @@ class Tree {
     if (node.leaf) return;
     if (!node.below) await this.load(this.model.listOf(node), 0);
     node.open = !node.leaf;
+  }
+
+  // grow takes over what a run that is being recorded has come to. What is selected stays where it is.
+  private async grow(): Promise<void> {
+    if (this.loading > 0) return; // the next change comes soon
+    const grown = await this.attempt(async () => {
+      for (const list of this.model.growing()) {
+        const last = list.nodes[list.nodes.length - 1];
+        if (!last) {
+          await this.load(list, 0);
+        } else if (last.gapBefore) {
+          const page = await this.source.around(last.call.seq);
+          const call = page.path[page.path.length - 1];
+          if (call) this.model.update(last, call);
+        } else {
+          await this.load(list, list.nodes[list.nodes.length - 2]?.call.seq ?? 0);
+        }
+      }
+    });
+    if (grown) this.refresh();
   }
 
   private refresh(): void {
