@@ -60,9 +60,9 @@ const (
 	// pageCalls and pageDense bound a drawing that a script draws anew, with more.
 	pageCalls = 500
 	pageDense = 500
-	denseCell     = 4 // px
-	markCell      = 6 // px
-	wideCall      = 8 // px: shorter calls are not drawn where the buckets below them say more
+	denseCell = 4 // px
+	markCell  = 6 // px
+	wideCall  = 8 // px: shorter calls are not drawn where the buckets below them say more
 	// Buckets of a page, and of a track; they are a power of two long, so there can be twice as many.
 	timelineBuckets = 2000
 	trackBuckets    = 250

@@ -48,6 +48,7 @@ class Timeline {
   private timer = 0;
   private detailsOf = 0;
   private focused = ""; // the call in focus, in words
+  private growing: Promise<void> = Promise.resolve();
   private listing = new AbortController();
   private describing = new AbortController();
 
@@ -208,7 +209,8 @@ class Timeline {
   private listen(): void {
     document.addEventListener("keydown", (e) => this.key(e), { capture: true });
     window.addEventListener("popstate", () => this.back());
-    document.addEventListener("recording-grew", () => void this.grow().catch(() => undefined)); // it is told again
+    // One after the other; one that fails is made good by the next.
+    document.addEventListener("recording-grew", () => { this.growing = this.growing.then(() => this.grow()).catch(() => undefined); });
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
       this.picture.palette = colours();
       this.schedule();

@@ -196,7 +196,10 @@ class Tree {
 
   // grow takes over what a run that is being recorded has come to. What is selected stays where it is.
   private async grow(): Promise<void> {
-    if (this.loading > 0) return; // the next change comes soon
+    if (this.loading > 0) { // pages of calls come one after the other
+      window.setTimeout(() => void this.grow(), 200);
+      return;
+    }
     const grown = await this.attempt(async () => {
       for (const list of this.model.growing()) {
         const last = list.nodes[list.nodes.length - 1];
