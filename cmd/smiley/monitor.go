@@ -35,7 +35,7 @@ name and the process of its program. Nobody is ever held back: events that come 
 line says how many.
 
 With --connect, watch what a recorder ('smiley record') is recording: all runs, or the one that is named by its id or the
-beginning of it. A run that has begun is joined where it is. When no program runs, wait for one; when the recorder stops, wait
+beginning of it, or 'last', the one that began last. A run that has begun is joined where it is. When no program runs, wait for one; when the recorder stops, wait
 until it is back.
 
 Without, receive what 'smiley run --remote' sends, in the place of a recorder. Nothing is kept: what has been shown is gone. Only
@@ -47,6 +47,7 @@ With --exit the monitor ends when the program has ended that it shows; of severa
   smiley monitor --exit --function 'main.(*Cart).Add'
   smiley monitor --connect tcp://127.0.0.1:5556
   smiley monitor --connect tcp://recorder:5556 01a21e81-a0e0 --exit
+  smiley monitor --connect tcp://recorder:5556 last
   smiley monitor --listen tcp://127.0.0.1:7000 --json | jq 'select(.failed)'`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -332,6 +332,61 @@ func TestMonitorJoinsARecording(t *testing.T) {
 	s.stopRecorder(syscall.SIGTERM)
 }
 
+// Of several programs, "last" is the one that began last; the beginning of an id that fits both names both.
+func TestMonitorWatchesTheLastRun(t *testing.T) {
+	stress.ElsewhereUnderRace(t)
+	s := newAudience(t)
+	s.startRecorder()
+	s.pause = "200ms"
+	nobody := s.person(".")
+	if status, says := nobody.fails("monitor", "--connect", s.address, "last"); status != 1 || !strings.Contains(says, "nothing is being recorded") {
+		t.Errorf("without a program: status %d, and it says\n%s", status, says)
+	}
+	first := s.run(s.address)
+	s.progress(0)
+	earlier := s.list()[0].ID
+	second := s.run(s.address)
+	var later string
+	s.await("both are recorded", func() bool {
+		for _, run := range s.list() {
+			if run.ID != earlier && run.Calls > 0 {
+				later = run.ID
+			}
+		}
+		return later != ""
+	})
+	_, says := nobody.fails("monitor", "--connect", s.address, earlier[:2])
+	if !strings.Contains(says, "stands for several runs") || !strings.Contains(says, earlier) || !strings.Contains(says, later) {
+		t.Errorf("what begins both ids is one of them? %s", says)
+	}
+	w := s.monitor("--connect", s.address, "--exit", "--json", "last")
+	w.note("watching (.*)$")
+	lines := w.lines()
+	shown := 0
+	var q sequence
+	show := func(line []byte) {
+		var e shownLine
+		if err := json.Unmarshal(line, &e); err != nil || e.Run != later {
+			t.Errorf("of run %s, not %s, %v: %s", e.Run, later, err, line)
+		}
+		q.line(t, line)
+		shown++
+	}
+	for range 10 {
+		show(<-lines)
+	}
+	first.finish()
+	second.finish()
+	for line := range lines {
+		show(line)
+	}
+	w.end()
+	if shown < 10 {
+		t.Errorf("%d lines are shown", shown)
+	}
+	s.stopRecorder(syscall.SIGTERM)
+}
+
 // A monitor that comes before all programs waits for them, and shows them all.
 func TestMonitorWatchesSeveralPrograms(t *testing.T) {
 	stress.ElsewhereUnderRace(t)

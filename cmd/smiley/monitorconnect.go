@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/hex"
 	"fmt"
@@ -32,13 +33,19 @@ func (a *app) monitorConnect(ctx context.Context, o monitorOptions, view *liveVi
 	if w.Recorder, err = transport.ParseEndpoint(o.connect); err != nil {
 		return nil, err
 	}
-	if o.run != "" {
+	if o.run != "" && o.run != lastRun {
 		if w.Prefix, w.Bits, err = runPrefix(o.run); err != nil {
 			return nil, err
 		}
 	}
 	if w.Keys, err = clientKeys(w.Recorder, o.insecure); err != nil {
 		return nil, err
+	}
+	if o.run == lastRun {
+		if w.Prefix, err = newestRun(ctx, w); err != nil {
+			return nil, err
+		}
+		o.run, w.Bits = w.Prefix.String(), 128
 	}
 	watcher, err := transport.Watch(ctx, w)
 	if err != nil {
@@ -116,6 +123,38 @@ func takeAll(ctx context.Context, watcher *transport.Watcher, view *liveView) er
 	}
 }
 
+// lastRun is what people say for the run that began last.
+const lastRun = "last"
+
+// newestRun returns the run that began last of those that are being recorded. Ids of runs ascend with the time of their beginning.
+func newestRun(ctx context.Context, o transport.WatchOptions) (newest recording.RunID, err error) {
+	o.Warn = nil // the one that stays says it
+	watcher, err := transport.Watch(ctx, o)
+	if err != nil {
+		return newest, err
+	}
+	defer watcher.Close()
+	_, matching := watcher.Live()
+	if matching == 0 {
+		return newest, recording.Errorf(recording.CodeNotFound, "nothing is being recorded at %s", o.Recorder).
+			WithHint("without 'last' the monitor waits until something is")
+	}
+	for told := 0; told < matching; {
+		e, err := watcher.Next(ctx)
+		if err != nil {
+			return newest, err
+		}
+		if e.Block != nil || e.State != protocol.RunRecording {
+			continue
+		}
+		told++
+		if bytes.Compare(e.Run[:], newest[:]) > 0 {
+			newest = e.Run
+		}
+	}
+	return newest, nil
+}
+
 // onlyRun returns the one run that a person meant and that is being recorded.
 func onlyRun(ctx context.Context, watcher *transport.Watcher, recorder transport.Endpoint, name string, view *liveView) (recording.RunID, error) {
 	all, matching := watcher.Live()
@@ -133,7 +172,10 @@ func onlyRun(ctx context.Context, watcher *transport.Watcher, recorder transport
 		if err != nil {
 			return recording.RunID{}, err
 		}
-		if e.Block == nil && matching == 1 {
+		if e.Block != nil || e.State != protocol.RunRecording {
+			continue
+		}
+		if matching == 1 {
 			view.begin(e.Run)
 			return e.Run, nil
 		}
