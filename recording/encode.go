@@ -28,6 +28,7 @@ type encoder struct {
 	lengths []byte
 	counts  []uint32 // by slot or group
 	order   []extent
+	varies  []uint64 // by word of the records of a group, see widen
 
 	durations     []int64
 	row           [histogramBuckets]uint32 // zeros between histograms
