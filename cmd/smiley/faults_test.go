@@ -142,7 +142,7 @@ func senderKilled(s *stage) string {
 	if left, err := os.ReadDir(filepath.Join(s.dir, spoolPath)); err == nil && len(left) != 0 {
 		s.t.Errorf("%v is left in the spool", left)
 	}
-	return fmt.Sprintf("at most %03d ms were missing", lost(run.Calls).Milliseconds())
+	return fmt.Sprintf("at most %3d ms were missing", lost(run.Calls).Milliseconds())
 }
 
 // counted returns how many calls the program had counted at a time, and a function that says how long before that time it had
