@@ -23,7 +23,7 @@ func (b *Block) WithoutFileBodies(encoded []byte) []byte {
 	}
 	z := compressors.Get().(*zstd.Encoder)
 	defer compressors.Put(z)
-	dst := append(make([]byte, 0, len(encoded)), encoded[:headerSize]...)
+	dst := append(make([]byte, 0, max(len(encoded)-bodies, 64<<10)), encoded[:headerSize]...)
 	binary.LittleEndian.PutUint32(dst[72:], uint32(len(b.sections)))
 	for i := range b.sections {
 		s := &b.sections[i]

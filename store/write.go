@@ -23,6 +23,8 @@ type writeTx struct {
 	ctx context.Context
 	tx  *sql.Tx
 	s   *Store
+
+	body []byte // scratch of insertFile
 }
 
 // statements are the write statements, prepared when the Store opens: most run many times a second.

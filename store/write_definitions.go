@@ -25,7 +25,7 @@ var (
 	})
 	// fileEncoder is for source files: they are megabytes, and somebody waits for a run's end until they are written.
 	fileEncoder = sync.OnceValue(func() *zstd.Encoder {
-		e, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedFastest))
+		e, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithWindowSize(1<<20))
 		if err != nil {
 			panic(err)
 		}
@@ -156,5 +156,6 @@ func (w *writeTx) insertFile(f *recording.File) error {
 	if err != nil || there {
 		return err
 	}
-	return w.exec(w.s.statements.file, f.Hash[:], len(f.Body), fileEncoder().EncodeAll(f.Body, nil))
+	w.body = fileEncoder().EncodeAll(f.Body, w.body[:0])
+	return w.exec(w.s.statements.file, f.Hash[:], len(f.Body), w.body)
 }

@@ -43,22 +43,29 @@ func (w *walker) function(f *Function, s *shape) {
 	img := w.img
 	end, odd := f.Addr, false
 	s.end = f.Addr
-	for in := range img.Instructions(f.Addr, f.End) {
-		end = in.End()
-		img.mark(w.starts, in.Addr)
-		if in.Flow != FlowTrap || in.Opcode != 0xCC {
+	code := img.Text(f.Addr, f.End)
+	for at := 0; at < len(code); {
+		in, ok := stepAt(code[at:])
+		if !ok {
+			break
+		}
+		addr := f.Addr + uint64(at)
+		w.starts.set(int(addr - img.addr))
+		at += in.length
+		end = f.Addr + uint64(at)
+		if in.flow != FlowTrap || in.opcode != 0xCC {
 			s.end = end
 		}
-		switch in.Flow {
+		switch target := end + uint64(in.distance); in.flow {
 		case FlowRet:
-			s.returns = append(s.returns, in.Addr)
+			s.returns = append(s.returns, addr)
 		case FlowOther:
-			odd = odd || in.Map == 0 && in.Opcode == 0xC2
+			odd = odd || in.first && in.opcode == 0xC2
 		case FlowJump, FlowCond, FlowLoop:
-			img.mark(w.targets, in.Target())
-			s.loops = s.loops || in.Target() == f.Addr
+			img.mark(w.targets, target)
+			s.loops = s.loops || target == f.Addr
 		case FlowCall:
-			img.mark(w.targets, in.Target())
+			img.mark(w.targets, target)
 			img.mark(w.landing, end)
 			s.end = end + 1 // what a call returns to is not padding
 		case FlowIndirectCall:
