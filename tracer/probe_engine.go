@@ -129,6 +129,7 @@ func (s *session) putProbes(
 	options := install.Options{
 		RingBytes: uint64(s.opt.RingBytes), DropWhenFull: s.opt.DropWhenFull, Runtime: where, Survey: <-survey, Note: s.note,
 	}
+	options.Ready = func() error { return s.announceProbed(list, options.Survey) }
 	if p.installed, err = put(wanted, options); err != nil {
 		return nil, err
 	}
@@ -161,6 +162,16 @@ func (s *session) putProbes(
 	p.newBudget(installed)
 	s.probes = p
 	return refused, nil
+}
+
+// announceProbed defines the functions that are about to get probes, in the order of their sites.
+func (s *session) announceProbed(list []watched, survey *install.Survey) error {
+	for i := range list {
+		if w := &list[i]; w.traced != nil && survey.Complete(w.function) {
+			s.program.AddFunction(w.symbol.Entry, w.traced.plan.Function)
+		}
+	}
+	return s.out.announce(s.engine.define)
 }
 
 // candidates are the functions that probes can be tried on, with their symbols. The others are refused, with the reason.

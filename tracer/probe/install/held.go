@@ -109,6 +109,11 @@ func (h *Held) Install(img *site.Image, probes []Probe, o Options) (*Process, er
 	p.place(region, mapped)
 	p.placeEstate(left, region[size:mapped], code+size, layout)
 	p.code = code
+	if o.Ready != nil {
+		if err := o.Ready(); err != nil {
+			return nil, err
+		}
+	}
 	return p, p.start(plan, layout, o)
 }
 

@@ -37,10 +37,11 @@ type Options struct {
 	RingBytes    uint64   // bytes for records in each ring, rounded up to a page; 0: DefaultRingBytes
 	Patience     time.Duration
 	DropWhenFull bool
-	KeepHandler  bool     // leave the signal handler as it is: for measuring what the shim does
-	Runtime      *Runtime // nil: to be read from the program's file
-	Survey       *Survey  // nil: to be made
-	Note         []byte   // for who comes when this tracer has died, see Estates; nil: a program that was launched keeps nothing; 1 MiB at most
+	KeepHandler  bool         // leave the signal handler as it is: for measuring what the shim does
+	Runtime      *Runtime     // nil: to be read from the program's file
+	Survey       *Survey      // nil: to be made
+	Ready        func() error // launching: called when only the patches are left to be written; nil: nothing
+	Note         []byte       // for who comes when this tracer has died, see Estates; nil: a program that was launched keeps nothing; 1 MiB at most
 }
 
 // The defaults of Options.
@@ -160,6 +161,16 @@ func NewSurvey(img *site.Image, functions []*site.Function) *Survey {
 		s.sites[sites[i].Function] = &sites[i]
 	}
 	return s
+}
+
+// Complete reports whether a function has all sites that it needs.
+func (s *Survey) Complete(f *site.Function) bool {
+	sites := s.sites[f]
+	if sites == nil {
+		return false
+	}
+	_, ok := sites.Complete()
+	return ok
 }
 
 // planned takes the sites of all probes and leaves out functions that lack one.

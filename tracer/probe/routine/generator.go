@@ -74,9 +74,10 @@ type Generator struct {
 	now           routine
 	added         int
 	tails         []tail
-	tailAt        map[string]int // positions in tails
-	key           []byte         // scratch
-	islands       int            // how many there are
+	tailAt        map[string]int    // positions in tails
+	tailBy        map[captureID]int // the same, for captures that were seen before
+	key           []byte            // scratch
+	islands       int               // how many there are
 }
 
 // Expect makes room for the patches of n sites.
@@ -87,7 +88,7 @@ const granule = 16
 
 // NewGenerator begins a program of routines.
 func NewGenerator(cfg Config) *Generator {
-	g := &Generator{cfg: cfg, code: asm.New(cfg.Code), meta: make([]byte, 16, 16+cfg.Size/16), tailAt: map[string]int{}}
+	g := &Generator{cfg: cfg, code: asm.New(cfg.Code), meta: make([]byte, 16, 16+cfg.Size/16), tailAt: map[string]int{}, tailBy: map[captureID]int{}}
 	g.code.Grow(int(cfg.Size / 6)) // a third of what is reserved: the rest is for the worst
 	g.index = make([]uint32, 0, cfg.Size/6/granule)
 	g.slowPath()

@@ -27,15 +27,50 @@ type tail struct {
 	kind    site.Kind
 }
 
+// captureID tells captures apart that are not the same in memory. It saves writing down the key of those that are: functions with
+// values of the same types in the same places share one.
+type captureID struct {
+	words     *Word
+	copies    *Copy
+	wordCount int
+	copyCount int
+	kind      site.Kind
+}
+
+// idOf returns the identity of a capture; false when it has none.
+func idOf(c Capture, kind site.Kind) (id captureID, ok bool) {
+	id = captureID{wordCount: len(c.Words), copyCount: len(c.Copies), kind: kind}
+	if id.wordCount > 0 {
+		id.words = &c.Words[0]
+	}
+	if id.copyCount > 0 {
+		id.copies = &c.Copies[0]
+	}
+	return id, len(c.Only) == 0
+}
+
 // tailOf returns where the tail of a kind of record is, or will be.
 func (g *Generator) tailOf(c Capture, kind site.Kind) Label {
-	g.key = appendKey(append(g.key[:0], byte(kind)), c)
-	if at, ok := g.tailAt[string(g.key)]; ok {
+	id, known := idOf(c, kind)
+	if at, ok := g.tailBy[id]; ok && known {
 		return g.tails[at].label
 	}
-	g.tailAt[string(g.key)] = len(g.tails)
+	label, at := g.tailByKey(c, kind)
+	if known {
+		g.tailBy[id] = at
+	}
+	return label
+}
+
+func (g *Generator) tailByKey(c Capture, kind site.Kind) (Label, int) {
+	g.key = appendKey(append(g.key[:0], byte(kind)), c)
+	if at, ok := g.tailAt[string(g.key)]; ok {
+		return g.tails[at].label, at
+	}
+	at := len(g.tails)
+	g.tailAt[string(g.key)] = at
 	g.tails = append(g.tails, tail{g.code.NewLabel(), c, kind})
-	return g.tails[len(g.tails)-1].label
+	return g.tails[at].label, at
 }
 
 // appendKey appends what tells the record of a capture from those of others.
@@ -195,13 +230,14 @@ func (g *Generator) words(t *tail) {
 type Sizer struct {
 	bytes uint64
 	seen  map[string]bool
+	known map[captureID]bool
 	key   []byte
 }
 
 // Add adds what Generator.Add would generate.
 func (z *Sizer) Add(s *site.Sites, args, results Capture) {
 	if z.seen == nil {
-		z.seen = map[string]bool{}
+		z.seen, z.known = map[string]bool{}, map[captureID]bool{}
 		z.bytes = 32<<10 + typeRoom
 	}
 	z.tail(args, site.Entry)
@@ -231,6 +267,13 @@ func (z *Sizer) tail(c Capture, kind site.Kind) {
 		return
 	}
 	z.bytes += uint64(32 * len(c.Only))
+	id, ok := idOf(c, kind)
+	if ok && z.known[id] {
+		return
+	}
+	if ok {
+		z.known[id] = true
+	}
 	z.key = appendKey(append(z.key[:0], byte(kind)), c)
 	if z.seen[string(z.key)] {
 		return
