@@ -36,7 +36,11 @@ func TestQuickStepAgrees(t *testing.T) {
 		t.Fatal(err)
 	}
 	quick, all := 0, 0
+	between := stress.Times(17, 1) // of what lies between the true beginnings
 	for i := range img.text {
+		if !img.starts.get(i) && i%between != 0 {
+			continue
+		}
 		code := img.text[i:min(i+15, len(img.text))]
 		ok := agree(t, code)
 		if img.starts.get(i) {
@@ -50,7 +54,7 @@ func TestQuickStepAgrees(t *testing.T) {
 		t.Errorf("%d of %d instructions are measured quickly", quick, all)
 	}
 	r := rand.New(rand.NewPCG(1, 2))
-	for range stress.Times(1_000_000, 100_000_000) {
+	for range stress.Times(200_000, 100_000_000) {
 		var code [15]byte
 		for i := 0; i < len(code); i++ {
 			code[i] = byte(r.Uint32())
