@@ -57,27 +57,28 @@ const (
 	timelineCalls = 2500
 	timelineDense = 2500
 	timelineMarks = 800
-	// pageCalls and pageDense bound a drawing that a script draws anew, with more.
-	pageCalls = 500
-	pageDense = 500
-	denseCell = 4 // px
-	markCell  = 6 // px
-	wideCall  = 8 // px: shorter calls are not drawn where the buckets below them say more
+	// These bound a drawing that a script draws anew, with more.
+	pageCalls   = 500
+	pageDense   = 500
+	pageBuckets = 600
+	denseCell   = 4 // px
+	markCell    = 6 // px
+	wideCall    = 8 // px: shorter calls are not drawn where the buckets below them say more
 	// Buckets of a page, and of a track; they are a power of two long, so there can be twice as many.
 	timelineBuckets = 2000
 	trackBuckets    = 250
 	bucketWait      = 100 * time.Millisecond // for a run that nobody looked at before
 )
 
-// timelineBounds are how many calls, and bars in place of calls, an answer holds.
-type timelineBounds struct{ calls, dense int }
+// timelineBounds are how many calls, bars in place of calls, and buckets an answer holds.
+type timelineBounds struct{ calls, dense, buckets int }
 
 // bounds returns how much the answer holds.
 func (t *timeline) bounds() timelineBounds {
 	if !t.q.wantsJSON() && t.query.plain == "" {
-		return timelineBounds{pageCalls, pageDense}
+		return timelineBounds{pageCalls, pageDense, pageBuckets}
 	}
-	return timelineBounds{timelineCalls, timelineDense}
+	return timelineBounds{timelineCalls, timelineDense, timelineBuckets}
 }
 
 // gather finds the calls and marks of the window, and puts together what is too narrow to be seen: calls that take less than a pixel
@@ -135,7 +136,7 @@ func (t *timeline) countBuckets() error {
 		return nil
 	}
 	query := store.TimeQuery{From: t.query.from, To: t.query.to, Wait: bucketWait}
-	query.Width = max(1, (query.To-query.From)/int64(min(trackBuckets, max(1, timelineBuckets/len(t.tracks)))))
+	query.Width = max(1, (query.To-query.From)/int64(min(trackBuckets, max(1, t.most.buckets/len(t.tracks)))))
 	for _, tr := range t.tracks {
 		query.Goroutines = append(query.Goroutines, tr.goroutine.ID)
 	}
