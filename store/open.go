@@ -23,8 +23,9 @@ type Reader struct {
 	options
 
 	prepared   prepared
-	structures *structureCache
-	marks      *structureCache
+	structures *cache[structureKey, *structure]
+	marks      *cache[structureKey, *structure]
+	nodes      *cache[keptNodeKey, *timeNode]
 	tails      tailCache
 	types      typeCache
 	digests    *digesters
@@ -76,9 +77,10 @@ func newReader(ctx context.Context, file string, db *sql.DB, o options) (*Reader
 		return nil, err
 	}
 	return &Reader{
-		file: file, db: db, options: o, prepared: statements, structures: newStructureCache(structureCacheBytes),
+		file: file, db: db, options: o, prepared: statements, structures: newCache[structureKey, *structure](structureCacheBytes),
 		digests: newDigesters(),
-		marks:   newStructureCache(marksCacheBytes),
+		marks:   newCache[structureKey, *structure](marksCacheBytes),
+		nodes:   newCache[keptNodeKey, *timeNode](nodeCacheBytes),
 	}, nil
 }
 

@@ -37,7 +37,11 @@ const (
 	queryWindowBlocks = `SELECT number, events FROM blocks WHERE run = ?1 AND number >=
 		ifnull((SELECT number FROM blocks WHERE run = ?1 AND high_ns >= ?2 ORDER BY high_ns, number LIMIT 1), 0)
 		AND events > 0 AND last_ns >= ?2 AND first_ns < ?3 ORDER BY number LIMIT (?4+0)`
-	queryLongBelow = `SELECT seq, function, position, depth, start_ns, end_ns, end_seq, self_ns, outcome, failed FROM long_calls
+	longColumns    = `c.parent, c.seq, function, position, depth, start_ns, end_ns, end_seq, self_ns, outcome, failed`
+	queryFirstLong = `SELECT ` + longColumns + ` FROM json_each(?3) AS caller CROSS JOIN long_calls AS c
+		WHERE c.run = ?1 AND c.seq IN (SELECT b.seq FROM long_calls AS b
+		WHERE b.run = ?1 AND b.goroutine = ?2 AND b.parent = caller.value ORDER BY b.position LIMIT (?4+0))`
+	queryLongBelow = `SELECT ` + longColumns + ` FROM long_calls AS c
 		WHERE run = ? AND goroutine = ? AND parent = ? AND position >= ? ORDER BY position LIMIT (?+0)`
 	queryLastLong = `SELECT max(position) FROM long_calls WHERE run = ? AND goroutine = ? AND parent = ?`
 )
@@ -50,7 +54,7 @@ func prepareReads(ctx context.Context, db *sql.DB) (prepared, error) {
 	for _, query := range []string{
 		queryRun, queryKey, queryBody, queryPresence, queryBlockOf, queryLongCall, querySibling, queryGoroutine, queryNextBlock,
 		queryTimeNode,
-		queryWindowBlocks, queryLongBelow, queryLastLong,
+		queryWindowBlocks, queryFirstLong, queryLongBelow, queryLastLong,
 	} {
 		stmt, err := db.PrepareContext(ctx, query)
 		if err != nil {

@@ -2,10 +2,8 @@ package store
 
 import (
 	"cmp"
-	"container/list"
 	"context"
 	"slices"
-	"sync"
 	"unsafe"
 
 	"smiley/recording"
@@ -43,50 +41,6 @@ func (s *structure) call(seq uint64) *recording.Call {
 type structureKey struct {
 	run    int64
 	number uint32
-}
-
-// structureCache keeps the structures used last.
-type structureCache struct {
-	mu      sync.Mutex
-	limit   int
-	size    int
-	entries map[structureKey]*list.Element
-	order   *list.List // most recent first
-}
-
-type structureEntry struct {
-	key structureKey
-	structure
-}
-
-func newStructureCache(limit int) *structureCache {
-	return &structureCache{limit: limit, entries: make(map[structureKey]*list.Element), order: list.New()}
-}
-
-func (c *structureCache) get(key structureKey) *structure {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	e, ok := c.entries[key]
-	if !ok {
-		return nil
-	}
-	c.order.MoveToFront(e)
-	return &e.Value.(*structureEntry).structure
-}
-
-func (c *structureCache) put(key structureKey, s *structure) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if _, ok := c.entries[key]; ok {
-		return // another query was faster
-	}
-	c.entries[key] = c.order.PushFront(&structureEntry{key, *s})
-	c.size += s.bytes()
-	for c.size > c.limit && c.order.Len() > 1 {
-		last := c.order.Remove(c.order.Back()).(*structureEntry)
-		delete(c.entries, last.key)
-		c.size -= last.bytes()
-	}
 }
 
 // structure returns the structure of a block.

@@ -3,6 +3,7 @@ package store
 import (
 	"encoding/binary"
 	"slices"
+	"unsafe"
 
 	"smiley/recording"
 )
@@ -22,6 +23,30 @@ type timeNode struct {
 	shift       uint        // of the goroutines' tracks; that of all together may be less
 	tracks      []nodeTrack // by goroutine
 }
+
+// shorten leaves cells of 1 << shift ns or more, in no more memory than they need.
+func (n *timeNode) shorten(shift uint) {
+	shorten := func(t *nodeTrack) {
+		t.coarsen(shift)
+		t.cells = slices.Clone(t.cells)
+	}
+	shorten(&n.all)
+	for i := range n.tracks {
+		shorten(&n.tracks[i])
+	}
+	n.shift = max(n.shift, shift)
+}
+
+// bytes is the memory that a node takes.
+func (n *timeNode) bytes() int {
+	size := int(unsafe.Sizeof(*n)) + cap(n.all.cells)*nodeCellBytes
+	for i := range n.tracks {
+		size += int(unsafe.Sizeof(nodeTrack{})) + cap(n.tracks[i].cells)*nodeCellBytes
+	}
+	return size
+}
+
+const nodeCellBytes = int(unsafe.Sizeof(nodeCell{}))
 
 // nodeTrack is a part of a track.
 type nodeTrack struct {

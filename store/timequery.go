@@ -4,7 +4,9 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"maps"
+	"slices"
 
 	"smiley/recording"
 )
@@ -27,6 +29,7 @@ func (r *Reader) timeBuckets(ctx context.Context, id recording.RunID, query Time
 	for i := range answer.Tracks {
 		q.wanted[answer.Tracks[i].Goroutine] = true
 	}
+	q.chosen = fmt.Sprint(slices.Sorted(maps.Keys(q.wanted)))
 	err = r.digests.of(r, run.key).wait(ctx, run.blocks, query.Wait, func(d *digest) error {
 		answer.Coverage = d.coverage(run.blocks)
 		q.lag, q.pending = d.lag, maps.Clone(d.nodes)
@@ -50,6 +53,7 @@ type timeQuestion struct {
 	lag     uint32
 	pending map[timeNodeKey][]byte
 	wanted  map[int64]bool
+	chosen  string // the same, to compare
 	shift   uint
 	answer  *TimeBuckets
 	parts   []timePart
@@ -173,7 +177,7 @@ func (q *timeQuestion) part(ctx context.Context, number, last uint32) (timePart,
 		}
 		at := timePart{timeNodeKey: timeNodeKey{level, number / span}}
 		var err error
-		if at.node, err = readNode(ctx, q, q.run.key, q.pending, at.timeNodeKey, q.wanted); err != nil {
+		if at.node, err = q.node(ctx, at.timeNodeKey); err != nil {
 			return at, err
 		}
 		short := at.node.all.shift <= q.shift && (len(q.wanted) == 1 || at.node.shift <= q.shift)
@@ -185,6 +189,33 @@ func (q *timeQuestion) part(ctx context.Context, number, last uint32) (timePart,
 			return at, nil
 		}
 	}
+}
+
+// keptNodeKey names a node as one question wants it: with some tracks, of cells of 1 << shift ns at least. A node does not change once it is there, and keys of runs
+// are never used twice.
+type keptNodeKey struct {
+	run int64
+	timeNodeKey
+	tracks string
+	shift  uint
+}
+
+// nodeCacheBytes bounds the decoded nodes that a Reader keeps. Moves through a time line look at the same ones again.
+const nodeCacheBytes = 8 << 20
+
+// node returns a node with the wanted tracks.
+func (q *timeQuestion) node(ctx context.Context, at timeNodeKey) (*timeNode, error) {
+	key := keptNodeKey{q.run.key, at, q.chosen, q.shift}
+	if node := q.r.nodes.get(key); node != nil {
+		return node, nil
+	}
+	node, err := readNode(ctx, q, q.run.key, q.pending, at, q.wanted)
+	if err != nil {
+		return nil, err
+	}
+	node.shorten(q.shift)
+	q.r.nodes.put(key, node)
+	return node, nil
 }
 
 // add adds a part to the tracks.
@@ -237,7 +268,7 @@ func (q *timeQuestion) addTo(ctx context.Context, t *trackInMaking, at timeNodeK
 	}
 	for number := from; number <= to; number++ {
 		child := timeNodeKey{at.level - 1, number}
-		node, err := readNode(ctx, q, q.run.key, q.pending, child, q.wanted)
+		node, err := q.node(ctx, child)
 		if err != nil {
 			return err
 		}

@@ -32,7 +32,8 @@ const (
 	windowBlocks    = 64
 	windowSiblings  = 200
 	windowLongCalls = 4000 // in all
-	fewSiblings     = 8    // lists of fewer are read at once
+	fewSiblings     = 16   // lists of fewer are read with those of other callers
+	callersAtOnce   = 64
 	marksCacheBytes = 8 << 20
 )
 
@@ -228,11 +229,14 @@ func (w *windowWalk) longCalls(ctx context.Context, goroutine int64) error {
 	callers := []uint64{0}
 	for level := 0; level < w.query.Levels && len(callers) > 0; level++ {
 		var next []uint64
-		for _, caller := range callers {
-			list, err := l.below(ctx, caller)
-			if err != nil {
-				return err
+		var lists map[uint64][]longCall
+		for i, caller := range callers {
+			if i%callersAtOnce == 0 {
+				if lists, err = l.belowAll(ctx, callers[i:min(i+callersAtOnce, len(callers))]); err != nil {
+					return err
+				}
 			}
+			list := lists[caller]
 			list = append(list, tail[caller]...)
 			most := w.left
 			if !w.found.Complete && w.left > 0 { // those that are too short do not count
@@ -273,17 +277,61 @@ type longWalk struct {
 	sorted    bool // the calls of a caller come one after the other: positions begin anew with a goroutine whose number was given again
 }
 
-// below returns the stored long calls of a caller that lie in the window: one more than wanted when there are too many.
-func (l *longWalk) below(ctx context.Context, caller uint64) ([]longCall, error) {
-	first, err := l.list(ctx, caller, 0, fewSiblings)
+// belowAll returns the stored long calls of some callers that lie in the window: one more than wanted of a caller with too many.
+func (l *longWalk) belowAll(ctx context.Context, callers []uint64) (map[uint64][]longCall, error) {
+	few := min(fewSiblings, l.query.Siblings+1)
+	lists, err := l.firsts(ctx, callers, few)
 	if err != nil {
 		return nil, err
 	}
-	if n := len(first); n < fewSiblings || l.sorted && first[n-1].Start >= l.query.To { // these are all
-		return l.within(first), nil
+	var longer []uint64 // from their first call on; that of the others is searched for
+	for _, caller := range callers {
+		list := lists[caller]
+		switch n := len(list); {
+		case n < few || l.sorted && list[n-1].Start >= l.query.To: // these are all
+			lists[caller] = l.within(list)
+		case !l.found.Complete && (!l.sorted || l.ends(&list[0])):
+			longer = append(longer, caller)
+		default:
+			if lists[caller], err = l.below(ctx, caller, &list[0]); err != nil {
+				return nil, err
+			}
+		}
 	}
-	from := first[0].position
-	if l.sorted && !l.ends(&first[0]) {
+	if longer == nil {
+		return lists, nil
+	}
+	all, err := l.firsts(ctx, longer, l.query.Siblings+1)
+	for caller, list := range all {
+		lists[caller] = l.within(list)
+	}
+	return lists, err
+}
+
+// firsts returns the first n stored long calls of each caller.
+func (l *longWalk) firsts(ctx context.Context, callers []uint64, n int) (map[uint64][]longCall, error) {
+	list, err := json.Marshal(callers)
+	if err != nil {
+		return nil, err
+	}
+	firsts := make(map[uint64][]longCall, len(callers))
+	err = each(ctx, l.q, func(rows *sql.Rows) error {
+		c, err := l.scan(rows)
+		firsts[c.Parent] = append(firsts[c.Parent], c)
+		return err
+	}, queryFirstLong, l.run.key, l.goroutine, string(list), n)
+	for _, first := range firsts {
+		slices.SortFunc(first, func(a, b longCall) int { return cmp.Compare(a.position, b.position) })
+	}
+	return firsts, err
+}
+
+// below returns the stored long calls of a caller that lie in the window: one more than wanted when there are too many. first is the
+// first of all.
+func (l *longWalk) below(ctx context.Context, caller uint64, first *longCall) ([]longCall, error) {
+	var err error
+	from := first.position
+	if l.sorted && !l.ends(first) {
 		if from, err = l.firstInWindow(ctx, caller, from+1); err != nil {
 			return nil, err
 		}
@@ -336,14 +384,7 @@ var errBehind = errors.New("behind the window")
 func (l *longWalk) list(ctx context.Context, caller, position uint64, n int) ([]longCall, error) {
 	var list []longCall
 	err := each(ctx, l.q, func(rows *sql.Rows) error {
-		c := longCall{Call: recording.Call{Goroutine: l.goroutine, Parent: caller, End: -1, Self: -1}}
-		var end, endSeq, self sql.NullInt64
-		err := rows.Scan(&c.Seq, &c.Function, &c.position, &c.Depth, &c.Start, &end, &endSeq, &self, &c.Outcome, &c.Failed)
-		if closed, ok := l.tail.closed[c.Seq]; ok {
-			c.Call = *closed
-		} else if c.Outcome != recording.OutcomeOpen {
-			c.End, c.EndSeq, c.Self = end.Int64, uint64(endSeq.Int64), self.Int64
-		}
+		c, err := l.scan(rows)
 		list = append(list, c)
 		if err == nil && l.sorted && c.Start >= l.query.To {
 			return errBehind
@@ -354,6 +395,19 @@ func (l *longWalk) list(ctx context.Context, caller, position uint64, n int) ([]
 		err = nil
 	}
 	return list, err
+}
+
+// scan reads a stored long call, as it is now.
+func (l *longWalk) scan(rows *sql.Rows) (longCall, error) {
+	c := longCall{Call: recording.Call{Goroutine: l.goroutine, End: -1, Self: -1}}
+	var end, endSeq, self sql.NullInt64
+	err := rows.Scan(&c.Parent, &c.Seq, &c.Function, &c.position, &c.Depth, &c.Start, &end, &endSeq, &self, &c.Outcome, &c.Failed)
+	if closed, ok := l.tail.closed[c.Seq]; ok {
+		c.Call = *closed
+	} else if c.Outcome != recording.OutcomeOpen {
+		c.End, c.EndSeq, c.Self = end.Int64, uint64(endSeq.Int64), self.Int64
+	}
+	return c, err
 }
 
 // GoroutineQuery chooses goroutines.
