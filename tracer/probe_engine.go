@@ -313,7 +313,9 @@ func (p *probes) run() (ending, error) {
 		ended <- outcome{end, err}
 		close(over)
 	}()
+	restore := giveWay()
 	p.pump(over)
+	restore()
 	o := <-ended
 	return o.ending, o.error
 }
