@@ -239,7 +239,7 @@ func (w *windowWalk) longCalls(ctx context.Context, goroutine int64) error {
 			list := lists[caller]
 			list = append(list, tail[caller]...)
 			most := w.left
-			if !w.found.Complete && w.left > 0 { // those that are too short do not count
+			if !w.found.Complete && w.left > 0 { // short ones count, too: nobody has looked at them yet
 				most = w.query.Siblings
 			}
 			if len(list) > most {

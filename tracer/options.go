@@ -53,10 +53,10 @@ type Options struct {
 	Store string
 	// Guardian, when not nil, starts a process that outlives this one and calls Guard with the other end of the socket that is returned, of
 	// which messages keep their bounds (SOCK_SEQPACKET). It is called at most once, soon after a program was launched that is recorded by
-	// probes alone. It must not be a child that Delve would wait for: see Run.
+	// probes alone. The process may be a child of this one: Delve, which waits for all children, is not at work then.
 	Guardian func() (*os.File, error)
-	// Attaching: Heir is given each run of a tracer that died in the program, before that is recorded anew: what it does not settle, by returning
-	// an error, is offered again the next time, if the program still has it. nil leaves all as it is.
+	// Attaching: Heir is given each run of a tracer that died in the program, before that is recorded anew: what it does not settle, by
+	// returning an error, is offered again the next time, if the program still has it. nil leaves all as it is.
 	Heir func(*Inheritance) error
 
 	// Progress, when not nil, is called about four times a second, never concurrently, and must be quick.

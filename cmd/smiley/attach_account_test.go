@@ -111,24 +111,33 @@ func TestStressTracerKilledAccount(t *testing.T) {
 	}
 }
 
-// runsOf returns the first run of a process, and what was left of it in the program.
-func runsOf(t *testing.T, database, pid string) (list []analysis.Summary) {
+// summaries returns the runs of a database, the newest first.
+func summaries(t *testing.T, database string) (list []analysis.Summary) {
 	t.Helper()
 	out, err := exec.Command("smiley", "list", "--json", "--database", database).Output()
 	if err != nil {
 		t.Fatal(err)
 	}
-	for line := range strings.Lines(string(out)) { // the newest first
+	for line := range strings.Lines(string(out)) {
 		var s analysis.Summary
 		if err := json.Unmarshal([]byte(line), &s); err != nil {
 			t.Fatalf("%v in %s", err, line)
 		}
+		list = append(list, s)
+	}
+	return list
+}
+
+// runsOf returns the first run of a process, and what was left of it in the program.
+func runsOf(t *testing.T, database, pid string) (list []analysis.Summary) {
+	t.Helper()
+	for _, s := range summaries(t, database) {
 		if strconv.Itoa(s.PID) == pid {
 			list = append([]analysis.Summary{s}, list...)
 		}
 	}
 	if len(list) == 0 {
-		t.Fatalf("process %s has no run\n%s", pid, out)
+		t.Fatalf("process %s has no run", pid)
 	}
 	for len(list) > 1 && !list[len(list)-1].Start.Equal(list[0].Start) {
 		list = list[:len(list)-1]

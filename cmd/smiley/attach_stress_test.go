@@ -236,8 +236,7 @@ func (l *launchedBusy) kill() {
 		return len(bytes.TrimSpace(running)) == 0
 	})
 	within(l.t, "the guardian to have done its work", func() bool {
-		running, _ := exec.Command("pgrep", "-f", "^smiley guard --database "+l.database).Output()
-		return len(bytes.TrimSpace(running)) == 0
+		return guardianOf(l.database) == ""
 	})
 	_ = l.in.Close()
 }

@@ -5,18 +5,15 @@ package main
 import (
 	"bytes"
 	"encoding/binary"
-	"encoding/json"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
-	"smiley/analysis"
 	"smiley/internal/stress"
 )
 
@@ -65,11 +62,14 @@ func (m *metered) calls() (n uint64) {
 	return n
 }
 
-// guardian returns the process that guards this smiley, "" when there is none.
-func (m *metered) guardian() string {
-	out, _ := exec.Command("pgrep", "-f", "^smiley guard --database "+m.database).Output()
+// guardianOf returns the process that guards the smiley that records into a database, "" when there is none.
+func guardianOf(database string) string {
+	out, _ := exec.Command("pgrep", "-f", "^smiley guard --database "+database).Output()
 	return string(bytes.TrimSpace(out))
 }
+
+// guardian returns the process that guards this smiley, "" when there is none.
+func (m *metered) guardian() string { return guardianOf(m.database) }
 
 func (m *metered) awaitGuardian() {
 	m.t.Helper()
@@ -80,22 +80,6 @@ func (m *metered) awaitGuardian() {
 func (m *metered) awaitNobody() {
 	m.t.Helper()
 	within(m.t, "the guardian to go", func() bool { return m.guardian() == "" })
-}
-
-func (m *metered) runs() (list []analysis.Summary) {
-	m.t.Helper()
-	out, err := exec.Command("smiley", "list", "--json", "--database", m.database).Output()
-	if err != nil {
-		m.t.Fatal(err)
-	}
-	for line := range strings.Lines(string(out)) {
-		var s analysis.Summary
-		if err := json.Unmarshal([]byte(line), &s); err != nil {
-			m.t.Fatalf("%v in %s", err, line)
-		}
-		list = append(list, s)
-	}
-	return list
 }
 
 // TestStressLaunchedAccount kills a smiley that has started the program, which the kernel kills then, at random moments: of all calls that
@@ -119,7 +103,7 @@ func TestStressLaunchedAccount(t *testing.T) {
 		m.awaitNobody()
 		_ = m.in.Close()
 		captured := uint64(0)
-		for _, s := range m.runs() {
+		for _, s := range summaries(t, m.database) {
 			switch {
 			case s.Status == "complete":
 				recovered += s.Calls
@@ -163,7 +147,7 @@ func TestGuardianGoesQuietly(t *testing.T) {
 			t.Errorf("guardian killed: %v; smiley: %v", killed, err)
 		}
 		m.awaitNobody()
-		runs := m.runs()
+		runs := summaries(t, m.database)
 		if len(runs) != 1 || runs[0].Status != "complete" || runs[0].Calls < m.calls() || runs[0].Loss.Dropped > 0 {
 			t.Errorf("guardian killed: %v; %d calls, runs %+v", killed, m.calls(), runs)
 		}

@@ -35,8 +35,8 @@ name and the process of its program. Nobody is ever held back: events that come 
 line says how many.
 
 With --connect, watch what a recorder ('smiley record') is recording: all runs, or the one that is named by its id or the
-beginning of it, or 'last', the one that began last. A run that has begun is joined where it is. When no program runs, wait for one; when the recorder stops, wait
-until it is back.
+beginning of it, or 'last', the one that began last. A run that has begun is joined where it is. When no program runs, wait for one;
+when the recorder stops, wait until it is back.
 
 Without, receive what 'smiley run --remote' sends, in the place of a recorder. Nothing is kept: what has been shown is gone. Only
 runs that begin while the monitor listens are shown (one minute earlier at most): what earlier runs have left to deliver waits for
