@@ -191,8 +191,8 @@ func (q *timeQuestion) part(ctx context.Context, number, last uint32) (timePart,
 	}
 }
 
-// keptNodeKey names a node as one question wants it: with some tracks, of cells of 1 << shift ns at least. A node does not change once it is there, and keys of runs
-// are never used twice.
+// keptNodeKey names a node as one question wants it: with some tracks, of cells of 1 << shift ns at least. A node does not change
+// once it is there, and keys of runs are never used twice.
 type keptNodeKey struct {
 	run int64
 	timeNodeKey
