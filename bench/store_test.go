@@ -6,12 +6,13 @@ import (
 	"testing"
 	"time"
 
+	"smiley/bench/synthetic"
 	"smiley/recording"
 	"smiley/store"
 )
 
 // encodedRun is the blocks of a run with about n events.
-func encodedRun(b *testing.B, m mix, n int) [][]byte {
+func encodedRun(b *testing.B, m synthetic.Mix, n int) [][]byte {
 	b.Helper()
 	id, err := recording.NewRunID()
 	if err != nil {
@@ -24,13 +25,13 @@ func encodedRun(b *testing.B, m mix, n int) [][]byte {
 		blocks = append(blocks, encoded)
 		return err
 	})
-	if err := builder.Define(m.definitions()); err != nil {
+	if err := builder.Define(m.Definitions()); err != nil {
 		b.Fatal(err)
 	}
-	p := newProgram(m)
+	p := synthetic.NewProgram(m)
 	var r recording.Raw
 	for range n {
-		p.next(&r, nil)
+		p.Next(&r)
 		if err := builder.Append(&r); err != nil {
 			b.Fatal(err)
 		}
@@ -41,7 +42,7 @@ func encodedRun(b *testing.B, m mix, n int) [][]byte {
 // BenchmarkStoreAppend measures Store.Append alone, per event: check, roll up, commit.
 func BenchmarkStoreAppend(b *testing.B) {
 	for _, m := range mixes {
-		b.Run(m.name, func(b *testing.B) {
+		b.Run(m.Name, func(b *testing.B) {
 			blocks := encodedRun(b, m, 40*recording.BlockEvents)
 			b.ReportAllocs()
 			b.ResetTimer()

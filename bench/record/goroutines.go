@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"smiley/bench/synthetic"
+	"smiley/bench/table"
 	"smiley/recording"
 	"smiley/store"
 )
@@ -29,7 +30,7 @@ func goroutines(ctx context.Context, s settings) error {
 	start := time.Now()
 	_, err = synthetic.Record(ctx, st, synthetic.Ints, func(b *recording.Builder) error {
 		return churn(b, total, func(done int) {
-			rows = append(rows, []string{fmt.Sprint(done), mebibytes(resident())})
+			rows = append(rows, []string{fmt.Sprint(done), table.Mebibytes(resident())})
 		})
 	})
 	took := time.Since(start)
@@ -37,9 +38,9 @@ func goroutines(ctx context.Context, s settings) error {
 		return err
 	}
 	disk, err := diskUse(file)
-	rows = append(rows, []string{"peak", mebibytes(peak())})
-	table(fmt.Sprintf("Memory while %d goroutines begin and end (%s events/s, %.0f B a goroutine on disk)", total,
-		perSecond(6*total, took), float64(disk)/float64(total)), rows...)
+	rows = append(rows, []string{"peak", table.Mebibytes(peak())})
+	table.Print(fmt.Sprintf("Memory while %d goroutines begin and end (%s events/s, %.0f B a goroutine on disk)", total,
+		table.MillionsPerSecond(6*total, took), float64(disk)/float64(total)), rows...)
 	return errors.Join(err, removeAll(file))
 }
 

@@ -13,9 +13,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
-	"time"
+
+	"smiley/bench/part"
 )
 
 // settings are the flags.
@@ -55,40 +54,13 @@ func run(ctx context.Context, s settings) error {
 	if s.file == "" {
 		s.file = filepath.Join(dir, "large.db")
 	}
-	for _, part := range []struct {
-		name    string
-		measure func(context.Context, settings) error
-	}{
-		{"throughput", throughput}, {"size", size}, {"goroutines", goroutines}, {"query", query},
-	} {
-		if s.only != "" && !slices.Contains(strings.Split(s.only, ","), part.name) {
-			continue
-		}
-		if err := part.measure(ctx, s); err != nil {
-			return fmt.Errorf("%s: %w", part.name, err)
-		}
-	}
-	return nil
+	return part.Run(ctx, s.only, s, []part.Part[settings]{
+		{Name: "throughput", Measure: throughput},
+		{Name: "size", Measure: size},
+		{Name: "goroutines", Measure: goroutines},
+		{Name: "query", Measure: query},
+	})
 }
 
 // scaled is n at the chosen size, at least 1,000.
 func (s settings) scaled(n int) int { return max(int(float64(n)*s.scale), 1000) }
-
-// table prints rows of cells as a Markdown table; the first row is the head.
-func table(title string, rows ...[]string) {
-	fmt.Printf("\n### %s\n\n", title)
-	for i, row := range rows {
-		fmt.Printf("| %s |\n", strings.Join(row, " | "))
-		if i == 0 {
-			fmt.Println("|" + strings.Repeat("---|", len(row)))
-		}
-	}
-}
-
-func perSecond(n int, d time.Duration) string {
-	return fmt.Sprintf("%.2f M", float64(n)/d.Seconds()/1e6)
-}
-
-func mebibytes(n int64) string { return fmt.Sprintf("%d MiB", n>>20) }
-
-func milliseconds(d time.Duration) string { return fmt.Sprintf("%.2f ms", float64(d)/1e6) }

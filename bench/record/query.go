@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"smiley/bench/synthetic"
+	"smiley/bench/table"
 	"smiley/recording"
 	"smiley/store"
 )
@@ -31,7 +32,7 @@ func query(ctx context.Context, s settings) error {
 		if err != nil {
 			return err
 		}
-		fmt.Printf("\nA recording of %d calls, half of them made by one call: %s, made in %s.\n", calls, mebibytes(disk),
+		fmt.Printf("\nA recording of %d calls, half of them made by one call: %s, made in %s.\n", calls, table.Mebibytes(disk),
 			time.Since(start).Round(time.Second))
 	}
 	file, err := filepath.Abs(s.file)
@@ -77,8 +78,8 @@ func answer(ctx context.Context, s settings) error {
 	if err := a.askAll(ctx, s.picks); err != nil {
 		return err
 	}
-	a.rows = append(a.rows, []string{"memory of the process, at most", mebibytes(peak()), "", ""})
-	table(fmt.Sprintf("Questions to a recording of %d calls", a.run.Calls), a.rows...)
+	a.rows = append(a.rows, []string{"memory of the process, at most", table.Mebibytes(peak()), "", ""})
+	table.Print(fmt.Sprintf("Questions to a recording of %d calls", a.run.Calls), a.rows...)
 	return nil
 }
 
@@ -151,7 +152,7 @@ func (a *asker) ask(name string, n int, question func(i int) error) error {
 	}
 	slices.Sort(took)
 	a.rows = append(a.rows, []string{
-		name, milliseconds(took[n/2]), milliseconds(took[n*95/100]), milliseconds(took[n-1]),
+		name, table.Milliseconds(took[n/2]), table.Milliseconds(took[n*95/100]), table.Milliseconds(took[n-1]),
 	})
 	return nil
 }

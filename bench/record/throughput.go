@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"smiley/bench/synthetic"
+	"smiley/bench/table"
 	"smiley/recording"
 	"smiley/store"
 )
@@ -28,8 +29,8 @@ type measured struct {
 
 func (m measured) row(name string) []string {
 	return []string{
-		name, perSecond(m.calls, m.took), fmt.Sprintf("%.0f ns", float64(m.cpu)/float64(m.calls)), fmt.Sprintf("%.2f", float64(m.allocs)/float64(m.calls)),
-		mebibytes(m.peak), fmt.Sprintf("%.1f B", float64(m.disk)/float64(m.calls)),
+		name, table.MillionsPerSecond(m.calls, m.took), fmt.Sprintf("%.0f ns", float64(m.cpu)/float64(m.calls)), fmt.Sprintf("%.2f", float64(m.allocs)/float64(m.calls)),
+		table.Mebibytes(m.peak), fmt.Sprintf("%.1f B", float64(m.disk)/float64(m.calls)),
 	}
 }
 
@@ -87,7 +88,7 @@ func throughput(ctx context.Context, s settings) error {
 		return err
 	}
 	rows = append(rows, got.row("a row for every call, "+synthetic.Ints.Name))
-	table("Raw events to SQLite", rows...)
+	table.Print("Raw events to SQLite", rows...)
 	return nil
 }
 
@@ -163,7 +164,7 @@ func size(ctx context.Context, s settings) error {
 			m.Name, fmt.Sprintf("%.2f B/call", float64(blocks)/float64(calls)), fmt.Sprintf("%.2f B/call", float64(disk)/float64(calls)),
 		})
 	}
-	table("Size on disk", rows...)
+	table.Print("Size on disk", rows...)
 	return nil
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/pebbe/zmq4"
 
 	"smiley/bench/synthetic"
+	"smiley/bench/table"
 	"smiley/recording"
 	"smiley/transport"
 )
@@ -77,10 +78,10 @@ func channels(ctx context.Context, s settings) error {
 	for kind, name := range []string{"PUSH/PULL alone, nothing acknowledged but the end", "smiley's channel", "smiley's channel, CURVE"} {
 		d := median(took[kind])
 		rows = append(rows, []string{
-			name, millions(calls*times, d), fmt.Sprintf("%.0f MB", float64(bytes)/d.Seconds()/1e6), share(took[kind], took[0]),
+			name, table.MillionsPerSecond(calls*times, d), fmt.Sprintf("%.0f MB", float64(bytes)/d.Seconds()/1e6), share(took[kind], took[0]),
 		})
 	}
-	table(fmt.Sprintf("Blocks from process to process, %d MB", bytes/1_000_000), rows...)
+	table.Print(fmt.Sprintf("Blocks from process to process, %d MB", bytes/1_000_000), rows...)
 	return nil
 }
 

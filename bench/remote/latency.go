@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"smiley/bench/synthetic"
+	"smiley/bench/table"
 	"smiley/recording"
 	"smiley/transport"
 )
@@ -29,10 +30,10 @@ func latencies(ctx context.Context, s settings) error {
 			return err
 		}
 		slices.Sort(list)
-		at := func(p int) string { return milliseconds(list[(len(list)-1)*p/100]) }
+		at := func(p int) string { return table.Milliseconds(list[(len(list)-1)*p/100]) }
 		rows = append(rows, []string{fmt.Sprint(rate), fmt.Sprint(len(list)), at(50), at(99), at(100)})
 	}
-	table("From the end of a block to its acknowledgement, over tcp", rows...)
+	table.Print("From the end of a block to its acknowledgement, over tcp", rows...)
 	return nil
 }
 

@@ -15,6 +15,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"smiley/bench/table"
 )
 
 // ticking is a program that calls tick at a rate, with the time of the call.
@@ -62,10 +64,10 @@ func delays(ctx context.Context, s settings) error {
 			return errors.New("smiley monitor shows nothing")
 		}
 		slices.Sort(list)
-		at := func(p int) string { return milliseconds(list[(len(list)-1)*p/100]) }
+		at := func(p int) string { return table.Milliseconds(list[(len(list)-1)*p/100]) }
 		rows = append(rows, []string{strconv.Itoa(rate), strconv.Itoa(len(list)), at(50), at(99), at(100)})
 	}
-	table("From a call to its line of smiley monitor, over tcp", rows...)
+	table.Print("From a call to its line of smiley monitor, over tcp", rows...)
 	return nil
 }
 

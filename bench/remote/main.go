@@ -14,9 +14,8 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"slices"
-	"strings"
-	"time"
+
+	"smiley/bench/part"
 )
 
 // settings are the flags.
@@ -54,38 +53,13 @@ func run(ctx context.Context, s settings) error {
 	}
 	defer os.RemoveAll(dir) //nolint:errcheck // temporary
 	s.dir = dir
-	for _, part := range []struct {
-		name    string
-		measure func(context.Context, settings) error
-	}{
-		{"pipeline", pipelines}, {"channel", channels}, {"latency", latencies}, {"live", delays},
-	} {
-		if s.only != "" && !slices.Contains(strings.Split(s.only, ","), part.name) {
-			continue
-		}
-		if err := part.measure(ctx, s); err != nil {
-			return fmt.Errorf("%s: %w", part.name, err)
-		}
-	}
-	return nil
+	return part.Run(ctx, s.only, s, []part.Part[settings]{
+		{Name: "pipeline", Measure: pipelines},
+		{Name: "channel", Measure: channels},
+		{Name: "latency", Measure: latencies},
+		{Name: "live", Measure: delays},
+	})
 }
 
 // scaled is n at the chosen size, at least 1,000.
 func (s settings) scaled(n int) int { return max(int(float64(n)*s.scale), 1000) }
-
-// table prints rows of cells as a Markdown table; the first row is the head.
-func table(title string, rows ...[]string) {
-	fmt.Printf("\n### %s\n\n", title)
-	for i, row := range rows {
-		fmt.Printf("| %s |\n", strings.Join(row, " | "))
-		if i == 0 {
-			fmt.Println("|" + strings.Repeat("---|", len(row)))
-		}
-	}
-}
-
-func millions(n int, d time.Duration) string {
-	return fmt.Sprintf("%.2f M", float64(n)/d.Seconds()/1e6)
-}
-
-func milliseconds(d time.Duration) string { return fmt.Sprintf("%.1f ms", float64(d)/1e6) }

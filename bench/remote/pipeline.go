@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"smiley/bench/synthetic"
+	"smiley/bench/table"
 	"smiley/recording"
 	"smiley/store"
 	"smiley/transport"
@@ -129,9 +130,9 @@ func pipelines(ctx context.Context, s settings) error {
 	}
 	rows := [][]string{{"to", "calls/s (goal 3 M)", "of local (goal 80 %)"}}
 	for kind, name := range []string{"a store in the same process", "a recorder over tcp", "a recorder over tcp, CURVE"} {
-		rows = append(rows, []string{name, millions(calls, median(took[kind])), share(took[kind], took[0])})
+		rows = append(rows, []string{name, table.MillionsPerSecond(calls, median(took[kind])), share(took[kind], took[0])})
 	}
-	table(fmt.Sprintf("From raw events to SQLite, %d million calls with two ints and a result", calls/1_000_000), rows...)
+	table.Print(fmt.Sprintf("From raw events to SQLite, %d million calls with two ints and a result", calls/1_000_000), rows...)
 	return nil
 }
 
