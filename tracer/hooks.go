@@ -125,7 +125,10 @@ func (e *engine) onPanic(h *hit) error {
 	if g == nil || err != nil {
 		return err
 	}
-	raw := recording.Raw{Kind: recording.KindPanic, Goroutine: g.id, Time: h.now, Function: e.panicking(h)}
+	raw := recording.Raw{Kind: recording.KindPanic, Goroutine: g.id, Time: h.now}
+	if back, err := e.memory.word(h.regs.SP); err == nil {
+		raw.Function = panicking(e.program, e.memory, back, h.raw.Regs.Rbp) // of the caller: Go keeps frame pointers
+	}
 	var value [16]byte
 	binary.LittleEndian.PutUint64(value[:8], h.regs.Int[0])
 	binary.LittleEndian.PutUint64(value[8:], h.regs.Int[1])
@@ -133,35 +136,6 @@ func (e *engine) onPanic(h *hit) error {
 	e.record, counts = e.capturer.AppendAny(e.record[:0], recording.Root{Bytes: value[:]})
 	raw.Data, raw.Truncated, raw.Unreadable = e.record, counts.Truncated, counts.Unreadable
 	return e.append(g, &raw)
-}
-
-// panicking returns the function that panicked: the nearest caller of gopanic outside the runtime, which does it on behalf
-// of an index out of range or a nil pointer.
-func (e *engine) panicking(h *hit) recording.FunctionID {
-	const maxRuntimeFrames = 16
-	back, err := e.memory.word(h.regs.SP)
-	frame := h.raw.Regs.Rbp // of the caller: Go keeps frame pointers
-	before := uint64(1)     // from a return address to the call
-	for range maxRuntimeFrames {
-		if err != nil {
-			return 0
-		}
-		sym, ok := e.program.FunctionContaining(back - before)
-		if !ok {
-			return 0
-		}
-		if sym.Package != "runtime" {
-			return e.capturer.Resolver.FunctionAt(sym.Entry)
-		}
-		before = 1
-		if sym.Name == "runtime.sigpanic" {
-			before = 0 // it looks as if called by the instruction that faulted
-		}
-		if back, err = e.memory.word(frame + 8); err == nil {
-			frame, err = e.memory.word(frame)
-		}
-	}
-	return 0
 }
 
 // panicLayout are the offsets in runtime._panic that recovery reads; known is false for Go versions whose

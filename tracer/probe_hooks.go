@@ -143,7 +143,7 @@ func (p *probes) goroutineEnded(r *seen) error {
 	return p.end(g, r.now)
 }
 
-// maxRuntimeCallers bounds the frames between runtime.gopanic and the function that panicked.
+// maxRuntimeCallers is how many frames behind runtime.gopanic a record of a panic holds.
 const maxRuntimeCallers = 6
 
 // panicCapture records the value of a panic and the return addresses up to the function that panicked.
@@ -151,7 +151,7 @@ func (p *probes) panicCapture() *probeCapture {
 	anyType := &recording.Type{Name: "any", Kind: recording.KindInterface, Size: 16}
 	c := &probeCapture{types: p.capturer.Types, bounds: p.opt.Bounds}
 	value := c.place(&location{size: 16, pieces: []piece{{0, 8, 0, false}, {8, 8, 1, false}}})
-	// The words that follow are found by position, see panicking.
+	// The words that follow are found by position, see panicked.
 	c.value(anyType, value, copyBudget{nesting: 3, errors: 2})
 	at := routine.Source{Index: c.word(routine.Word{Reg: asm.RBP})}
 	c.word(routine.Word{Kind: routine.Stack, Offset: 0})
@@ -167,7 +167,11 @@ func (p *probes) panicked(r *seen) error {
 	if g == nil || err != nil {
 		return err
 	}
-	raw := recording.Raw{Kind: recording.KindPanic, Goroutine: g.id, Time: r.now, Function: p.panicking(r)}
+	back := binary.LittleEndian.Uint64(r.Words[8*3:]) // the return address is the fourth word
+	frame := binary.LittleEndian.Uint64(r.Words[8*2:])
+	raw := recording.Raw{
+		Kind: recording.KindPanic, Goroutine: g.id, Time: r.now, Function: panicking(p.program, &p.memory, back, frame),
+	}
 	var value [16]byte
 	binary.LittleEndian.PutUint64(value[:8], p.regs.Int[0])
 	binary.LittleEndian.PutUint64(value[8:], p.regs.Int[1])
@@ -175,34 +179,6 @@ func (p *probes) panicked(r *seen) error {
 	p.engine.record, counts = p.capturer.AppendAny(p.engine.record[:0], recording.Root{Bytes: value[:]})
 	raw.Data, raw.Truncated, raw.Unreadable = p.engine.record, counts.Truncated, counts.Unreadable
 	return p.append(g, &raw)
-}
-
-// panicking returns the nearest caller of gopanic outside the runtime.
-func (p *probes) panicking(r *seen) recording.FunctionID {
-	back := binary.LittleEndian.Uint64(r.Words[8*3:]) // the return address is the fourth word
-	frame := binary.LittleEndian.Uint64(r.Words[8*2:])
-	before := uint64(1) // from a return address to the call
-	for range maxRuntimeCallers {
-		sym, ok := p.program.FunctionContaining(back - before)
-		if !ok {
-			return 0
-		}
-		if sym.Package != "runtime" {
-			return p.capturer.Resolver.FunctionAt(sym.Entry)
-		}
-		before = 1
-		if sym.Name == "runtime.sigpanic" {
-			before = 0 // it looks as if called by the instruction that faulted
-		}
-		var err error
-		if back, err = p.memory.word(frame + 8); err != nil {
-			return 0
-		}
-		if frame, err = p.memory.word(frame); err != nil {
-			return 0
-		}
-	}
-	return 0
 }
 
 // maxPanics bounds the panics in each other that a recovery looks through.
