@@ -89,6 +89,10 @@ const (
 	Accounts   = 136
 	AccountLen = 16
 
+	// Turn is an address that the tracer sets: when it has read beyond it, the program goes back to the start, although there is room
+	// behind. What is written and read again and again stays in the processors' caches.
+	Turn = 168
+
 	Data    = 192 // address of the first byte for records
 	DataEnd = 200 // a record begins below this address
 
@@ -102,6 +106,12 @@ const (
 	InnerData  = 1816
 	ControlLen = 4096
 )
+
+// LimitStep is by how many bytes the limit moves on, so that the program looks for the chance to turn now and then.
+const LimitStep = 64 << 10
+
+// firstTurn is how many bytes of a ring the program has for itself behind every turn, until it turns out to need more.
+const firstTurn = 256 << 10
 
 // RecordMax bounds a record in bytes. It is also the room behind a ring's data into which the last record may reach.
 const RecordMax = 80 << 10

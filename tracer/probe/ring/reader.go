@@ -53,8 +53,14 @@ type cursor struct {
 	time   uint64 // of the record at at
 	events uint64 // made of all records before at
 	turn   uint64 // which account is in force: 0 or 1
+	room   uint64 // bytes that the program has behind a turn
 	// unfreed counts the bytes read since the program was last told that it can have them back.
 	unfreed uint64
+}
+
+// turn returns where a ring's Turn is for the program to have so many bytes behind it: the last record takes up to RecordMax.
+func (l Layout) turn(i int, room uint64) uint64 {
+	return l.Ring(i) + ControlLen + min(room+RecordMax, l.DataSize)
 }
 
 // Init writes the shared page and the control pages of all rings. memory is the region as this process sees it.
@@ -69,10 +75,11 @@ func Init(memory []byte, l Layout, patience uint64) {
 		off := l.Offset(l.Ring(i))
 		data := l.Ring(i) + ControlLen
 		put(off+Head, data)
-		put(off+Limit, data+l.DataSize)
+		put(off+Limit, data+min(l.DataSize, LimitStep))
 		put(off+Tail, data)
 		put(off+Data, data)
 		put(off+DataEnd, data+l.DataSize)
+		put(off+Turn, l.turn(i, firstTurn))
 	}
 }
 
@@ -83,7 +90,7 @@ func NewReader(
 ) *Reader {
 	r := &Reader{layout: l, memory: memory, shapes: shapes, types: types, rings: make([]cursor, l.Count)}
 	for i := range r.rings {
-		r.rings[i].at = l.Ring(i) + ControlLen
+		r.rings[i].at, r.rings[i].room = l.Ring(i)+ControlLen, firstTurn
 	}
 	return r
 }
@@ -101,8 +108,20 @@ func (r *Reader) Beat() {
 	}
 }
 
-// Abandon makes the program drop, from now on and whether or not the heart beats, what finds no room, instead of waiting.
-func (r *Reader) Abandon() { r.word(r.layout.Base + SharedAbandoned).Store(AbandonedByTracer) }
+// Abandon makes the program drop, from now on and whether or not the heart beats, what finds no room, instead of waiting. It uses all
+// the room that there is before.
+func (r *Reader) Abandon() {
+	for i := range r.rings {
+		r.giveRoom(i, r.layout.DataSize)
+	}
+	r.word(r.layout.Base + SharedAbandoned).Store(AbandonedByTracer)
+}
+
+// giveRoom sets how many bytes of a ring the program has for itself behind every turn.
+func (r *Reader) giveRoom(i int, room uint64) {
+	r.rings[i].room = room
+	r.word(r.layout.Ring(i) + Turn).Store(r.layout.turn(i, room))
+}
 
 // Dropped returns how many records the program gave up so far.
 func (r *Reader) Dropped() uint64 {
@@ -221,6 +240,9 @@ func (r *Reader) open(i int, cutoff uint64) (bool, error) {
 		waiting = c.lap - c.at + head - data
 	}
 	r.most = max(r.most, waiting)
+	if room := min(2*waiting, r.layout.DataSize); room > c.room {
+		r.giveRoom(i, max(room, 2*c.room))
+	}
 	return r.advance(i, cutoff), nil
 }
 

@@ -46,15 +46,21 @@ func (g *Generator) retry() {
 // makeRoom moves the limit up to what the tracer has read, and the head from the end of the data to its start.
 func (g *Generator) makeRoom(full Label) {
 	a := g.code
-	ahead, wrap := a.NewLabel(), a.NewLabel()
+	ahead, wrap, move := a.NewLabel(), a.NewLabel(), a.NewLabel()
 	a.Load(R12, At(R13, ring.Tail))
 	a.CmpMem(R12, At(R13, ring.Head))
 	a.J(Above, ahead)
-	// The tracer is behind on the same lap: there is room up to the end of the data.
+	// The tracer is behind on the same lap: there is room up to the end of the data, which is not used without need.
+	a.CmpMem(R12, At(R13, ring.Turn))
+	a.J(AboveEqual, wrap)
 	a.Load(R12, At(R13, ring.Head))
 	a.CmpMem(R12, At(R13, ring.DataEnd))
 	a.J(AboveEqual, wrap)
+	a.AddImm(R12, ring.LimitStep)
+	a.CmpMem(R12, At(R13, ring.DataEnd))
+	a.J(BelowEqual, move)
 	a.Load(R12, At(R13, ring.DataEnd))
+	a.Bind(move)
 	a.Store(At(R13, ring.Limit), R12)
 	g.retry()
 	// The limit first: if a signal interrupts, the head is still beyond it and the thread comes back here.
