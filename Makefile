@@ -49,7 +49,13 @@ test: setup-test check-format check-vet check-lint check-vulnerabilities check-m
 bench: setup-build ## the benchmarks behind docs/explanation/performance.md
 	$(GO) test -run '^$$' -bench . -benchmem -timeout 60m ./bench/...
 	$(GO) run ./bench/record
-	$(GO) run ./bench/web -scale 1
+	place=$$(mktemp -d)
+	trap 'rm -rf "$$place"' EXIT
+	$(GO) run ./bench/web -scale 1 -file "$$place/large.db"
+	echo '== in a browser'
+	cd web/browsertests
+	$(GO) test . -run '^TestMeasure$$' -count=1 -v -timeout 60m -args -measure -database "$$place/large.db"
+	cd ../..
 	$(GO) run ./bench/probes
 	$(GO) run ./bench/remote
 

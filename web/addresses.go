@@ -91,7 +91,7 @@ func Addresses() []Address {
 		},
 		{
 			Path: ofRun + "/statistics", About: "calls, errors, panics and times by function", view: statisticsView,
-			Parameters: []Parameter{{"sort", "as `smiley stats show --sort`"}},
+			Parameters: []Parameter{{"sort", "as `smiley stats show --sort`"}, {"skip", "leave so many of the first functions out of the page; its JSON has all"}},
 			JSON:       "`run`: id; `sort`: the order; `functions`: array of [statistics](json.md#statistics)",
 		},
 		{

@@ -39,12 +39,13 @@ const (
 
 // Bounds of a report, besides its calls.
 const (
-	reportLists     = 600 // pages that show the events of a filter
-	reportListsLong = 60  // the same in a run of more events than reportLong, where each is a search
-	reportLong      = 1_000_000
-	reportFunctions = 2000
-	reportFiles     = 2000
-	reportPages     = 20 // of the goroutines
+	reportLists      = 600 // pages that show the events of a filter
+	reportListsLong  = 60  // the same in a run of more events than reportLong, where each is a search
+	reportLong       = 1_000_000
+	reportFunctions  = 2000
+	reportFiles      = 2000
+	reportPages      = 20 // of the goroutines
+	reportStatistics = 60 // further pages of them, in all their orders
 )
 
 // ReportSummary says what a report holds and what it leaves out.
@@ -232,6 +233,8 @@ func (r *report) admit(key string) bool {
 		bound, most = "functions", reportFunctions
 	case strings.HasPrefix(key, "files/"):
 		bound, most = "files", reportFiles
+	case strings.HasPrefix(key, "statistics?") && strings.Contains(key, "skip="):
+		bound, most = "statistics", reportStatistics
 	case strings.HasPrefix(key, "goroutines"):
 		bound, most = "goroutines", reportPages
 	case strings.HasPrefix(key, "tree"):
@@ -381,6 +384,8 @@ func (r *report) leftOut() []string {
 	add(r.refused["functions"] > 0, count(uint64(r.refused["functions"]))+" pages of functions")
 	add(r.refused["files"] > 0, count(uint64(r.refused["files"]))+" files")
 	add(r.refused["goroutines"] > 0, "the list of goroutines is cut")
+	add(r.refused["further calls"]+r.refused["trees"] > 0, "some pages of calls that one call made")
+	add(r.refused["statistics"] > 0, "some rows of the statistics, in some orders")
 	return out
 }
 

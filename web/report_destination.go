@@ -17,7 +17,7 @@ type destination struct {
 
 // kept are the parameters that make another page of a view in a report. What is in focus is shown by the server only.
 var kept = map[string][]string{
-	"statistics": {"sort"}, "graph": {"by", "n"}, "flame": {"weight", "inverted"}, "goroutines": {"after"}, "": nil, "files": nil, "losses": nil,
+	"statistics": {"sort", "skip"}, "graph": {"by", "n"}, "flame": {"weight", "inverted"}, "goroutines": {"after"}, "": nil, "files": nil, "losses": nil,
 }
 
 // destination finds out where an address leads; false when that is nothing a report has.

@@ -123,10 +123,10 @@ func (q *request) hot(c *runContent) error {
 	failing := slices.Clone(list)
 	failing = slices.DeleteFunc(failing, func(s analysis.Statistics) bool { return s.Errors+s.Panics == 0 })
 	slices.SortStableFunc(failing, func(a, b analysis.Statistics) int { return cmp.Compare(b.Errors+b.Panics, a.Errors+a.Panics) })
-	if c.Hot, err = q.statRows(list[:min(most, len(list))]); err != nil {
+	if c.Hot, err = q.statRows(list[:min(most, len(list))], list); err != nil {
 		return err
 	}
-	c.Failing, err = q.statRows(failing[:min(most, len(failing))])
+	c.Failing, err = q.statRows(failing[:min(most, len(failing))], failing)
 	return err
 }
 

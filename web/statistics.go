@@ -2,6 +2,7 @@ package web
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"strings"
 
@@ -29,14 +30,19 @@ type statColumn struct {
 	Current, Number   bool
 }
 
+// statisticsPage is how many functions are on a page: a browser takes longer to lay thousands of rows out than we do to make them.
+const statisticsPage = 200
+
 type statisticsContent struct {
-	Columns []statColumn
-	Rows    []statRow
-	Filter  string
-	Action  string
-	Sort    string
-	Empty   bool
-	Total   string
+	Columns               []statColumn
+	Rows                  []statRow
+	Filter                string
+	Action                string
+	Sort                  string
+	Empty                 bool
+	Total                 string
+	Shown                 string // which of them are on this page, when not all are
+	First, Previous, Next string
 }
 
 // statColumns are the columns, by the names that analysis orders by.
@@ -58,6 +64,10 @@ var statColumns = []statColumn{
 // statisticsView sums up every function.
 func statisticsView(q *request) (*page, error) {
 	order := cmp.Or(q.query.Get("sort"), "self")
+	skip, err := parseSize(q.query, "skip", 0, math.MaxInt32)
+	if err != nil {
+		return nil, err
+	}
 	run, err := analysis.Open(q.Context(), q.reader, q.links.run)
 	if err != nil {
 		return nil, webHints(err)
@@ -89,12 +99,35 @@ func statisticsView(q *request) (*page, error) {
 		column.Href, column.Current = q.links.to("statistics", "sort", column.Name), column.Name == strings.TrimSuffix(order, "_ns")
 		c.Columns = append(c.Columns, column)
 	}
-	c.Rows, err = q.statRows(list)
+	from := min(skip, len(list))
+	c.page(q, order, from, len(list))
+	c.Rows, err = q.statRows(list[from:min(from+statisticsPage, len(list))], list)
 	p.Content = c
 	return p, err
 }
 
-func (q *request) statRows(list []analysis.Statistics) ([]statRow, error) {
+// page sets the addresses of the pages around the one that begins behind the first functions in the order.
+func (c *statisticsContent) page(q *request, order string, from, all int) {
+	if all <= statisticsPage && from == 0 {
+		return
+	}
+	sorted := order
+	if q.query.Get("sort") == "" {
+		sorted = ""
+	}
+	to := func(skip int) string { return q.links.to("statistics", "sort", sorted, "skip", skip) }
+	end := min(from+statisticsPage, all)
+	c.Shown = count(uint64(min(from+1, all))) + " to " + count(uint64(end)) + " of " + count(uint64(all))
+	if from > 0 {
+		c.First, c.Previous = to(0), to(max(0, from-statisticsPage))
+	}
+	if end < all {
+		c.Next = to(end)
+	}
+}
+
+// statRows makes the rows of a list, which is all or a part of another. Bars compare them with all of that.
+func (q *request) statRows(list, of []analysis.Statistics) ([]statRow, error) {
 	stats, err := q.statsByFunction()
 	if err != nil {
 		return nil, err
@@ -106,8 +139,8 @@ func (q *request) statRows(list []analysis.Statistics) ([]statRow, error) {
 		}
 	}
 	var total, self int64
-	for i := range list {
-		total, self = max(total, list[i].Total), max(self, list[i].Self)
+	for i := range of {
+		total, self = max(total, of[i].Total), max(self, of[i].Self)
 	}
 	rows := make([]statRow, len(list))
 	for i := range list {

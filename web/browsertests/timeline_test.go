@@ -154,30 +154,11 @@ func TestTimelineByMouse(t *testing.T) {
 	}
 }
 
-// TestTimelineKeepsUp reports how many frames a second the time line draws while it zooms.
+// TestTimelineKeepsUp zooms with every frame: the picture follows to the end, and so does the address.
 func TestTimelineKeepsUp(t *testing.T) {
 	b := open(t)
-	b.timeline("/runs/" + b.runs[0].ID.String() + "/timeline")
-	// A step of the zoom with every frame, in and out again, while pieces are loaded.
-	frames, err := chromedp.Run(b.ctx, chromedp.Evaluate[[]float64](`new Promise((done) => {
-		const frames = [];
-		let last = 0;
-		const step = (now) => {
-			if (last) frames.push(now - last);
-			last = now;
-			document.dispatchEvent(new KeyboardEvent("keydown", {key: frames.length % 80 < 40 ? "w" : "s", bubbles: true}));
-			if (frames.length < 240) requestAnimationFrame(step);
-			else done(frames);
-		};
-		requestAnimationFrame(step);
-	})`, chromedp.EvalAwaitPromise))
-	check(t, err)
-	total, worst := 0.0, 0.0
-	for _, ms := range frames {
-		total += ms
-		worst = max(worst, ms)
-	}
-	t.Logf("zooming: %d frames in %.0f ms, %.1f a second, the longest %.0f ms", len(frames), total, float64(len(frames))*1000/total, worst)
-	b.await(timelineReady, 1)
+	frames := b.zoom("/runs/"+b.runs[0].ID.String()+"/timeline", 120)
+	total, longest := sumUp(frames)
+	t.Logf("zooming: %d frames in %.0f ms, %.1f a second, the longest %.0f ms", len(frames), total, float64(len(frames))*1000/total, longest)
 	b.await(`location.search.includes("to=") ? 1 : 0`, 1)
 }

@@ -33,7 +33,7 @@ function set(made: Element, attributes: Record<string, string | number | boolean
 // bar draws a share of 0 to 100.
 export function bar(share: number): SVGElement {
   return drawing("svg", { class: "bar", viewBox: "0 0 100 6", preserveAspectRatio: "none", "aria-hidden": "true" },
-    drawing("rect", { class: "bar-bg", width: 100, height: 6 }), drawing("rect", { class: "bar-fg", width: share, height: 6 }));
+    drawing("rect", { class: "bar-fg", width: share, height: 6 }));
 }
 
 // isTyping reports whether keys go into a field.
