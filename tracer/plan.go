@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"smiley/recording"
+	"smiley/tracer/pclntab"
 )
 
 // Registers are a thread's registers at an entry or return site.
@@ -46,8 +47,8 @@ func (p *Program) Plan(sym Symbol) (*Plan, error) {
 		return nil, err
 	}
 	f := &p.list[sym.index]
-	code := make([]byte, f.end-f.entry)
-	if err := p.image.read(code, f.entry); err != nil {
+	code := make([]byte, f.End-f.Entry)
+	if err := p.image.read(code, f.Entry); err != nil {
 		return nil, cannotTrace(sym.Name, "its code cannot be read")
 	}
 	s, err := findSites(code)
@@ -64,7 +65,7 @@ func (p *Program) Plan(sym Symbol) (*Plan, error) {
 // PlanValues is Plan without the places to stop at: Entry and Returns are for others to find.
 func (p *Program) PlanValues(sym Symbol) (*Plan, error) {
 	i := sym.index
-	if i < 0 || i >= len(p.list) || p.list[i].entry+p.bias != sym.Entry {
+	if i < 0 || i >= len(p.list) || p.list[i].Entry+p.bias != sym.Entry {
 		return nil, cannotTrace(sym.Name, "no function begins at its address")
 	}
 	pl := &Plan{Function: p.function(&sym), Symbol: sym}
@@ -77,11 +78,11 @@ func cannotTrace(name, reason string) error {
 }
 
 // placeValues fills the plan's parameters and where they lie.
-func (p *Program) placeValues(pl *Plan, f *pclnFunction) {
+func (p *Program) placeValues(pl *Plan, f *pclntab.Function) {
 	if p.debug == nil {
 		return
 	}
-	declared, complete := p.debug.signature(f.entry)
+	declared, complete := p.debug.signature(f.Entry)
 	pl.Function.Params = p.params(declared.params)
 	pl.Function.Results = p.params(declared.results)
 	where, ok := p.assign(&pl.Function, f, declared.dictionary)
@@ -106,11 +107,11 @@ func (p *Program) params(declared []variable) []recording.Param {
 
 // assign places a function's values. It is false when the declared values are not those that the function table was made
 // for, such as when DWARF left some out.
-func (p *Program) assign(fn *recording.Function, f *pclnFunction, dictionary int) (assignment, bool) {
-	fits := func(a assignment) bool { return !a.unknown && (f.args < 0 || a.width == f.args) }
-	if dictionary < 0 && strings.Contains(f.name, "[go.shape.") { // closures in instances have none
+func (p *Program) assign(fn *recording.Function, f *pclntab.Function, dictionary int) (assignment, bool) {
+	fits := func(a assignment) bool { return !a.unknown && (f.Args < 0 || a.width == f.Args) }
+	if dictionary < 0 && strings.Contains(f.Name, "[go.shape.") { // closures in instances have none
 		guess := 0
-		if isMethod(plainName(f.name)) {
+		if isMethod(plainName(f.Name)) {
 			guess = 1
 		}
 		if guess <= len(fn.Params) {

@@ -191,8 +191,7 @@ func (s *session) find(pid int) (*places.Image, uint64, error) {
 	if s.filter, err = newFilter(s.opt); err != nil {
 		return nil, 0, err
 	}
-	s.image.start(file)
-	if s.program, err = OpenProgram(file); err != nil {
+	if s.program, err = beginProgram(file, s.loadImage); err != nil {
 		return nil, 0, err
 	}
 	img, err := s.image.wait()

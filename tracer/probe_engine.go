@@ -83,11 +83,16 @@ type imageLoader struct {
 	err   error
 }
 
-func (l *imageLoader) start(path string) {
+// loadImage begins to read the code of a program whose function table was read, if there will be probes.
+func (s *session) loadImage(p *Program) {
+	if s.opt.engine() == EngineBreakpoint {
+		return
+	}
+	l := &s.image
 	l.done = make(chan struct{})
 	go func() {
 		defer close(l.done)
-		l.image, l.err = places.Load(path)
+		l.image, l.err = places.New(p.file, p.list)
 	}()
 }
 

@@ -11,6 +11,8 @@ import (
 
 	"smiley/recording"
 	"smiley/tracer/debuginfo"
+	"smiley/tracer/elffile"
+	"smiley/tracer/pclntab"
 )
 
 // Program is what a Go binary says about itself: its functions, types and the places where values lie. Addresses are
@@ -18,17 +20,16 @@ import (
 // run's types, functions and files. A Program is not safe for concurrent use.
 type Program struct {
 	path    string
-	raw     *os.File
-	file    *elf.File
+	file    *elffile.File
 	image   *image
 	info    *buildinfo.BuildInfo
 	module  moduledata
-	lines   *pclntab
-	list    []pclnFunction // addresses of the file
-	wrapper uint8          // function id of what the compiler made by itself
-	symbols []Symbol       // addresses of the file; nil until needed
-	debug   *debugInfo     // nil for a stripped binary
-	scopes  *scopeReader   // nil until needed
+	lines   *pclntab.Table
+	list    []pclntab.Function // addresses of the file
+	wrapper uint8              // function id of what the compiler made by itself
+	symbols []Symbol           // addresses of the file; nil until needed
+	debug   *debugInfo         // nil for a stripped binary
+	scopes  *scopeReader       // nil until needed
 	types   *typeTable
 	defined definitions
 	sources sources
@@ -37,7 +38,11 @@ type Program struct {
 
 // OpenProgram reads the binary at path. Errors are recording.Errors with hints: the file is not there, not executable,
 // not a Go program, for another system or architecture, or too old. The caller closes the Program.
-func OpenProgram(path string) (*Program, error) {
+func OpenProgram(path string) (*Program, error) { return beginProgram(path, func(*Program) {}) }
+
+// beginProgram is OpenProgram for who wants to go on with the functions before types can be asked for: read is called when the function
+// table was read. What it begins must have ended when the Program is closed, and is of no use when there is none.
+func beginProgram(path string, read func(*Program)) (*Program, error) {
 	absolute, err := filepath.Abs(path)
 	if err != nil {
 		return nil, recording.Errorf(recording.CodeInternal, "find the program: %w", err)
@@ -45,18 +50,13 @@ func OpenProgram(path string) (*Program, error) {
 	if err := checkFile(path, absolute); err != nil {
 		return nil, err
 	}
-	raw, err := os.Open(absolute)
+	file, err := elffile.Open(absolute)
 	if err != nil {
 		return nil, notGo(path, absolute, err)
 	}
-	file, err := elf.NewFile(raw)
-	if err != nil {
-		_ = raw.Close()
-		return nil, notGo(path, absolute, err)
-	}
-	p := &Program{path: absolute, raw: raw, file: file, image: &image{file: file}}
-	if err := p.load(path); err != nil {
-		_ = raw.Close()
+	p := &Program{path: absolute, file: file, image: &image{file: file}}
+	if err := p.load(path, read); err != nil {
+		_ = file.Close()
 		return nil, err
 	}
 	return p, nil
@@ -110,14 +110,14 @@ func notGo(path, absolute string, cause error) error {
 }
 
 // load reads what every question needs; the rest is read when it is asked for.
-func (p *Program) load(path string) error {
-	info, err := buildinfo.ReadFile(p.path)
+func (p *Program) load(path string, read func(*Program)) error {
+	info, err := buildinfo.Read(p.file.Reader())
 	if err != nil {
 		return notGo(path, p.path, err)
 	}
 	p.info = info
 	if p.file.Machine != elf.EM_X86_64 || p.file.Class != elf.ELFCLASS64 {
-		return recording.Errorf(recording.CodeUnsupported, "%s is for %s, smiley records linux/amd64", path, machine(p.file)).
+		return recording.Errorf(recording.CodeUnsupported, "%s is for %s, smiley records linux/amd64", path, machine(p.file.File)).
 			WithHint("build it with GOOS=linux GOARCH=amd64")
 	}
 	if mode := p.buildMode(); mode != "" {
@@ -133,20 +133,21 @@ func (p *Program) load(path string) error {
 		section = p.file.Section(".data.rel.ro.gopclntab")
 	}
 	if section == nil {
-		return tooOld(errPclntab)
+		return tooOld(pclntab.ErrDamaged)
 	}
-	data, err := section.Data()
+	data, err := p.file.Data(section)
 	if err != nil {
 		return tooOld(err)
 	}
 	if p.module, err = p.image.findModuledata(section.Addr); err != nil {
 		return tooOld(err)
 	}
-	if p.lines, err = parsePclntab(data, p.module.text); err != nil {
+	if p.lines, err = pclntab.Parse(data, p.module.text); err != nil {
 		return tooOld(err)
 	}
-	p.list = p.lines.all()
-	debug, _ := debuginfo.Open(p.file, p.raw) // without it, values are not recorded
+	p.list = p.lines.Functions()
+	read(p)
+	debug, _ := debuginfo.Open(p.file) // without it, values are not recorded
 	p.debug = newDebugInfo(debug)
 	p.types = newTypeTable(p.debug)
 	return nil
@@ -180,7 +181,7 @@ func machine(f *elf.File) string {
 // Close releases the file.
 func (p *Program) Close() error {
 	p.sources.close()
-	return p.raw.Close()
+	return p.file.Close()
 }
 
 // Path returns the absolute path of the binary.
@@ -204,7 +205,7 @@ func (p *Program) Types() *recording.Types { return p.types.all }
 
 // FunctionContaining returns the function whose code holds pc; false outside Go code.
 func (p *Program) FunctionContaining(pc uint64) (Symbol, bool) {
-	i, ok := find(p.list, pc-p.bias)
+	i, ok := pclntab.Find(p.list, pc-p.bias)
 	if !ok {
 		return Symbol{}, false
 	}
@@ -215,12 +216,12 @@ func (p *Program) FunctionContaining(pc uint64) (Symbol, bool) {
 // LineAt returns the source position of the instruction at pc; line 0 outside Go code.
 func (p *Program) LineAt(pc uint64) (file string, line int) {
 	pc -= p.bias
-	i, ok := find(p.list, pc)
+	i, ok := pclntab.Find(p.list, pc)
 	if !ok {
 		return "", 0
 	}
 	f := &p.list[i]
-	return p.lines.file(f, pc), int(max(p.lines.value(f.pcline, f.entry, pc), 0))
+	return p.lines.File(f, pc), p.lines.Line(f, pc)
 }
 
 // Lookup returns the address of a function or variable by its linker symbol or Go name, e.g. "runtime.gopanic"; false
@@ -230,8 +231,8 @@ func (p *Program) Lookup(name string) (uint64, bool) {
 		return addr + p.bias, true
 	}
 	for i := range p.list {
-		if p.list[i].name == name {
-			return p.list[i].entry + p.bias, true
+		if p.list[i].Name == name {
+			return p.list[i].Entry + p.bias, true
 		}
 	}
 	return 0, false

@@ -5,11 +5,13 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+
+	"smiley/tracer/elffile"
 )
 
 // image is the program's memory as its file describes it: what the loader maps, before the program changes it.
 type image struct {
-	file    *elf.File
+	file    *elffile.File
 	symbols map[string]uint64 // nil until needed
 	addends map[uint64]uint64 // address of a word that the loader relocates → what the word becomes, without bias
 }
@@ -58,7 +60,7 @@ func (im *image) relocate() {
 		if s.Type != elf.SHT_RELA {
 			continue
 		}
-		data, err := s.Data()
+		data, err := im.file.Data(s)
 		if err != nil {
 			continue
 		}
@@ -74,10 +76,9 @@ func (im *image) relocate() {
 func (im *image) symbol(name string) (uint64, bool) {
 	if im.symbols == nil {
 		im.symbols = map[string]uint64{}
-		all, _ := im.file.Symbols() // a stripped binary has none
-		for _, s := range all {
-			if s.Section != elf.SHN_UNDEF {
-				im.symbols[s.Name] = s.Value
+		for s := range im.file.Symbols() {
+			if s.Defined {
+				im.symbols[string(s.Name)] = s.Value
 			}
 		}
 	}

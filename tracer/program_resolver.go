@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 
 	"smiley/recording"
+	"smiley/tracer/pclntab"
 )
 
 // definitions numbers the run's functions and files and keeps what was added since somebody asked.
@@ -49,8 +50,8 @@ func (p *Program) FunctionID(entry uint64) recording.FunctionID {
 	if id, ok := p.defined.byEntry[file]; ok {
 		return id
 	}
-	i, ok := find(p.list, file)
-	if !ok || p.list[i].entry != file {
+	i, ok := pclntab.Find(p.list, file)
+	if !ok || p.list[i].Entry != file {
 		return 0
 	}
 	p.loadSymbols()

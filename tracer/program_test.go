@@ -66,7 +66,7 @@ func TestPlanThatDoesNotFit(t *testing.T) {
 		if s.Name != "main.kLarge" {
 			continue
 		}
-		p.list[s.index].args += 8
+		p.list[s.index].Args += 8
 		pl, err := p.Plan(s)
 		if err != nil {
 			t.Fatal(err)
@@ -251,22 +251,4 @@ func arm64Program(t *testing.T, dir string) string {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	return path
-}
-
-// FuzzPclntab: a damaged function table is an error or a table, never a panic.
-func FuzzPclntab(f *testing.F) {
-	f.Add([]byte("\xf1\xff\xff\xff\x00\x00\x01\x08"), uint64(0x400000))
-	f.Fuzz(func(t *testing.T, data []byte, text uint64) {
-		table, err := parsePclntab(data, text)
-		if err != nil {
-			return
-		}
-		list := table.all()
-		if len(list) > len(data) {
-			t.Errorf("%d functions in %d bytes", len(list), len(data))
-		}
-		for i := range list {
-			table.value(list[i].pcline, list[i].entry, list[i].end)
-		}
-	})
 }

@@ -130,10 +130,7 @@ func (s *session) prepare(ctx context.Context) error {
 	if s.target, err = resolve(ctx, s.opt, s.filter.include); err != nil {
 		return err
 	}
-	if s.opt.engine() != EngineBreakpoint {
-		s.image.start(s.target.path)
-	}
-	if s.program, err = OpenProgram(s.target.path); err != nil {
+	if s.program, err = beginProgram(s.target.path, s.loadImage); err != nil {
 		return err
 	}
 	if err := s.choose(func(e *recording.Error) { warn(s.opt, e) }); err != nil {

@@ -17,24 +17,24 @@ func TestInstructionLengths(t *testing.T) {
 	p := openProgram(t, fixture(t, "values"))
 	instructions, unknown := 0, 0
 	for _, f := range p.list {
-		if f.assembly || !strings.HasSuffix(f.file, ".go") {
+		if f.Assembly || !strings.HasSuffix(f.File, ".go") {
 			continue
 		}
-		code := make([]byte, f.end-f.entry)
-		if err := p.image.read(code, f.entry); err != nil {
+		code := make([]byte, f.End-f.Entry)
+		if err := p.image.read(code, f.Entry); err != nil {
 			t.Fatal(err)
 		}
 		for at := 0; at < len(code); {
 			ins, ok := decode(code[at:])
 			if !ok {
-				t.Fatalf("%s+%#x: not decoded: % x", f.name, at, code[at:min(at+16, len(code))])
+				t.Fatalf("%s+%#x: not decoded: % x", f.Name, at, code[at:min(at+16, len(code))])
 			}
 			instructions++
 			is, err := x86asm.Decode(code[at:], 64)
 			if err != nil {
 				unknown++
 			} else {
-				compareInstruction(t, f.name, at, ins, is)
+				compareInstruction(t, f.Name, at, ins, is)
 			}
 			at += ins.length
 		}

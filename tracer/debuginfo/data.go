@@ -16,6 +16,8 @@ import (
 	"sync"
 
 	"github.com/klauspost/compress/zlib"
+
+	"smiley/tracer/elffile"
 )
 
 // Offset is the place of an entry in the debug information; 0 is none.
@@ -50,8 +52,9 @@ var (
 	errNone    = errors.New("the program has no debug information")
 )
 
-// Open reads the debug information of a program, whose file is raw. The error says that there is none, or that it is damaged.
-func Open(f *elf.File, raw io.ReaderAt) (*Data, error) {
+// Open reads the debug information of a program, which needs the file to stay open. The error says that there is none, or that it is
+// damaged.
+func Open(f *elffile.File) (*Data, error) {
 	d := &Data{abbreviations: map[uint64][]abbreviation{}}
 	var abbrev []byte
 	sections := map[string]*[]byte{
@@ -65,7 +68,7 @@ func Open(f *elf.File, raw io.ReaderAt) (*Data, error) {
 			s = f.Section(".zdebug_" + name)
 		}
 		if s != nil {
-			all.Go(func() { *data, _ = content(s, raw) }) // what is missing shows when it is needed
+			all.Go(func() { *data, _ = content(f, s) }) // what is missing shows when it is needed
 		}
 	}
 	all.Wait()
@@ -79,16 +82,16 @@ func Open(f *elf.File, raw io.ReaderAt) (*Data, error) {
 const maxSection = 1<<32 - 1
 
 // content reads a section, compressed or not.
-func content(s *elf.Section, file io.ReaderAt) ([]byte, error) {
+func content(f *elffile.File, s *elf.Section) ([]byte, error) {
 	const head = 24 // of a compressed section: its kind, its size, its alignment
 	if s.Size > maxSection || s.FileSize > maxSection {
 		return nil, errDamaged
 	}
 	if s.Flags&elf.SHF_COMPRESSED == 0 || s.FileSize < head {
-		return s.Data()
+		return f.Data(s)
 	}
-	raw := make([]byte, s.FileSize)
-	if _, err := file.ReadAt(raw, int64(s.Offset)); err != nil {
+	raw, err := f.Stored(s)
+	if err != nil {
 		return nil, err
 	}
 	if binary.LittleEndian.Uint32(raw) != uint32(elf.COMPRESS_ZLIB) {

@@ -2,7 +2,6 @@ package debuginfo
 
 import (
 	"debug/dwarf"
-	"debug/elf"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -10,10 +9,11 @@ import (
 	"testing"
 
 	"smiley/internal/stress"
+	"smiley/tracer/elffile"
 )
 
 // program builds a real program and opens it.
-func program(t *testing.T, env ...string) (*elf.File, *os.File) {
+func program(t *testing.T, env ...string) *elffile.File {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "program")
 	cmd := exec.Command("go", "build", "-o", path, "cmd/gofmt")
@@ -21,16 +21,12 @@ func program(t *testing.T, env ...string) (*elf.File, *os.File) {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	raw, err := os.Open(path)
+	f, err := elffile.Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = raw.Close() })
-	f, err := elf.NewFile(raw)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return f, raw
+	t.Cleanup(func() { _ = f.Close() })
+	return f
 }
 
 // TestAgreesWithTheStandardLibrary reads every entry of a program both ways.
@@ -45,8 +41,8 @@ func TestAgreesWithTheStandardLibrary(t *testing.T) {
 }
 
 func agrees(t *testing.T, env []string) {
-	f, raw := program(t, env...)
-	d, err := Open(f, raw)
+	f := program(t, env...)
+	d, err := Open(f)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,8 +145,8 @@ func same(t *testing.T, got *Entry, want *dwarf.Entry) {
 
 // TestDamagedInformation changes bytes at random: nothing that is read then may panic or go on for ever.
 func TestDamagedInformation(t *testing.T) {
-	f, raw := program(t)
-	whole, err := Open(f, raw)
+	f := program(t)
+	whole, err := Open(f)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,12 +4,11 @@ package install
 
 import (
 	"debug/buildinfo"
-	"debug/elf"
-	"os"
 	"strings"
 
 	"smiley/recording"
 	"smiley/tracer/debuginfo"
+	"smiley/tracer/elffile"
 	"smiley/tracer/probe/routine"
 )
 
@@ -65,16 +64,12 @@ func readRuntime(path string) (*Runtime, error) {
 	if err != nil {
 		return nil, recording.Errorf(recording.CodeUnsupported, "reading %s: %w", path, err)
 	}
-	raw, err := os.Open(path)
-	if err != nil {
-		return nil, recording.Errorf(recording.CodePermission, "reading %s: %w", path, err)
-	}
-	defer raw.Close()
-	f, err := elf.NewFile(raw)
+	f, err := elffile.Open(path)
 	if err != nil {
 		return nil, recording.Errorf(recording.CodeUnsupported, "reading %s: %w", path, err)
 	}
-	data, _ := debuginfo.Open(f, raw)
+	defer func() { _ = f.Close() }()
+	data, _ := debuginfo.Open(f)
 	return RuntimeOf(data, info.GoVersion)
 }
 

@@ -1,15 +1,17 @@
 package site
 
 import (
+	"bytes"
 	"cmp"
 	"debug/elf"
-	"debug/gosym"
 	"encoding/binary"
 	"fmt"
 	"slices"
 	"strings"
 
 	"smiley/recording"
+	"smiley/tracer/elffile"
+	"smiley/tracer/pclntab"
 )
 
 // Image is the code of a program as its file holds it. All addresses are those of the file; a position-independent
@@ -49,13 +51,27 @@ type Function struct {
 
 // Load reads the file of a Go program for linux/amd64.
 func Load(path string) (*Image, error) {
-	f, err := elf.Open(path)
+	f, err := elffile.Open(path)
 	if err != nil {
 		return nil, recording.Errorf(recording.CodeInvalid, "%s is not an ELF program: %w", path, err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
+	functions, err := functionTable(f, path)
+	if err != nil {
+		return nil, err
+	}
+	img, err := New(f, functions)
+	if err != nil {
+		return nil, recording.Errorf(recording.CodeOf(err), "%s: %w", path, err)
+	}
+	img.text = slices.Clone(img.text) // it is all that is needed of the file
+	return img, nil
+}
+
+// New is Load for a file that is open and whose functions are known. The Image needs the file to stay open.
+func New(f *elffile.File, functions []pclntab.Function) (*Image, error) {
 	if f.Machine != elf.EM_X86_64 {
-		return nil, recording.Errorf(recording.CodeUnsupported, "%s is a program for %s", path, f.Machine).
+		return nil, recording.Errorf(recording.CodeUnsupported, "a program for %s", f.Machine).
 			WithHint("probes need a program built with GOARCH=amd64")
 	}
 	img := &Image{Entry: f.Entry}
@@ -65,12 +81,16 @@ func Load(path string) (*Image, error) {
 			break
 		}
 	}
-	if err := img.readText(f, path); err != nil {
-		return nil, err
+	s := f.Section(".text")
+	if s == nil {
+		return nil, recording.Errorf(recording.CodeUnsupported, "it has no .text section")
 	}
-	if err := img.readFunctions(f, path); err != nil {
-		return nil, err
+	var err error
+	if img.text, err = f.Data(s); err != nil {
+		return nil, recording.Errorf(recording.CodeDamaged, "reading its code: %w", err)
 	}
+	img.addr = s.Addr
+	img.addFunctions(f, functions)
 	img.walk()
 	return img, img.markData(f)
 }
@@ -96,64 +116,72 @@ func (img *Image) Lookup(name string) *Function {
 	return nil
 }
 
-func (img *Image) readText(f *elf.File, path string) error {
-	s := f.Section(".text")
-	if s == nil {
-		return recording.Errorf(recording.CodeUnsupported, "%s has no .text section", path)
-	}
-	text, err := s.Data()
-	if err != nil {
-		return recording.Errorf(recording.CodeDamaged, "reading the code of %s: %w", path, err)
-	}
-	img.text, img.addr = text, s.Addr
-	return nil
-}
-
-func (img *Image) readFunctions(f *elf.File, path string) error {
-	base := img.addr
-	abi0 := map[uint64]bool{}
-	goABI := map[uint64]bool{}
-	symbols, _ := f.Symbols() // a stripped program has none
-	for _, s := range symbols {
-		switch {
-		case s.Name == "runtime.text":
-			base = s.Value // C code may come first, and the table counts from here
-		case elf.ST_TYPE(s.Info) != elf.STT_FUNC:
-		case strings.HasSuffix(s.Name, ".abi0"):
-			abi0[s.Value] = true
-		default:
-			goABI[s.Value] = true
-		}
-	}
+// functionTable reads the functions of a program.
+func functionTable(f *elffile.File, path string) ([]pclntab.Function, error) {
 	var table []byte
 	for _, s := range f.Sections {
 		if strings.HasSuffix(s.Name, ".gopclntab") {
 			var err error
-			if table, err = s.Data(); err != nil {
-				return recording.Errorf(recording.CodeDamaged, "reading the function table of %s: %w", path, err)
+			if table, err = f.Data(s); err != nil {
+				return nil, recording.Errorf(recording.CodeDamaged, "reading the function table of %s: %w", path, err)
 			}
 		}
 	}
 	if table == nil {
-		return recording.Errorf(recording.CodeUnsupported, "%s is not a Go program", path).
+		return nil, recording.Errorf(recording.CodeUnsupported, "%s is not a Go program", path).
 			WithHint("it has no table of Go functions")
 	}
-	symtab, err := gosym.NewTable(nil, gosym.NewLineTable(table, base))
+	var base uint64
+	if s := f.Section(".text"); s != nil {
+		base = s.Addr
+	}
+	for s := range f.Symbols() {
+		if string(s.Name) == "runtime.text" {
+			base = s.Value // C code may come first, and the table counts from here
+			break
+		}
+	}
+	parsed, err := pclntab.Parse(table, base)
 	if err != nil {
-		return recording.Errorf(recording.CodeUnsupported, "the function table of %s: %w", path, err)
+		return nil, recording.Errorf(recording.CodeUnsupported, "%s: %w", path, err)
 	}
-	for i := range symtab.Funcs {
-		fn := &symtab.Funcs[i]
-		file, _, _ := symtab.PCToLine(fn.Entry)
-		out := Function{Name: fn.Name, Addr: fn.Entry, End: fn.End, File: file}
-		out.Skip, out.Leave = whyNot(&out, abi0[fn.Entry] && !goABI[fn.Entry], len(symbols) == 0)
-		img.Functions = append(img.Functions, out)
+	return parsed.Functions(), nil
+}
+
+// addFunctions takes over the functions of the table, and finds out which of them are candidates.
+func (img *Image) addFunctions(f *elffile.File, functions []pclntab.Function) {
+	adapters := adapters(f)
+	stripped := !f.HasSymbols()
+	img.Functions = make([]Function, len(functions))
+	for i := range functions {
+		from, to := &functions[i], &img.Functions[i]
+		*to = Function{Name: from.Name, Addr: from.Entry, End: from.End, File: from.File}
+		to.Skip, to.Leave = whyNot(to, adapters[to.Addr], stripped)
 	}
-	slices.SortFunc(img.Functions, func(a, b Function) int { return cmp.Compare(a.Addr, b.Addr) })
+	if !slices.IsSortedFunc(img.Functions, byAddress) {
+		slices.SortFunc(img.Functions, byAddress)
+	}
 	for i := range img.Functions {
 		img.Functions[i].index = i
 	}
-	return nil
+}
+
+func byAddress(a, b Function) int { return cmp.Compare(a.Addr, b.Addr) }
+
+// adapters returns where functions begin that have the stack convention only.
+func adapters(f *elffile.File) map[uint64]bool {
+	found := map[uint64]bool{}
+	for s := range f.Symbols() {
+		if s.Kind == elf.STT_FUNC && bytes.HasSuffix(s.Name, []byte(".abi0")) {
+			found[s.Value] = true
+		}
+	}
+	for s := range f.Symbols() {
+		if s.Kind == elf.STT_FUNC && found[s.Value] && !bytes.HasSuffix(s.Name, []byte(".abi0")) && string(s.Name) != "runtime.text" {
+			delete(found, s.Value)
+		}
+	}
+	return found
 }
 
 // whyNot is rule R1: which functions are candidates.
@@ -214,7 +242,7 @@ func (img *Image) mark(b bitmap, addr uint64) {
 
 // markData takes every aligned word of the data sections that could be an address of code for one: jump tables are such
 // words, and in position-independent programs the file holds the addends of their relocations.
-func (img *Image) markData(f *elf.File) error {
+func (img *Image) markData(f *elffile.File) error {
 	for _, s := range f.Sections {
 		if s.Type != elf.SHT_PROGBITS || s.Flags&elf.SHF_ALLOC == 0 || s.Flags&elf.SHF_EXECINSTR != 0 {
 			continue
@@ -222,19 +250,22 @@ func (img *Image) markData(f *elf.File) error {
 		if strings.HasSuffix(s.Name, ".gopclntab") || strings.Contains(s.Name, "debug") {
 			continue
 		}
-		data, err := s.Data()
+		data, err := f.Data(s)
 		if err != nil {
 			return recording.Errorf(recording.CodeDamaged, "reading section %s: %w", s.Name, err)
 		}
-		for i := int(-s.Addr & 7); i+8 <= len(data); i += 8 {
-			img.mark(img.targets, binary.LittleEndian.Uint64(data[i:]))
+		size := uint64(len(img.text))
+		for data = data[min(-s.Addr&7, uint64(len(data))):]; len(data) >= 8; data = data[8:] {
+			if at := binary.LittleEndian.Uint64(data) - img.addr; at < size {
+				img.targets.set(int(at))
+			}
 		}
 	}
 	for _, s := range f.Sections {
 		if s.Type != elf.SHT_RELA {
 			continue
 		}
-		data, err := s.Data()
+		data, err := f.Data(s)
 		if err != nil {
 			return recording.Errorf(recording.CodeDamaged, "reading section %s: %w", s.Name, err)
 		}

@@ -1,0 +1,5 @@
+package elffile
+
+import "syscall"
+
+const populate = syscall.MAP_POPULATE

@@ -1,0 +1,5 @@
+//go:build !linux
+
+package elffile
+
+const populate = 0
