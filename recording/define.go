@@ -1,5 +1,7 @@
 package recording
 
+import "slices"
+
 // maxFileBody is how long the body of a source file may be. Longer ones are defined as missing.
 const maxFileBody = 8 << 20
 
@@ -25,6 +27,7 @@ func (b *Builder) Define(d Definitions) error {
 	if err := b.defineTypes(d.Types); err != nil {
 		return err
 	}
+	b.functions = slices.Grow(b.functions, len(d.Functions))
 	var l layouts // of this moment: types may follow that others mention already
 	if len(d.Functions) > 0 {
 		l.reset(b.types, b.run.Settings.Bounds)

@@ -23,8 +23,8 @@ var (
 		}
 		return e
 	})
-	// fileEncoder is for source files: they are megabytes, and somebody waits for a run's end until they are written.
-	fileEncoder = sync.OnceValue(func() *zstd.Encoder {
+	// quickEncoder is for what a run begins with, source files and types: they are megabytes, and somebody waits until they are written.
+	quickEncoder = sync.OnceValue(func() *zstd.Encoder {
 		e, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithWindowSize(1<<20))
 		if err != nil {
 			panic(err)
@@ -59,7 +59,7 @@ func (w *writeTx) insertTypes(run *liveRun, types []recording.Type) error {
 	if err != nil {
 		return err
 	}
-	return w.exec(w.s.statements.types, run.key, types[0].ID, len(types), encoder().EncodeAll(body, nil))
+	return w.exec(w.s.statements.types, run.key, types[0].ID, len(types), quickEncoder().EncodeAll(body, nil))
 }
 
 // functionRows is how many functions are written by one statement: large programs have ten thousand, all in their first blocks.
@@ -156,6 +156,6 @@ func (w *writeTx) insertFile(f *recording.File) error {
 	if err != nil || there {
 		return err
 	}
-	w.body = fileEncoder().EncodeAll(f.Body, w.body[:0])
+	w.body = quickEncoder().EncodeAll(f.Body, w.body[:0])
 	return w.exec(w.s.statements.file, f.Hash[:], len(f.Body), w.body)
 }

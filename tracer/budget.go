@@ -63,7 +63,7 @@ type switchOff struct {
 
 // newBudget prepares the accounts of the functions that have got probes.
 func (p *probes) newBudget(list []*watched) {
-	p.budget = budget{limit: p.opt.MaxOverhead, tick: measureTick(), at: time.Now(), cpu: p.spent()}
+	p.budget = budget{limit: p.opt.MaxOverhead, tick: measureTick(), at: time.Now(), cpu: p.spent(), functions: make([]priced, 0, len(list))}
 	for _, w := range list {
 		p.budget.functions = append(p.budget.functions, priced{
 			traced: w.traced, symbol: w.symbol,

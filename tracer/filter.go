@@ -65,6 +65,7 @@ func (f *filter) choose(symbols []Symbol, warn func(*recording.Error)) (traced, 
 		}
 		return found
 	}
+	traced = make([]Symbol, 0, len(symbols))
 	for i := range symbols {
 		sym := &symbols[i]
 		named := matches(f.include, sym)

@@ -124,7 +124,7 @@ func (l *leftover) session(of recording.Run, sink recording.Sink) (*session, err
 		Include: of.Settings.Include, Exclude: of.Settings.Exclude, IncludeDeps: of.Settings.IncludeDeps,
 		IncludeStdlib: of.Settings.IncludeStdlib, MaxDepth: of.Settings.MaxDepth, Bounds: of.Settings.Bounds, Engine: EngineProbe,
 	}
-	s := &session{opt: opt, sink: sink, process: &process{pid: l.pid, terminal: -1}, run: of}
+	s := &session{opt: opt, sink: sink, process: &process{pid: l.pid, terminal: -1}, run: of, collect: func() {}}
 	s.target = &target{path: l.path, argv0: of.Program, name: of.Program, cleanup: func() {}}
 	var err error
 	if s.program, err = OpenProgram(l.path); err != nil {

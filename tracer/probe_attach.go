@@ -22,7 +22,7 @@ import (
 // the beginning and at the end.
 func Attach(ctx context.Context, pid int, opt Options, sink recording.Sink) (Result, error) {
 	opt.Engine = EngineProbe
-	s := &session{opt: &opt, sink: sink, process: &process{pid: pid, terminal: -1}}
+	s := &session{opt: &opt, sink: sink, process: &process{pid: pid, terminal: -1}, collect: pauseCollection()}
 	defer s.close()
 	img, bias, err := s.find(pid)
 	if err != nil {

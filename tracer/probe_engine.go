@@ -154,6 +154,7 @@ func (s *session) putProbes(
 		}
 	}
 	installed := make([]*watched, 0, len(p.installed.Probes))
+	p.handlers = make([]recordHandler, 0, 2*len(p.installed.Probes))
 	for _, probe := range p.installed.Probes {
 		w := bySite[probe.Function]
 		installed = append(installed, w)
@@ -171,6 +172,7 @@ func (s *session) putProbes(
 
 // announceProbed defines the functions that are about to get probes, in the order of their sites.
 func (s *session) announceProbed(list []watched, survey *install.Survey) error {
+	s.program.expectFunctions(len(list))
 	for i := range list {
 		if w := &list[i]; w.traced != nil && survey.Complete(w.function) {
 			s.program.AddFunction(w.symbol.Entry, w.traced.plan.Function)

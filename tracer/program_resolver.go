@@ -2,6 +2,7 @@ package tracer
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"smiley/recording"
 	"smiley/tracer/pclntab"
@@ -35,6 +36,15 @@ func (p *Program) AddFunction(entry uint64, f recording.Function) recording.Func
 	}
 	d.added.Functions = append(d.added.Functions, f)
 	return f.ID
+}
+
+// expectFunctions makes room for n functions that are about to be added.
+func (p *Program) expectFunctions(n int) {
+	d := &p.defined
+	d.added.Functions = slices.Grow(d.added.Functions, n)
+	if d.byEntry == nil {
+		d.byEntry = make(map[uint64]recording.FunctionID, n)
+	}
 }
 
 // defines reports whether the function that begins at entry has been added.

@@ -42,7 +42,7 @@ func Run(ctx context.Context, opt Options, sink recording.Sink) (Result, error) 
 		return Result{}, recording.Errorf(recording.CodeUnsupported, "this process is running a program already")
 	}
 	defer running.Store(false)
-	s := &session{opt: &opt, sink: sink}
+	s := &session{opt: &opt, sink: sink, collect: pauseCollection()}
 	defer s.close()
 	if err := s.prepare(ctx); err != nil {
 		_ = sink.Close()
@@ -76,6 +76,7 @@ type session struct {
 	untraced []recording.Function
 	inlined  map[string]bool // names of functions that were inlined at some of their calls
 	note     []byte          // for who comes when this tracer has died
+	collect  func()          // garbage again
 	guardian *os.File        // a socket to who comes when this tracer dies; nil: nobody does
 }
 
@@ -106,6 +107,7 @@ func (c *chosen) move(bias uint64) {
 }
 
 func (s *session) close() {
+	s.collect()
 	if s.probes != nil {
 		_ = s.probes.installed.Close() // the program has ended
 	}
@@ -323,6 +325,7 @@ func (s *session) tick(done <-chan struct{}) {
 		case <-done:
 			return
 		case <-ticker.C:
+			s.collect()     // not at once: what a short program leaves is not worth it
 			_ = s.out.cut() // a refusal of the sink shows at the engine's next event, or at the end
 			if s.opt.Progress != nil {
 				progress := s.out.progress(s.run.ID)

@@ -73,19 +73,19 @@ func Indexed(base, index Reg, scale uint8, disp int32) Mem {
 func Abs(addr uint64) Mem { return Mem{base: none, index: none, addr: addr} }
 
 // Label is a place in the code that branches can lead to before it is known.
-type Label int
+type Label int32
 
 // Code is machine code in the making. The zero value is not usable; see New.
 type Code struct {
 	buf    []byte
 	addr   uint64
-	labels []int // offset, −1 while unbound
+	labels []int32 // offset, −1 while unbound
 	fixups []fixup
 	err    error
 }
 
 type fixup struct {
-	at    int // offset of a distance of four bytes
+	at    int32 // offset of a distance of four bytes
 	label Label
 }
 
@@ -113,10 +113,10 @@ func (c *Code) NewLabel() Label {
 }
 
 // Bind places a label at the next instruction.
-func (c *Code) Bind(l Label) { c.labels[l] = len(c.buf) }
+func (c *Code) Bind(l Label) { c.labels[l] = int32(len(c.buf)) }
 
 // Offset returns the offset of a bound label.
-func (c *Code) Offset(l Label) int { return c.labels[l] }
+func (c *Code) Offset(l Label) int { return int(c.labels[l]) }
 
 // Bytes resolves the branches and returns the code. The error is the first thing that went wrong.
 func (c *Code) Bytes() ([]byte, error) {
@@ -127,6 +127,7 @@ func (c *Code) Bytes() ([]byte, error) {
 		}
 		binary.LittleEndian.PutUint32(c.buf[f.at:], uint32(to-f.at-4))
 	}
+	c.fixups = c.fixups[:0]
 	return c.buf, c.err
 }
 
@@ -158,7 +159,12 @@ func (c *Code) fail(why string) {
 }
 
 func (c *Code) toLabel(l Label) {
-	c.fixups = append(c.fixups, fixup{len(c.buf), l})
+	at := int32(len(c.buf))
+	if to := c.labels[l]; to >= 0 { // backwards
+		c.imm32(to - at - 4)
+		return
+	}
+	c.fixups = append(c.fixups, fixup{at, l})
 	c.imm32(0)
 }
 
