@@ -94,6 +94,7 @@ func (s *Store) erase(ctx context.Context, key int64) error {
 		{"function_stats", "function"},
 		{"edge_stats", "caller"},
 		{"time_nodes", "level"},
+		{"digest_stacks", "goroutine"},
 		{"digests", "run"},
 	} {
 		if err := s.eraseRows(ctx, table.name, table.second, key, eraseRows); err != nil {

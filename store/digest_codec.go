@@ -3,6 +3,7 @@ package store
 import (
 	"encoding/binary"
 	"maps"
+	"math"
 	"slices"
 
 	"smiley/recording"
@@ -27,9 +28,9 @@ func appendStacks(dst []byte, t *stackTree) []byte {
 	return dst
 }
 
-func decodeStacks(stored []byte, depth, limit int) (*stackTree, error) {
+// decodeStacks reads stored stacks into an empty tree.
+func decodeStacks(stored []byte, t *stackTree) (*stackTree, error) {
 	r := varints{rest: stored}
-	t := newStackTree(depth, limit)
 	t.nodes = make([]stackNode, r.count(9))
 	for i := range t.nodes {
 		n := &t.nodes[i]
@@ -50,7 +51,7 @@ func decodeStacks(stored []byte, depth, limit int) (*stackTree, error) {
 			return nil, errDigest
 		}
 	}
-	if r.failed || len(r.rest) > 0 || len(t.nodes) == 0 {
+	if r.failed || len(r.rest) > 0 || len(t.nodes) == 0 || len(t.nodes) > math.MaxInt32 {
 		return nil, errDigest
 	}
 	t.reindex()
@@ -77,7 +78,8 @@ func appendOpen(dst []byte, open map[int64]openStack) []byte {
 	return dst
 }
 
-func decodeOpen(stored []byte, nodes int) (map[int64]openStack, error) {
+// decodeOpen reads stored open calls. nodes says how many nodes the tree of a goroutine has.
+func decodeOpen(stored []byte, nodes func(goroutine int64) int) (map[int64]openStack, error) {
 	r := varints{rest: stored}
 	count := r.count(6)
 	open := make(map[int64]openStack, count)
@@ -87,8 +89,8 @@ func decodeOpen(stored []byte, nodes int) (map[int64]openStack, error) {
 		for i := range frames {
 			f := &frames[i]
 			f.seq, f.start, f.children = r.uint(), r.int(), r.int()
-			node := r.int()
-			if node >= int64(nodes) || node < -int64(nodes) {
+			node, most := r.int(), int64(nodes(id))
+			if node >= most || node < -most {
 				return nil, errDigest
 			}
 			f.node = int32(node)

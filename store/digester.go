@@ -5,9 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"maps"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"smiley/recording"
@@ -16,54 +14,33 @@ import (
 const (
 	// digestBlocks is how many blocks are read before the digest is written to the file.
 	digestBlocks = 256
-	// digestPatience is how long writing a digest waits for another process.
-	digestPatience = 2 * time.Second
-	// digestRuns is how many digests are kept in memory: a few megabytes each.
+	// digestRuns is how many digests are kept in memory: a few megabytes each while they are made, next to nothing later.
 	digestRuns = 4
 )
 
-// digesters makes the digests of runs, each on a goroutine of its own for as long as there are blocks to read, one at a
-// time.
+// digesters makes the digests of runs, one at a time.
 type digesters struct {
-	mu     sync.Mutex
-	byRun  map[int64]*list.Element
-	order  *list.List // of *digester, most recent first
-	stop   context.CancelFunc
-	ctx    context.Context
-	active sync.WaitGroup
-	turn   chan struct{} // holds one token
-	closed bool
+	*tasks
+	mu    sync.Mutex
+	byRun map[int64]*list.Element
+	order *list.List // of *digester, most recent first
+	turn  chan struct{}
 }
 
-func newDigesters() *digesters {
-	ctx, stop := context.WithCancel(context.Background())
-	return &digesters{byRun: map[int64]*list.Element{}, order: list.New(), ctx: ctx, stop: stop, turn: make(chan struct{}, 1)}
-}
-
-// close ends the work and waits for it.
-func (s *digesters) close() {
-	s.mu.Lock()
-	s.closed = true
-	s.mu.Unlock()
-	s.stop()
-	s.active.Wait()
+func newDigesters(t *tasks) *digesters {
+	return &digesters{tasks: t, byRun: map[int64]*list.Element{}, order: list.New(), turn: make(chan struct{}, 1)}
 }
 
 // digester makes the digest of one run.
 type digester struct {
+	task
 	r   *Reader
 	key int64
 
-	working atomic.Bool // written with mu held
-
-	mu      sync.Mutex
-	target  uint32        // the number of blocks that was wanted last
-	step    chan struct{} // closed when what follows has changed, and replaced
-	digest  *digest       // nil until it was looked for in the file
-	stored  uint32        // what the file covers
-	replace bool          // what the file has is damaged
-	view    *stackView    // of the digest as it was at some number of blocks
-	err     error         // of the last work
+	target  uint32  // the number of blocks that was wanted last
+	digest  *digest // nil until it was looked for in the file
+	stored  uint32  // what the file covers
+	replace bool    // what the file has is damaged
 }
 
 // of returns the digester of a run.
@@ -74,7 +51,8 @@ func (s *digesters) of(r *Reader, key int64) *digester {
 		s.order.MoveToFront(e)
 		return e.Value.(*digester)
 	}
-	d := &digester{r: r, key: key, step: make(chan struct{})}
+	d := &digester{r: r, key: key}
+	d.task = task{tasks: s.tasks, linger: r.linger, turn: s.turn, work: d.read, failed: func() { d.digest = nil }, step: make(chan struct{})}
 	s.byRun[key] = s.order.PushFront(d)
 	for e := s.order.Back(); e != nil && s.order.Len() > digestRuns; {
 		before := e.Prev()
@@ -87,250 +65,175 @@ func (s *digesters) of(r *Reader, key int64) *digester {
 	return d
 }
 
-// begin starts a goroutine that reads what is missing, unless one does already. d.mu is held.
-func (s *digesters) begin(d *digester) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		d.err = errClosed
-		return
-	}
-	d.err = nil
-	d.working.Store(true)
-	s.active.Add(1)
-	go func() {
-		defer s.active.Done()
-		var err error
-		select {
-		case s.turn <- struct{}{}:
-			err = d.work(s.ctx)
-			<-s.turn
-		case <-s.ctx.Done():
-			err = s.ctx.Err()
-		}
-		d.mu.Lock()
-		defer d.mu.Unlock()
-		d.working.Store(false)
-		if err != nil {
-			d.err, d.digest, d.view = err, nil, nil // the next question begins with what the file has
-		}
-		d.changed()
-	}()
-}
-
-// changed wakes whoever waits. d.mu is held.
-func (d *digester) changed() {
-	close(d.step)
-	d.step = make(chan struct{})
-}
-
-// wait waits until the digest covers a number of blocks, at most for the time that patience gives (0: without end), and
-// calls read with what there is then. The digest does not change while read has it.
-func (d *digester) wait(ctx context.Context, blocks uint32, patience time.Duration, read func(*digest) error) error {
-	var over <-chan time.Time
-	if patience > 0 {
-		timer := time.NewTimer(patience)
-		defer timer.Stop()
-		over = timer.C
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	started := false
-	for {
-		if d.digest != nil && d.digest.blocks >= blocks {
-			return read(d.digest)
-		}
-		if !d.working.Load() {
-			if started && d.err != nil {
-				return d.err
-			}
-			d.target = max(d.target, blocks)
-			d.r.digests.begin(d)
-			started = true
-			if d.err != nil {
-				return d.err
-			}
-		}
+// await waits until the digest covers a number of blocks, as task.wait, and calls use with what there is then. The digest does
+// not change while use has it.
+func (d *digester) await(ctx context.Context, blocks uint32, patience time.Duration, use func(*digest) error) error {
+	ready := func() bool {
 		d.target = max(d.target, blocks)
-		step := d.step
-		d.mu.Unlock()
-		expired := false
-		select {
-		case <-step:
-		case <-over:
-			expired = true
-		case <-ctx.Done():
-		}
-		d.mu.Lock()
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		if expired {
-			now := d.digest
-			if now == nil {
-				now = newDigest(d.r.tuning, d.key)
-			}
-			return read(now)
-		}
+		return d.digest != nil && d.digest.blocks >= blocks
 	}
-}
-
-// work reads blocks until all that is wanted is covered, and writes the digest to the file now and then.
-func (d *digester) work(ctx context.Context) error {
-	k := &digestKeeper{r: d.r}
-	defer k.close()
-	d.mu.Lock()
-	have := d.digest
-	d.mu.Unlock()
-	if have == nil {
-		if err := d.load(ctx); err != nil {
-			return err
-		}
-	}
-	for {
-		done, final, err := d.next(ctx)
-		ending := ctx.Err() != nil // what was read until then is kept
-		if err != nil && !ending {
-			return err
-		}
-		d.mu.Lock()
-		pending := d.digest.blocks - d.stored
-		d.mu.Unlock()
-		if pending >= d.r.digestBlocks || pending > 0 && (ending || done && final) {
-			// Writing is not cut off: it takes milliseconds, and reading again what was read would take longer.
-			same, err := d.keep(context.WithoutCancel(ctx), k)
-			if err == nil && !same {
-				err = d.load(ctx) // another process has read on
-				done = false
-			}
-			if err != nil {
+	return d.wait(ctx, patience, ready, func() error {
+		if d.digest == nil && patience < 0 {
+			if err := d.load(ctx, false); err != nil {
 				return err
 			}
 		}
-		if done || ending {
-			return ctx.Err()
+		now := d.digest
+		if now == nil {
+			now = newDigest(d.r.tuning, d.key)
 		}
-	}
-}
-
-// load takes the digest that the file has, an empty one when it has none.
-func (d *digester) load(ctx context.Context) error {
-	loaded, err := d.read(ctx)
-	broken := recording.CodeOf(err) == recording.CodeDamaged
-	if err != nil && !broken {
-		return err
-	}
-	if broken { // it is made again
-		loaded = newDigest(d.r.tuning, d.key)
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.digest, d.stored, d.view, d.replace = loaded, loaded.blocks, nil, broken
-	d.changed()
-	return nil
-}
-
-func (d *digester) read(ctx context.Context) (*digest, error) {
-	fresh := newDigest(d.r.tuning, d.key)
-	err := d.r.snapshot(ctx, func(q queries) error {
-		var stacks, open []byte
-		var last sql.NullInt64
-		err := q.QueryRowContext(ctx, `SELECT d.blocks, d.events, d.lag, d.stacks, d.open,
-			(SELECT high_ns FROM blocks b WHERE b.run = d.run AND b.number = d.blocks - 1) FROM digests d WHERE run = ?`, d.key).
-			Scan(&fresh.blocks, &fresh.events, &fresh.lag, &stacks, &open, &last)
-		if errors.Is(err, sql.ErrNoRows) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		fresh.last = last.Int64
-		if stacks, err = decompress(stacks); err != nil {
-			return err
-		}
-		if open, err = decompress(open); err != nil {
-			return err
-		}
-		if fresh.tree, err = decodeStacks(stacks, d.r.stackLevels, d.r.stackNodes); err != nil {
-			return err
-		}
-		fresh.open, err = decodeOpen(open, len(fresh.tree.nodes))
-		return err
+		return use(now)
 	})
-	return fresh, err
 }
 
-// next reads one block into the digest. done says that there is none, or none that somebody wants; final that the run
-// does not go on.
-func (d *digester) next(ctx context.Context) (done, final bool, err error) {
+// errMoved says that another process has made the digest that the file has by now.
+var errMoved = errors.New("the digest in the file has changed")
+
+// read reads blocks until all that is wanted is covered, and writes the digest to the file now and then.
+func (d *digester) read(ctx context.Context) error {
+	k := &digestKeeper{r: d.r}
+	defer k.close()
 	d.mu.Lock()
-	number, target := d.digest.blocks, d.target
+	none := d.digest == nil
+	var err error
+	if none {
+		err = d.load(ctx, false)
+	}
 	d.mu.Unlock()
-	var block *recording.Block
-	var back uint32
-	err = d.r.snapshot(ctx, func(q queries) error {
-		var state string
-		var blocks uint32
-		err := q.QueryRowContext(ctx, `SELECT state, blocks FROM runs WHERE key = ? AND `+visible, d.key).Scan(&state, &blocks)
-		if errors.Is(err, sql.ErrNoRows) {
-			return failure(recording.CodeNotFound, err, "the run was deleted while it was read", "smiley list shows the runs")
+	if err != nil {
+		return err
+	}
+	for {
+		final, err := d.readOn(ctx, k)
+		ending := ctx.Err() != nil // what was read until then is kept
+		if err == nil && !ending && !final.more {
+			err = d.keepLast(ctx, k, final.over)
+		} else if ending {
+			err = errors.Join(ctx.Err(), d.keepLast(ctx, k, true))
 		}
+		if errors.Is(err, errMoved) {
+			d.mu.Lock()
+			err = d.load(ctx, false)
+			d.mu.Unlock()
+			if err == nil {
+				continue
+			}
+		}
+		if err != nil || !final.more {
+			return err
+		}
+	}
+}
+
+// readState is what there is to read of a run.
+type readState struct {
+	more bool // there is more to read
+	over bool // the run does not go on
+}
+
+// readOn reads the blocks that are there and wanted.
+func (d *digester) readOn(ctx context.Context, k *digestKeeper) (readState, error) {
+	var state string
+	var blocks uint32
+	err := d.r.db.QueryRowContext(ctx, `SELECT state, blocks FROM runs WHERE key = ? AND `+visible, d.key).Scan(&state, &blocks)
+	if errors.Is(err, sql.ErrNoRows) {
+		return readState{}, errDeleted(err)
+	}
+	if err != nil {
+		return readState{}, wrap(d.r.file, err)
+	}
+	d.mu.Lock()
+	from, to := d.digest.blocks, min(blocks, d.target)
+	if from < to && d.digest.kept { // it goes on
+		err = d.load(ctx, true)
+		from = d.digest.blocks
+	}
+	d.mu.Unlock()
+	s := readState{more: from < to, over: state != string(recording.StatusRecording)}
+	if err != nil || !s.more {
+		return s, err
+	}
+	return s, inOrder(ctx, from, to, d.decode, func(p *digestPart) error {
+		d.mu.Lock()
+		d.digest.add(p)
+		err := d.addNode(context.WithoutCancel(ctx), p.number, p.node)
+		d.changed()
+		pending := d.digest.blocks - d.stored
+		d.mu.Unlock()
+		if err == nil && pending >= d.r.digestBlocks {
+			err = d.keep(ctx, k)
+		}
+		return err
+	})
+}
+
+func errDeleted(cause error) error {
+	return failure(recording.CodeNotFound, cause, "the run was deleted while it was read", "smiley list shows the runs")
+}
+
+// decode reads a block.
+func (d *digester) decode(ctx context.Context, number uint32) (*digestPart, error) {
+	var part *digestPart
+	err := d.r.snapshot(ctx, func(q queries) error {
+		block, err := d.r.visibleBlock(ctx, q, d.key, number)
 		if err != nil {
 			return err
 		}
-		final = state != string(recording.StatusRecording)
-		if done = number >= min(blocks, target); done {
-			return nil
-		}
-		if block, err = readBlock(ctx, q, d.key, number); err != nil {
+		if part, err = newDigestPart(block); err != nil {
 			return err
 		}
-		first, _ := blockTimes(block)
-		err = q.QueryRowContext(ctx, `SELECT number FROM blocks WHERE run = ? AND high_ns >= ? ORDER BY high_ns, number LIMIT 1`,
-			d.key, first).Scan(&back)
-		back = number - min(number, back)
+		err = q.QueryRowContext(ctx, queryBlockAt, d.key, part.node.first).Scan(&part.back)
+		part.back = number - min(number, part.back)
 		return err
 	})
-	if err != nil || done {
-		return done, final, err
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	n, err := d.digest.add(block)
-	if err != nil {
-		return false, false, err
-	}
-	d.digest.lag = max(d.digest.lag, back)
-	if err := d.addNode(context.WithoutCancel(ctx), number, n); err != nil {
-		return false, false, err
-	}
-	d.changed()
-	return false, final, nil
+	return part, err
 }
 
-// addNode keeps the time node of a block, and makes those of the groups that it completes.
+// visibleBlock returns a decoded block of a run that was not deleted meanwhile.
+func (r *Reader) visibleBlock(ctx context.Context, q queries, key int64, number uint32) (*recording.Block, error) {
+	var there int
+	err := q.QueryRowContext(ctx, queryKey, key).Scan(&there)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, errDeleted(err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return readBlock(ctx, q, key, number)
+}
+
+// addNode keeps the time node of a block, and makes those of the groups that it completes. d.mu is held.
 func (d *digester) addNode(ctx context.Context, number uint32, n *timeNode) error {
-	d.digest.nodes[timeNodeKey{0, number}] = compress(appendNode(nil, n))
+	now := d.digest
+	now.nodes[timeNodeKey{0, number}] = compress(appendNode(nil, n))
+	if number%d.r.fan == 0 {
+		now.recent = now.recent[:0]
+	}
+	now.recent = append(now.recent, n)
 	for level := 1; level < presenceLevels; level++ {
 		if (number+1)%d.r.span(level) != 0 {
 			return nil
 		}
 		group := number / d.r.span(level)
-		nodes := make([]*timeNode, 0, d.r.fan)
-		err := d.r.snapshot(ctx, func(q queries) error {
-			for child := group * d.r.fan; child < (group+1)*d.r.fan; child++ {
-				node, err := readNode(ctx, q, d.key, d.digest.nodes, timeNodeKey{level - 1, child}, nil)
-				if err != nil {
-					return err
+		nodes := now.recent
+		now.recent = nil
+		if uint32(len(nodes)) != d.r.fan {
+			nodes = make([]*timeNode, 0, d.r.fan)
+			err := d.r.snapshot(ctx, func(q queries) error {
+				for child := group * d.r.fan; child < (group+1)*d.r.fan; child++ {
+					node, err := readNode(ctx, q, d.key, now.nodes, timeNodeKey{level - 1, child}, nil)
+					if err != nil {
+						return err
+					}
+					nodes = append(nodes, node)
 				}
-				nodes = append(nodes, node)
+				return nil
+			})
+			if err != nil {
+				return err
 			}
-			return nil
-		})
-		if err != nil {
-			return err
 		}
-		d.digest.nodes[timeNodeKey{level, group}] = compress(appendNode(nil, mergeNodes(nodes)))
+		now.nodes[timeNodeKey{level, group}] = compress(appendNode(nil, mergeNodes(nodes)))
 	}
 	return nil
 }
@@ -352,90 +255,4 @@ func readNode(ctx context.Context, q queries, run int64, pending map[timeNodeKey
 		return nil, err
 	}
 	return decodeNode(raw, wanted)
-}
-
-// digestKeeper writes digests to the file. It opens the file for writing when there is something to write.
-type digestKeeper struct {
-	r      *Reader
-	db     *sql.DB
-	failed bool // the file cannot be written; digests stay in memory
-}
-
-func (k *digestKeeper) close() {
-	if k.db != nil {
-		_ = k.db.Close() // what was committed is there
-	}
-}
-
-// keep writes the digest to the file. That it cannot be written is no failure: it then stays in memory. It reports false
-// when the file has another one by now.
-func (d *digester) keep(ctx context.Context, k *digestKeeper) (bool, error) {
-	d.mu.Lock()
-	now, stored := d.digest, int64(d.stored)
-	if now.openCalls() > maxOpen || k.failed {
-		d.mu.Unlock()
-		return true, nil
-	}
-	if d.replace {
-		stored = -1
-	}
-	row := []any{d.key, now.blocks, now.events, now.lag, compress(appendStacks(nil, now.tree)), compress(appendOpen(nil, now.open))}
-	blocks := now.blocks
-	nodes := maps.Clone(now.nodes)
-	d.mu.Unlock()
-	if k.db == nil {
-		db, _, err := target{k.r.file, min(k.r.patience, digestPatience)}.connect(ctx, accessWrite)
-		if err != nil {
-			k.failed = true
-			return true, ctx.Err()
-		}
-		k.db = db
-	}
-	same, err := writeDigest(ctx, k.db, stored, row, nodes)
-	if err != nil {
-		k.failed = true
-		return true, ctx.Err()
-	}
-	if !same {
-		return false, nil
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.stored, d.replace = blocks, false
-	for key := range nodes {
-		delete(now.nodes, key)
-	}
-	return true, nil
-}
-
-// writeDigest writes a digest that continues the one of stored blocks; −1 replaces any. It reports false when the file has
-// another one.
-func writeDigest(ctx context.Context, db *sql.DB, stored int64, row []any, nodes map[timeNodeKey][]byte) (bool, error) {
-	tx, err := db.BeginTx(ctx, nil)
-	if err != nil {
-		return false, err
-	}
-	defer tx.Rollback() //nolint:errcheck // a no-op after Commit; before it, its failure adds nothing
-	var have int64
-	err = tx.QueryRowContext(ctx, `SELECT ifnull((SELECT blocks FROM digests WHERE run = ?1), 0) FROM runs WHERE key = ?1 AND `+visible, row[0]).Scan(&have)
-	if errors.Is(err, sql.ErrNoRows) {
-		return true, nil // the run was deleted
-	}
-	if err != nil || have != stored && stored >= 0 {
-		return false, err
-	}
-	insert, err := tx.PrepareContext(ctx, `INSERT OR REPLACE INTO time_nodes VALUES (?,?,?,?)`)
-	if err != nil {
-		return false, err
-	}
-	defer insert.Close() //nolint:errcheck // the transaction ends it
-	for key, body := range nodes {
-		if _, err := insert.ExecContext(ctx, row[0], key.level, key.number, body); err != nil {
-			return false, err
-		}
-	}
-	if _, err := tx.ExecContext(ctx, `INSERT OR REPLACE INTO digests VALUES (?,?,?,?,?,?)`, row...); err != nil {
-		return false, err
-	}
-	return true, tx.Commit()
 }

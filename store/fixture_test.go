@@ -228,6 +228,7 @@ func withTuning(fan, rollUp uint32) Option {
 	return func(o *options) {
 		o.fan, o.rollUpBlocks = fan, rollUp
 		o.digestBlocks, o.fineBlocks = rollUp+2, int(fan)
+		o.ownTrees, o.readBlocks = int(fan), rollUp/2
 	}
 }
 

@@ -28,7 +28,10 @@ type Reader struct {
 	nodes      *cache[keptNodeKey, *timeNode]
 	tails      tailCache
 	types      typeCache
+	views      *cache[stackViewKey, *stackView]
+	tasks      *tasks
 	digests    *digesters
+	readings   *readings
 }
 
 // Store adds recordings to one file and answers questions about it. It is safe for concurrent use.
@@ -76,11 +79,13 @@ func newReader(ctx context.Context, file string, db *sql.DB, o options) (*Reader
 	if err != nil {
 		return nil, err
 	}
+	tasks := newTasks()
 	return &Reader{
 		file: file, db: db, options: o, prepared: statements, structures: newCache[structureKey, *structure](structureCacheBytes),
-		digests: newDigesters(),
-		marks:   newCache[structureKey, *structure](marksCacheBytes),
-		nodes:   newCache[keptNodeKey, *timeNode](nodeCacheBytes),
+		tasks: tasks, digests: newDigesters(tasks), readings: newReadings(tasks),
+		marks: newCache[structureKey, *structure](marksCacheBytes),
+		nodes: newCache[keptNodeKey, *timeNode](nodeCacheBytes),
+		views: newCache[stackViewKey, *stackView](stackViewBytes),
 	}, nil
 }
 
@@ -259,7 +264,7 @@ func (r *Reader) File() string { return r.file }
 
 // Close ends the Reader. Queries that run end with an error.
 func (r *Reader) Close() error {
-	r.digests.close()
+	r.tasks.close()
 	return wrap(r.file, r.db.Close())
 }
 
@@ -267,7 +272,7 @@ func (r *Reader) Close() error {
 func (s *Store) Close() error {
 	s.stop()
 	s.heartbeat.Wait()
-	s.digests.close()
+	s.tasks.close()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {

@@ -3,6 +3,7 @@ package store
 import (
 	"encoding/binary"
 	"slices"
+	"time"
 
 	"smiley/recording"
 )
@@ -23,11 +24,14 @@ type tuning struct {
 	stackNodes   int // StackNodes
 	digestBlocks uint32
 	fineBlocks   int
+	ownTrees     int
+	readBlocks   uint32
+	linger       time.Duration // taskLinger
 }
 
 var defaultTuning = tuning{
 	fan: presenceFan, rollUpBlocks: rollUpBlocks, stackLevels: StackLevels, stackNodes: StackNodes,
-	digestBlocks: digestBlocks, fineBlocks: fineBlocks,
+	digestBlocks: digestBlocks, fineBlocks: fineBlocks, ownTrees: ownTrees, readBlocks: readBlocks, linger: taskLinger,
 }
 
 // span is the number of blocks that one list of a level covers.

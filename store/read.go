@@ -26,6 +26,8 @@ const (
 		ORDER BY first_seq DESC, number DESC LIMIT 1`
 	queryLongCall = `SELECT goroutine, function, parent, position, depth, start_ns, end_ns, end_seq, self_ns, outcome,
 		failed FROM long_calls WHERE run = ? AND seq = ?`
+	// The first block that reaches a moment.
+	queryBlockAt   = `SELECT number FROM blocks WHERE run = ? AND high_ns >= ? ORDER BY high_ns, number LIMIT 1`
 	querySibling   = `SELECT seq FROM long_calls WHERE run = ? AND goroutine = ? AND parent = ? AND position = ?`
 	queryTimeNode  = `SELECT body FROM time_nodes WHERE run = ? AND level = ? AND number = ?`
 	queryGoroutine = `SELECT ` + goroutineColumns + ` FROM goroutines WHERE run = ? AND id = ?`
@@ -53,7 +55,7 @@ func prepareReads(ctx context.Context, db *sql.DB) (prepared, error) {
 	p := make(prepared)
 	for _, query := range []string{
 		queryRun, queryKey, queryBody, queryPresence, queryBlockOf, queryLongCall, querySibling, queryGoroutine, queryNextBlock,
-		queryTimeNode,
+		queryTimeNode, queryBlockAt,
 		queryWindowBlocks, queryFirstLong, queryLongBelow, queryLastLong,
 	} {
 		stmt, err := db.PrepareContext(ctx, query)

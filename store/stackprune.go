@@ -4,7 +4,7 @@ import "slices"
 
 // prune cuts the lightest stacks until half of the bound is left. Stacks with an open call stay. A stack is as heavy as
 // its share of all time or its share of all calls, whichever is more, so that neither view loses what it would show.
-func (t *stackTree) prune(open map[int64]openStack) {
+func (t *stackTree) prune(open []openStack) {
 	pinned := make([]bool, len(t.nodes))
 	pinned[0] = true
 	for _, frames := range open {
@@ -54,7 +54,7 @@ func (t *stackTree) weights() (within []uint64, weights []float64) {
 }
 
 // remove takes out the nodes that gone names, each with all below it, and counts them where they were cut.
-func (t *stackTree) remove(open map[int64]openStack, within []uint64, gone func(at int) bool) {
+func (t *stackTree) remove(open []openStack, within []uint64, gone func(at int) bool) {
 	moved := make([]int32, len(t.nodes)) // below 0: gone
 	kept := 1
 	for at := 1; at < len(t.nodes); at++ {

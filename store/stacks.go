@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"smiley/recording"
@@ -26,8 +27,9 @@ type StackQuery struct {
 	// Inverted asks who called instead of what was called: below a function stand its callers. Path goes from the
 	// innermost function outwards then, and Function is the same as a Path that begins with it.
 	Inverted bool
-	// Goroutine asks for the stacks of one goroutine; 0: of all. These are not in the digest: they are read from the
-	// goroutine's events, from its first one on, as far as Wait allows.
+	// Goroutine asks for the stacks of one goroutine; 0: of all. The digest has them for some hundred goroutines with events in
+	// the most blocks; those of others are read from their blocks, which takes longer the more there are, and are remembered
+	// for a while.
 	Goroutine int64
 	By        StackWeight
 	Depth     int // levels below the focus; 0: all
@@ -35,7 +37,7 @@ type StackQuery struct {
 	// Match says which functions a search found; the answer sums up the stacks that hold one.
 	Match map[recording.FunctionID]bool
 	// Wait is how long to wait for blocks that were not read yet; 0: as long as ctx. What was not read then is missing
-	// from the answer, whose Coverage says so.
+	// from the answer, whose Coverage says so. Below 0 nothing is read, and reading that nobody else waits for ends.
 	Wait time.Duration
 }
 
@@ -106,71 +108,96 @@ func (c Coverage) Complete() bool { return c.Blocks >= c.Of }
 // with the same stack are one.
 //
 // The answer comes from a digest of the run that is made once, the first time that somebody asks, and then kept in the
-// file; from then on only blocks are read that came since. Making it takes a second for some millions of
-// calls: see StackQuery.Wait.
+// file; from then on only blocks are read that came since. Making it takes a second for some ten millions of calls: see
+// StackQuery.Wait. It goes on for as long as somebody waits for it or asks again every few seconds.
 //
-// Errors: CodeNotFound (unknown run, or no stack with this Path), CodeDamaged, CodeCanceled.
+// Errors: CodeNotFound (unknown run or goroutine, or no stack with this Path), CodeDamaged, CodeCanceled.
 func (r *Reader) Stacks(ctx context.Context, id recording.RunID, query StackQuery) (*Stacks, error) {
-	view := r.stackView
-	if query.Goroutine != 0 {
-		view = func(ctx context.Context, id recording.RunID, patience time.Duration) (*stackView, error) {
-			return r.goroutineStacks(ctx, id, query.Goroutine, patience)
-		}
+	row, err := r.runRow(ctx, r.db, id)
+	if err != nil {
+		return nil, wrap(r.file, err)
 	}
-	v, err := view(ctx, id, query.Wait)
+	var v *stackView
+	if query.Goroutine == 0 {
+		v, _, err = r.stackView(ctx, row, 0, query.Wait)
+	} else {
+		v, err = r.goroutineView(ctx, row, query.Goroutine, query.Wait)
+	}
 	if err != nil {
 		return nil, wrap(r.file, err)
 	}
 	return v.stacks(&query)
 }
 
-// stackView returns the merged stacks of a run.
-func (r *Reader) stackView(ctx context.Context, id recording.RunID, patience time.Duration) (*stackView, error) {
-	row, err := r.runRow(ctx, r.db, id)
-	if err != nil {
-		return nil, err
-	}
-	var v stackView
-	d := r.digests.of(r, row.key)
-	err = d.wait(ctx, row.blocks, patience, func(now *digest) error {
-		if d.view == nil || d.view.Blocks != now.blocks {
-			d.view = now.tree.view(now.open, now.coverage(0))
-		}
-		v = *d.view
-		v.Of = row.blocks
-		return nil
-	})
-	return &v, err
+// stackViewBytes bounds the views of stacks that a Reader keeps.
+const stackViewBytes = 16 << 20
+
+// stackViewKey names a view. What it shows does not change.
+type stackViewKey struct {
+	run, goroutine int64
+	blocks         uint32
 }
 
-// goroutineStacks merges the stacks of one goroutine.
-func (r *Reader) goroutineStacks(ctx context.Context, id recording.RunID, goroutine int64, patience time.Duration) (*stackView, error) {
-	run, err := r.runRow(ctx, r.db, id)
+// stackView returns the merged stacks of a run, or those of a goroutine, as the digest has them; false when it has none for
+// the goroutine alone.
+func (r *Reader) stackView(ctx context.Context, row *runRow, goroutine int64, patience time.Duration) (*stackView, bool, error) {
+	d := r.digests.of(r, row.key)
+	for {
+		var v stackView
+		own := true
+		err := d.await(ctx, row.blocks, patience, func(now *digest) error {
+			key := stackViewKey{row.key, goroutine, now.blocks}
+			kept := r.views.get(key)
+			if kept == nil {
+				parts, err := d.parts(ctx, now, goroutine)
+				if err != nil {
+					return err
+				}
+				if own = parts != nil; !own {
+					v.Coverage = now.coverage(0)
+					return nil
+				}
+				kept = viewOf(parts, now.coverage(0))
+				r.views.put(key, kept)
+			}
+			v = *kept
+			return nil
+		})
+		if errors.Is(err, errMoved) {
+			continue
+		}
+		v.Of = row.blocks
+		return &v, own, err
+	}
+}
+
+// goroutineView returns the stacks of one goroutine: those that the digest has of it alone, or as its blocks have them.
+func (r *Reader) goroutineView(ctx context.Context, row *runRow, goroutine int64, patience time.Duration) (*stackView, error) {
+	var p place
+	err := r.snapshot(ctx, func(q queries) error {
+		var err error
+		p, err = r.placeOf(ctx, q, row, goroutine)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
-	d := newDigest(r.tuning, run.key)
-	c := Coverage{Blocks: run.blocks, Of: run.blocks, Last: run.Last}
-	begin := time.Now()
-	var frames openStack
-	for e, err := range r.Events(ctx, id, EventQuery{Goroutine: goroutine}) {
-		if err != nil {
-			return nil, err
-		}
-		c.Events++
-		const between = 1 << 10 // events between two looks at the clock
-		if patience > 0 && c.Events%between == 0 && time.Since(begin) > patience {
-			c.Last, c.Blocks = e.Time, 0
-			err := r.snapshot(ctx, func(q queries) error {
-				c.Blocks, err = blockOf(ctx, q, run, e.Seq)
-				return err
-			})
-			if err != nil {
-				return nil, err
-			}
-			break
-		}
-		frames = d.tree.follow(frames, &e)
+	nothing := newStackTree(r.stackLevels, 1)
+	whole := Coverage{Blocks: row.blocks, Of: row.blocks, Last: row.Last}
+	if p.none {
+		return nothing.view(nil, whole), nil
 	}
-	return d.tree.view(map[int64]openStack{goroutine: frames}, c), nil
+	if p.last-p.first >= r.readBlocks && p.indexed {
+		v, own, err := r.stackView(ctx, row, goroutine, patience)
+		if err != nil || own {
+			return v, err
+		}
+		if !v.Complete() { // whether the digest will have it is not known yet
+			return nothing.view(nil, v.Coverage), nil
+		}
+	}
+	if p.last-p.first < r.readBlocks {
+		patience = 0 // these are few
+	}
+	return r.readings.of(r, readingKey{row.key, goroutine}).view(ctx, p, patience)
 }

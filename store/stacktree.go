@@ -11,7 +11,8 @@ type stackTree struct {
 	keys  []uint64    // of the nodes: parent and function; what is looked up lies close together
 	index []uint32    // hash table of the others: linear probing, at most half full, 0 for empty
 	depth int32
-	limit int
+	limit int // of nodes, to which it is pruned now and then
+	most  int // of nodes at any time
 }
 
 type stackNode struct {
@@ -47,6 +48,7 @@ func (f *stackFrame) anchor() int32 {
 func newStackTree(depth, limit int) *stackTree {
 	return &stackTree{
 		nodes: make([]stackNode, 1, 64), keys: make([]uint64, 1, 64), index: make([]uint32, 128), depth: int32(depth), limit: limit,
+		most: 2 * limit,
 	}
 }
 
@@ -66,18 +68,62 @@ func (t *stackTree) call(s openStack, seq uint64, function recording.FunctionID,
 	return append(s, f)
 }
 
-// follow brings the open calls of a goroutine up to its next event.
-func (t *stackTree) follow(s openStack, e *recording.Event) openStack {
-	if e.Unwound > 0 {
-		s = t.end(s, e.Unwound, e.Time)
-	}
-	switch {
-	case e.Kind == recording.KindCall:
-		s = t.call(s, e.Seq, e.Function, e.Time)
-	case e.Kind == recording.KindReturn && e.Call != 0:
-		s = t.end(s, 1, e.Time)
+// followAll brings the open calls of a goroutine up to its next events.
+func (t *stackTree) followAll(s openStack, steps []stackStep) openStack {
+	for i := range steps {
+		step := &steps[i]
+		if step.unwound > 0 {
+			s = t.end(s, int(step.unwound), step.time)
+		}
+		switch step.kind {
+		case recording.KindCall:
+			s = t.call(s, step.seq, step.function, step.time)
+		case recording.KindReturn:
+			s = t.end(s, 1, step.time)
+		}
 	}
 	return s
+}
+
+// longer takes note of a call that ended.
+func (n *stackNode) longer(seq uint64, took int64) {
+	if n.longest == 0 || took > n.took || took == n.took && seq < n.longest {
+		n.longest, n.took = seq, took
+	}
+}
+
+// take adds the stacks of another tree, and says where each of its nodes is now: below 0 it was cut, as in stackFrame.
+func (t *stackTree) take(o *stackTree) []int32 {
+	moved := make([]int32, len(o.nodes))
+	t.nodes[0].cutCalls += o.nodes[0].cutCalls
+	t.nodes[0].cutTotal += o.nodes[0].cutTotal
+	for at := 1; at < len(o.nodes); at++ {
+		from := &o.nodes[at]
+		parent := moved[from.parent]
+		if parent < 0 { // its time is part of one further out
+			moved[at] = parent
+			t.nodes[^parent].cutCalls += from.calls + from.cutCalls
+			continue
+		}
+		to := t.child(parent, from.function, false)
+		if to == 0 {
+			moved[at] = ^parent
+			t.nodes[parent].cutCalls += from.calls + from.cutCalls
+			t.nodes[parent].cutTotal += from.total
+			continue
+		}
+		moved[at] = to
+		n := &t.nodes[to]
+		n.calls += from.calls
+		n.total += from.total
+		n.self += from.self
+		n.cutCalls += from.cutCalls
+		n.cutTotal += from.cutTotal
+		if from.longest != 0 {
+			n.longer(from.longest, from.took)
+		}
+	}
+	return moved
 }
 
 // end ends the n innermost calls.
@@ -95,9 +141,7 @@ func (t *stackTree) end(s openStack, n int, time int64) openStack {
 			node.calls++
 			node.total += took
 			node.self += took - f.children
-			if took > node.took || node.longest == 0 {
-				node.longest, node.took = f.seq, took
-			}
+			node.longer(f.seq, took)
 		case last == 0 || s[last-1].node >= 0:
 			t.nodes[^f.node].cutTotal += took
 		}
@@ -120,7 +164,7 @@ func (t *stackTree) child(from int32, function recording.FunctionID, cut bool) i
 		}
 	}
 	level := t.nodes[from].level + 1
-	if level > t.depth || len(t.nodes) > 2*t.limit {
+	if level > t.depth || len(t.nodes) > t.most {
 		return 0
 	}
 	t.nodes = append(t.nodes, stackNode{parent: from, level: level, function: function})

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"container/heap"
 	"slices"
+	"unsafe"
 
 	"smiley/recording"
 )
@@ -25,8 +26,47 @@ type viewNode struct {
 	kids   int32
 }
 
-// view makes a view of the tree. last is the time of the latest event.
-func (t *stackTree) view(open map[int64]openStack, c Coverage) *stackView {
+// bytes is the memory that a view takes.
+func (v *stackView) bytes() int {
+	return cap(v.nodes)*int(unsafe.Sizeof(viewNode{})) + cap(v.kids)*4
+}
+
+// stackPart is some stacks, with the open calls of the goroutines that they are of.
+type stackPart struct {
+	tree *stackTree
+	open []openStack
+}
+
+// view makes a view of some stacks together, and takes over their open calls. c.Last is the time up to which those count.
+func viewOf(parts []stackPart, c Coverage) *stackView {
+	if len(parts) == 1 {
+		return parts[0].tree.view(parts[0].open, c)
+	}
+	nodes := 0
+	for i := range parts {
+		nodes += len(parts[i].tree.nodes)
+	}
+	sum := newStackTree(int(parts[0].tree.depth), nodes) // none is cut
+	var open []openStack
+	for i := range parts {
+		moved := sum.take(parts[i].tree)
+		for _, frames := range parts[i].open {
+			for j := range frames {
+				f := &frames[j]
+				if f.node >= 0 {
+					f.node = moved[f.node]
+				} else {
+					f.node = ^moved[^f.node]
+				}
+			}
+		}
+		open = append(open, parts[i].open...)
+	}
+	return sum.view(open, c)
+}
+
+// view makes a view of the tree.
+func (t *stackTree) view(open []openStack, c Coverage) *stackView {
 	v := &stackView{nodes: make([]viewNode, len(t.nodes)+1), kids: make([]int32, len(t.nodes)), Coverage: c}
 	for i := range t.nodes {
 		v.nodes[i].stackNode = t.nodes[i]

@@ -30,7 +30,7 @@ func (r *Reader) timeBuckets(ctx context.Context, id recording.RunID, query Time
 		q.wanted[answer.Tracks[i].Goroutine] = true
 	}
 	q.chosen = fmt.Sprint(slices.Sorted(maps.Keys(q.wanted)))
-	err = r.digests.of(r, run.key).wait(ctx, run.blocks, query.Wait, func(d *digest) error {
+	err = r.digests.of(r, run.key).await(ctx, run.blocks, query.Wait, func(d *digest) error {
 		answer.Coverage = d.coverage(run.blocks)
 		q.lag, q.pending = d.lag, maps.Clone(d.nodes)
 		return nil
@@ -126,8 +126,7 @@ func (q *timeQuestion) newLine() *timeLine { return newTimeLine(q.shift, q.answe
 func (q *timeQuestion) window(ctx context.Context) (first, last uint32, err error) {
 	find := func(time int64) (uint32, error) {
 		var number uint32
-		err := q.QueryRowContext(ctx, `SELECT number FROM blocks WHERE run = ? AND high_ns >= ? ORDER BY high_ns, number LIMIT 1`,
-			q.run.key, time).Scan(&number)
+		err := q.QueryRowContext(ctx, queryBlockAt, q.run.key, time).Scan(&number)
 		if errors.Is(err, sql.ErrNoRows) {
 			return q.answer.Blocks - 1, nil
 		}
