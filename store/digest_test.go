@@ -2,9 +2,11 @@ package store
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"smiley/recording"
 )
@@ -225,4 +227,99 @@ func mustRun(t testing.TB, r *Reader, id recording.RunID) *RunInfo {
 	run, err := r.Run(t.Context(), id)
 	check(t, err)
 	return run
+}
+
+// The stacks of a goroutine are the same whether the digest has them or its blocks are read for them.
+func TestStacksOfGoroutineAreKeptOrRead(t *testing.T) {
+	f := busy(t, newRun(t, 0), false)
+	answers := map[string][]Stack{}
+	for _, way := range []struct {
+		name        string
+		trees, rows int
+		readBlocks  uint32
+	}{{"all kept", 1000, 1, 0}, {"some kept", 3, 1, 4}, {"none kept", 0, 0, 4}, {"few blocks", 1000, 0, 1000}} {
+		file := filepath.Join(t.TempDir(), "smiley.db")
+		s, err := Open(t.Context(), file, withTuning(3, 4), func(o *options) { o.ownTrees, o.readBlocks = way.trees, way.readBlocks })
+		check(t, err)
+		keep(t, s, f)
+		list, err := s.Goroutines(t.Context(), f.run.ID, 0, 1000)
+		check(t, err)
+		for _, waiting := range []time.Duration{0, time.Nanosecond, time.Hour} {
+			for _, g := range list {
+				got, err := s.Stacks(t.Context(), f.run.ID, StackQuery{Goroutine: g.ID, Wait: waiting})
+				check(t, err)
+				if waiting == time.Nanosecond && !got.Complete() {
+					continue
+				}
+				key := fmt.Sprint(g.ID)
+				if answers[key] == nil {
+					answers[key] = append([]Stack{}, got.Stacks...)
+				}
+				equalLists(t, way.name+": stacks of goroutine "+key, got.Stacks, answers[key])
+				equal(t, "calls of goroutine "+key, got.Focus.Within, g.Calls)
+			}
+		}
+		var rows int
+		check(t, s.Close())
+		r, err := OpenReader(t.Context(), file)
+		check(t, err)
+		check(t, r.db.QueryRowContext(t.Context(), `SELECT count(*) FROM digest_stacks`).Scan(&rows))
+		check(t, r.Close())
+		if rows > way.trees || rows < way.rows {
+			t.Errorf("%s: %d goroutines have stacks of their own", way.name, rows)
+		}
+	}
+}
+
+// What was read stays when nobody wants more, and reading goes on from there.
+func TestReadingStopsWhenNobodyWantsIt(t *testing.T) {
+	f := busy(t, newRun(t, 0), false)
+	whole := openStore(t)
+	keep(t, whole, f)
+	want, _ := ask(t, whole.Reader, f.run.ID)
+	s := openStore(t, withTuning(3, 4), func(o *options) { o.linger, o.ownTrees, o.readBlocks = 0, 0, 0 })
+	keep(t, s, f)
+	none, err := s.Stacks(t.Context(), f.run.ID, StackQuery{Wait: -1})
+	check(t, err)
+	equal(t, "blocks that were read before anybody asked", none.Blocks, 0)
+	for _, goroutine := range []int64{0, 1} {
+		before := uint32(0)
+		for patience := 10 * time.Microsecond; ; patience *= 2 {
+			got, err := s.Stacks(t.Context(), f.run.ID, StackQuery{Wait: patience, Goroutine: goroutine})
+			check(t, err)
+			stopped, err := s.Stacks(t.Context(), f.run.ID, StackQuery{Wait: -1, Goroutine: goroutine})
+			check(t, err)
+			if stopped.Blocks < got.Blocks || got.Blocks < before {
+				t.Fatalf("after %d blocks, %d were read, and %d when it was stopped", before, got.Blocks, stopped.Blocks)
+			}
+			if before = stopped.Blocks; stopped.Complete() {
+				break
+			}
+		}
+		got, err := s.Stacks(t.Context(), f.run.ID, StackQuery{Goroutine: goroutine})
+		check(t, err)
+		if goroutine == 0 {
+			equalLists(t, "stacks", got.Stacks, want.Stacks)
+		}
+	}
+}
+
+// A run that is deleted while its stacks are read is not there, and not damaged.
+func TestDeletedRunIsNotRead(t *testing.T) {
+	for _, goroutine := range []int64{0, 1} {
+		s := openStore(t, withTuning(3, 4), func(o *options) { o.ownTrees, o.readBlocks = 0, 0 })
+		f := busy(t, newRun(t, 0), false)
+		keep(t, s, f)
+		run, err := s.runRow(t.Context(), s.db, f.run.ID)
+		check(t, err)
+		p, err := s.placeOf(t.Context(), s.db, run, 1)
+		check(t, err)
+		check(t, s.Delete(t.Context(), f.run.ID))
+		if goroutine == 0 {
+			_, _, err = s.stackView(t.Context(), run, 0, 0)
+		} else {
+			_, err = s.readings.of(s.Reader, readingKey{run.key, goroutine}).view(t.Context(), p, 0)
+		}
+		equal(t, "code", recording.CodeOf(err), recording.CodeNotFound)
+	}
 }

@@ -175,7 +175,10 @@ func errDeleted(cause error) error {
 func (d *digester) decode(ctx context.Context, number uint32) (*digestPart, error) {
 	var part *digestPart
 	err := d.r.snapshot(ctx, func(q queries) error {
-		block, err := d.r.visibleBlock(ctx, q, d.key, number)
+		if err := checkVisible(ctx, q, d.key); err != nil {
+			return err
+		}
+		block, err := readBlock(ctx, q, d.key, number)
 		if err != nil {
 			return err
 		}
@@ -189,17 +192,14 @@ func (d *digester) decode(ctx context.Context, number uint32) (*digestPart, erro
 	return part, err
 }
 
-// visibleBlock returns a decoded block of a run that was not deleted meanwhile.
-func (r *Reader) visibleBlock(ctx context.Context, q queries, key int64, number uint32) (*recording.Block, error) {
+// checkVisible fails when a run was deleted meanwhile.
+func checkVisible(ctx context.Context, q queries, key int64) error {
 	var there int
 	err := q.QueryRowContext(ctx, queryKey, key).Scan(&there)
 	if errors.Is(err, sql.ErrNoRows) {
-		return nil, errDeleted(err)
+		return errDeleted(err)
 	}
-	if err != nil {
-		return nil, err
-	}
-	return readBlock(ctx, q, key, number)
+	return err
 }
 
 // addNode keeps the time node of a block, and makes those of the groups that it completes. d.mu is held.

@@ -132,10 +132,13 @@ type readPart struct {
 func (g *reading) decode(ctx context.Context, p *place, number uint32) (*readPart, error) {
 	part := &readPart{number: number}
 	err := g.r.snapshot(ctx, func(q queries) error {
+		if err := checkVisible(ctx, q, g.key.run); err != nil {
+			return err
+		}
 		if skip, err := p.absent(ctx, q, number, false); err != nil || skip > 0 {
 			return err
 		}
-		block, err := g.r.visibleBlock(ctx, q, g.key.run, number)
+		block, err := readBlock(ctx, q, g.key.run, number)
 		if err != nil {
 			return err
 		}

@@ -21,6 +21,7 @@ type Parameter struct{ Name, About string }
 var (
 	sizeParameter  = Parameter{"n", "how many at most"}
 	afterParameter = Parameter{"after", "go on behind this one; a page's link and its JSON's `after` say which"}
+	readParameter  = Parameter{"read", "`no`: answer with what was read of the run before, and stop reading unless somebody else wants it"}
 )
 
 // FocusParameters are understood by all pages of a run, and carried from one to the next.
@@ -114,7 +115,7 @@ func Addresses() []Address {
 				{"q", "mark functions, and say how much of what is drawn holds one"},
 				{"whole", "`1`: the whole run, although a call is in focus"},
 				{"levels", "how many levels at most"},
-				sizeParameter,
+				sizeParameter, readParameter,
 			},
 			JSON: "`run`: id; `weight`, `inverted`: like the parameters; `path`: array of `id` and `function`, the stack in focus; `short`: how many functions at the end of the one asked for are missing, because it was cut; `stack`: a tree of " +
 				"`id`, `function`, `calls`, `open` (those that had not ended), `total_ns`, `self_ns`, `within` (calls of it and of all below), `cut_calls` " +
@@ -130,7 +131,7 @@ func Addresses() []Address {
 				{"goroutines", "which: numbers, or names of functions that they began with"},
 				{"plain", "1: as a drawing and tables that need no script"},
 				{"px", "how many parts of the stretch can be told apart; calls that are shorter become entries of `dense`"},
-				afterParameter, sizeParameter,
+				afterParameter, sizeParameter, readParameter,
 			},
 			JSON: "`run`: id; `from_ns`, `to_ns`: the stretch; `whole_ns`: the run's; `complete`: false when that is too much to look at call by " +
 				"call, then there are only long calls, and no counts and marks but `buckets` of `bucket_ns` each, `partial` when the run is still being counted; `narrowest_ns`: shorter calls are in `dense`; `functions`: object " +

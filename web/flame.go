@@ -48,7 +48,7 @@ type flameContent struct {
 	Longest              string
 	Inverted             bool
 	Partial              bool
-	Covered, Blocks      uint32
+	Reading              readingProgress
 	Goroutine            int64
 	Empty                bool
 	Short                bool // the stack that was asked for was cut
@@ -59,6 +59,24 @@ type flameContent struct {
 	Fields               []flameField // what a search must keep
 	Matched              string
 	SearchFailed, IsFind bool
+}
+
+// readingProgress says how far a run was read, with the ways to stop that and to go on.
+type readingProgress struct {
+	Covered, Blocks uint32
+	Stopped         bool
+	Stop, GoOn      string
+}
+
+// patience is how long to wait for what is still being read: below 0, nothing is read.
+func (q *request) patience(normal time.Duration) time.Duration {
+	switch {
+	case q.server.patient:
+		return 0
+	case q.query.Get("read") == "no":
+		return -1
+	}
+	return normal
 }
 
 type flameField struct{ Name, Value string }
@@ -112,7 +130,7 @@ const (
 	flameLevels = 120 // levels drawn
 	flamePath   = 256 // functions of a path
 	// flameWait is how long a page waits for a part of the run that nobody asked for before.
-	flameWait = 60 * time.Millisecond
+	flameWait = 50 * time.Millisecond
 )
 
 // flame is a question for a flame graph and its answer.
@@ -142,7 +160,7 @@ func flameView(q *request) (*page, error) {
 		return p, nil
 	}
 	c := f.content()
-	if !f.answer.Complete() && f.Goroutine == 0 {
+	if !f.answer.Complete() && f.Wait >= 0 {
 		p.Refresh = 1
 	}
 	p.Content = c
@@ -162,9 +180,7 @@ func (f *flame) parse() error {
 	}
 	f.Inverted = q.query.Get("inverted") != ""
 	f.Goroutine = q.focus.Goroutine
-	if f.Wait = flameWait; q.server.patient {
-		f.Wait = 0
-	}
+	f.Wait = q.patience(flameWait)
 	var err error
 	normal := flameBoxes
 	if f.Limit, err = parseSize(q.query, "n", normal, flameMost); err != nil {
@@ -257,6 +273,9 @@ func (f *flame) to(path []recording.FunctionID, function recording.FunctionID, e
 	if f.Inverted {
 		list = append(list, "inverted", "1")
 	}
+	if f.Wait < 0 {
+		list = append(list, "read", "no")
+	}
 	return f.q.links.to("flame", append(list, extra...)...)
 }
 
@@ -304,10 +323,11 @@ func (f *flame) node(s *store.Stack) *flameNode {
 func (f *flame) content() *flameContent {
 	a, l := f.answer, f.q.links
 	c := &flameContent{
-		Inverted: f.Inverted, Partial: !a.Complete(), Covered: a.Blocks, Blocks: a.Of, Goroutine: f.Goroutine, Empty: len(a.Stacks) == 0 && a.Focus.Function == 0,
+		Inverted: f.Inverted, Partial: !a.Complete(), Goroutine: f.Goroutine, Empty: len(a.Stacks) == 0 && a.Focus.Function == 0,
 		Top: f.to(nil, 0), Search: f.search, SearchFailed: f.search != "" && len(f.found) == 0, IsFind: f.search != "",
 		Whole: f.amount(&a.Focus), Short: a.Short > 0,
 	}
+	c.Reading = readingProgress{Covered: a.Blocks, Blocks: a.Of, Stopped: f.Wait < 0, Stop: f.to(f.Path, f.Function, "read", "no"), GoOn: f.to(f.Path, f.Function, "read", "")}
 	other := *f
 	other.search = f.search
 	for _, way := range []struct {

@@ -158,3 +158,26 @@ func TestFlameWithoutScript(t *testing.T) {
 		}
 	}
 }
+
+// TestReadingCanBeStopped checks that a page that is not to read anything says how far it was read, and leads on.
+func TestReadingCanBeStopped(t *testing.T) {
+	file, runs := webtest.NewDatabase(t)
+	for _, view := range []string{"flame", "flame?g=1"} {
+		s := newSite(t, file, Options{})
+		base := "/runs/" + runs[0].ID.String() + "/" + view
+		with := base + map[bool]string{true: "&", false: "?"}[strings.Contains(base, "?")] + "read=no"
+		body := s.get(with).Body.String()
+		checkPage(t, with, body)
+		if stopped := strings.Contains(body, "Reading was stopped"); stopped != strings.Contains(body, "Go on reading") || strings.Contains(body, `http-equiv="refresh"`) {
+			t.Errorf("%s does not lead on, or asks again by itself", with)
+		} else if view == "flame" && !stopped {
+			t.Errorf("%s does not say that nothing was read", with)
+		}
+		if f := s.flame(strings.Replace(base, "flame", "flame.json", 1)); len(f.Stack.Children) == 0 {
+			t.Errorf("%s has no stacks", base)
+		}
+		if body := s.get(with).Body.String(); strings.Contains(body, "Reading was stopped") {
+			t.Errorf("%s says that it was stopped, although all was read", with)
+		}
+	}
+}

@@ -69,11 +69,14 @@ type timeline struct {
 	query    timelineQuery
 	selected *recording.Call // the call in focus
 	tracks   []*track
-	next     int64 // goroutine to go on behind; 0: these were all
-	program  track // marks of no goroutine
-	complete bool  // every call and mark of the window was seen; otherwise there are buckets
-	bucket   int64 // ns that a bucket is long
-	partial  bool  // the buckets do not count all of the run yet
+	next     int64         // goroutine to go on behind; 0: these were all
+	program  track         // marks of no goroutine
+	complete bool          // every call and mark of the window was seen; otherwise there are buckets
+	bucket   int64         // ns that a bucket is long
+	partial  bool          // the buckets do not count all of the run yet, but
+	covered  uint32        // so many blocks
+	blocks   uint32        // of these
+	wait     time.Duration // how long to wait for more
 	most     timelineBounds
 	narrowest,
 	cell int64 // ns, see lod
@@ -83,6 +86,7 @@ type timeline struct {
 func (t *timeline) parse() error {
 	q, query := t.q, &t.query
 	query.whole = max(q.info.Last+1, shortestWindow)
+	t.wait = q.patience(bucketWait)
 	if q.focus.At != 0 {
 		call, err := q.reader.CallOutline(q.Context(), q.info.ID, q.focus.At)
 		if err != nil {

@@ -45,6 +45,7 @@ type timelineContent struct {
 	RowsCut          bool
 	Complete         bool
 	Partial          bool
+	Reading          readingProgress
 	Narrowest        string
 	Goroutines, Hint string // the choice, and how to write one
 	Action           string
@@ -130,6 +131,7 @@ func (t *timeline) content() (*timelineContent, error) {
 		Goroutines: query.text, Hint: goroutinesHint, Action: "/runs/" + l.run + "/timeline", At: t.q.focus.At,
 		Island: len(t.tracks) > 0 && query.plain == "", Plain: query.plain != "", Run: "/runs/" + l.run, FromNs: query.from, ToNs: query.to, WholeNs: query.whole,
 	}
+	c.Reading = readingProgress{Covered: t.covered, Blocks: t.blocks, Stopped: t.wait < 0, Stop: t.at(query.from, query.to, "after", query.after, "read", "no"), GoOn: t.at(query.from, query.to, "after", query.after, "read", "")}
 	if query.after > 0 {
 		c.First = t.at(query.from, query.to)
 	}
@@ -166,6 +168,9 @@ func (t *timeline) at(from, to int64, extra ...any) string {
 	parameters := []any{"to", momentParameter(max(to, from+shortestWindow)), "goroutines", t.query.text, "plain", t.query.plain}
 	if from > 0 {
 		parameters = append(parameters, "from", momentParameter(from))
+	}
+	if t.wait < 0 {
+		parameters = append(parameters, "read", "no")
 	}
 	if t.query.page != tracksPage {
 		parameters = append(parameters, "n", t.query.page)

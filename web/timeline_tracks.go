@@ -67,7 +67,7 @@ const (
 	// Buckets of a page, and of a track; they are a power of two long, so there can be twice as many.
 	timelineBuckets = 2000
 	trackBuckets    = 250
-	bucketWait      = 100 * time.Millisecond // for a run that nobody looked at before
+	bucketWait      = 50 * time.Millisecond // for a run that nobody looked at before
 )
 
 // timelineBounds are how many calls, bars in place of calls, and buckets an answer holds.
@@ -135,7 +135,7 @@ func (t *timeline) countBuckets() error {
 	if len(t.tracks) == 0 {
 		return nil
 	}
-	query := store.TimeQuery{From: t.query.from, To: t.query.to, Wait: bucketWait}
+	query := store.TimeQuery{From: t.query.from, To: t.query.to, Wait: t.wait}
 	query.Width = max(1, (query.To-query.From)/int64(min(trackBuckets, max(1, t.most.buckets/len(t.tracks)))))
 	for _, tr := range t.tracks {
 		query.Goroutines = append(query.Goroutines, tr.goroutine.ID)
@@ -144,7 +144,7 @@ func (t *timeline) countBuckets() error {
 	if err != nil {
 		return webHints(err)
 	}
-	t.bucket, t.partial = found.Width, !found.Complete()
+	t.bucket, t.partial, t.covered, t.blocks = found.Width, !found.Complete(), found.Blocks, found.Of
 	for i, tr := range t.tracks {
 		tr.buckets = found.Tracks[i].Buckets
 	}

@@ -94,6 +94,8 @@ export class Tiles {
     const control = new AbortController();
     this.asked.set(w.key, control);
     const query = new URLSearchParams({ from: String(w.from), to: String(w.to), px: String(pixels), goroutines: w.goroutines.join(" ") });
+    const stopped = new URLSearchParams(location.search).get("read") === "no"; // nothing more is read for this page
+    if (stopped) query.set("read", "no");
     try {
       const answer = await ask<Answer>(`${this.source}?${query}`, control.signal);
       this.problem = "";
@@ -102,7 +104,7 @@ export class Tiles {
         from: w.from, to: w.to, narrowest: answer.narrowest_ns, bucket: answer.bucket_ns ?? 0, complete: answer.complete, stale: false,
         tracks: new Map(answer.tracks.map((t) => [t.goroutine.id, t])),
       });
-      if (answer.partial) {
+      if (answer.partial && !stopped) {
         setTimeout(() => {
           this.loaded.delete(w.key);
           this.changed();
