@@ -1,6 +1,7 @@
 package tracer
 
 import (
+	"cmp"
 	"debug/elf"
 	"encoding/binary"
 	"errors"
@@ -86,16 +87,26 @@ func (im *image) symbol(name string) (uint64, bool) {
 	return addr, ok
 }
 
-// moduledata is what the runtime's table of the module says: the same offsets since Go 1.20.
+// moduledata is what the runtime's table of the module says.
 type moduledata struct {
 	text, etext   uint64
 	types, etypes uint64
+	itabs         itabList
 }
 
+// itabList says where the linker put the tables that it made for interfaces with methods.
+type itabList struct {
+	addr, length uint64 // of pointers to them in words, or where packed, of them all in bytes
+	packed       bool
+}
+
+// Words of moduledata: those that are the same since Go 1.20, and then those behind types before Go 1.27, and since.
 const (
-	moduledataText  = 22 // words from the start
-	moduledataTypes = 37
-	moduledataWords = 41
+	moduledataText   = 22
+	moduledataTypes  = 37
+	moduledataEtypes = 38 // since Go 1.27 the length of the descriptions in front, and what ends the types follows
+	moduledataItabs  = 40 // since Go 1.27: offset behind types, and length
+	moduledataWords  = 42
 )
 
 // findModuledata finds the module's table: by section or symbol, else by the pointer to the pclntab that it begins with.
@@ -138,7 +149,13 @@ func (im *image) moduledataAt(addr, pclntab uint64) (moduledata, bool) {
 	}
 	m := moduledata{
 		text: w[moduledataText], etext: w[moduledataText+1],
-		types: w[moduledataTypes], etypes: w[moduledataTypes+1],
+		types: w[moduledataTypes], etypes: w[moduledataEtypes],
+	}
+	if m.etypes < m.types {
+		m.etypes = w[moduledataEtypes+1]
+		m.itabs = itabList{addr: m.types + w[moduledataItabs], length: w[moduledataItabs+1], packed: true}
+	} else if s := cmp.Or(im.file.Section(".itablink"), im.file.Section(".data.rel.ro.itablink")); s != nil {
+		m.itabs = itabList{addr: s.Addr, length: s.Size / 8}
 	}
 	minPC, maxPC := w[moduledataText-2], w[moduledataText-1]
 	ok := m.text <= minPC && minPC < maxPC && maxPC <= m.etext && m.types < m.etypes
