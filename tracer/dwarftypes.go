@@ -257,6 +257,24 @@ func (t *typeTable) dynamic(offset uint64) recording.TypeID {
 	return t.id(entry)
 }
 
+// known returns the type that the runtime describes at an offset of its types when the run has it already, and 0 when it does not.
+func (t *typeTable) known(offset uint64) recording.TypeID {
+	if t.debug == nil {
+		return 0
+	}
+	entry, ok := t.debug.runtimeTypes()[offset]
+	if !ok {
+		return 0
+	}
+	return t.ids[t.canonical(entry)]
+}
+
+// describedType is a type that the runtime describes.
+type describedType struct {
+	at   uint64 // offset of the description in the runtime's types
+	name []byte // as DWARF has it, with whole import paths
+}
+
 // runtimeTypes returns the entries of types by where the runtime describes them. They all lie in the runtime's unit.
 func (d *debugInfo) runtimeTypes() map[uint64]debuginfo.Offset {
 	if d.runtime != nil {
@@ -274,6 +292,7 @@ func (d *debugInfo) runtimeTypes() map[uint64]debuginfo.Offset {
 		for c := range d.data.Children(&e) {
 			if c.RuntimeType != 0 {
 				d.runtime[c.RuntimeType] = c.Offset
+				d.described = append(d.described, describedType{c.RuntimeType, c.RawName()})
 			}
 		}
 	}

@@ -17,6 +17,8 @@ type debugInfo struct {
 	ranges   []unitRange       // by address
 	packages map[string]string // import path → package name, where it is not the last element
 	runtime  map[uint64]debuginfo.Offset
+	// described are the types of runtime, in the order of the file.
+	described []describedType
 }
 
 // unit is what was compiled together: a package, or a part of it.

@@ -4,6 +4,7 @@ package tracer
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"smiley/recording"
 	"smiley/tracer/probe/asm"
@@ -41,6 +42,25 @@ type probeCapture struct {
 	scalar bool // all values are, and have roots
 	// nils are the words that are all zero when the values that are not scalar are nil; none when that is not enough to capture them.
 	nils []int
+	// wants says what interfaces are among the copies.
+	wants []want
+}
+
+// most returns the bytes that the copies may take.
+func (c *probeCapture) most() int {
+	switch {
+	case c.inner:
+		return routine.InnerMax - copyHead
+	case c.typed:
+		return routine.DynamicMax - copyHead
+	}
+	return maxCopied
+}
+
+// want is where a program can put values of many types: an interface, and where that lies.
+type want struct {
+	holder recording.TypeID // the interface; 0: any type fits
+	class  routine.Class
 }
 
 // maxHeld bounds the interfaces of one record of which copies are made by type: each can be long.
@@ -50,6 +70,9 @@ const maxHeld = 6
 // known.
 func compileHeld(types *recording.Types, bounds recording.Bounds, t *recording.Type, class routine.Class) *probeCapture {
 	b := copyBudget{pointers: bounds.Follow, nesting: max(3, bounds.Follow+2), errors: 2, inError: class&routine.Errors != 0}
+	if class&routine.Inner != 0 && !b.inError { // errors begin anew
+		b.nesting--
+	}
 	if b.inError {
 		bounds.StringBytes = max(bounds.StringBytes, errorBytes)
 		b.pointers = max(b.pointers, 1)
@@ -71,7 +94,7 @@ func compileHeld(types *recording.Types, bounds recording.Bounds, t *recording.T
 	if !ok {
 		return c
 	}
-	c.value(t, in, b)
+	c.value(t, in, b.deeper())
 	c.nest(0)
 	return c
 }
@@ -290,15 +313,25 @@ func (c *probeCapture) dynamic(t *recording.Type, at source, b copyBudget) {
 		defer c.nest(len(c.Copies) - 1)
 		described, ok = itab(itabType)
 	}
-	limit, class := maxHeld, b.class(t)
+	limit, class, size := maxHeld, b.class(t), 0
 	if c.typed {
 		limit = routine.InnersMax
 		class |= routine.Inner
+		size = 8 + routine.InnerMax
 	}
-	if data, there := at(8); ok && there && !c.inner && c.held < limit && len(c.Copies) < maxCopies {
+	if data, there := at(8); ok && there && !c.inner && c.held < limit && len(c.Copies) < maxCopies && c.size+size <= c.most() {
 		c.held++
+		c.size += size
 		c.Copies = append(c.Copies, routine.Copy{Dynamic: true, Class: class, Pointer: data, Count: described})
+		c.want(t, class)
 		defer c.nest(len(c.Copies) - 1)
+	}
+	if c.typed { // seldom of use: most types have a routine
+		if in, ok := c.copy(at, 8, constant, interfaceBytes/2, interfaceBytes/2); ok {
+			defer c.nest(len(c.Copies) - 1)
+			c.copy(in, 0, 8, 1, c.bounds.StringBytes)
+		}
+		return
 	}
 	in, ok := c.copy(at, 8, constant, interfaceBytes, interfaceBytes)
 	if !ok {
@@ -319,8 +352,21 @@ func (c *probeCapture) dynamic(t *recording.Type, at source, b copyBudget) {
 	}
 }
 
+func (c *probeCapture) want(t *recording.Type, class routine.Class) {
+	w := want{class: class}
+	if t.Methods {
+		w.holder = t.ID
+	}
+	if !slices.Contains(c.wants, w) {
+		c.wants = append(c.wants, w)
+	}
+}
+
 // nest says that all copies added since depend on copy i.
 func (c *probeCapture) nest(i int) { c.Copies[i].Nested = len(c.Copies) - 1 - i }
+
+// copyHead is what a copy takes beyond its bytes, at most: their number, and what is added to end at a multiple of sixteen.
+const copyHead = 8 + 15
 
 // constant says that a copy's length does not depend on the value.
 const constant = ^uint32(0)
@@ -336,7 +382,7 @@ func (c *probeCapture) whole(at source, t *recording.Type) (source, bool) {
 
 // copy adds one copy from the pointer at an offset of a value, count being the offset of the number of elements.
 func (c *probeCapture) copy(at source, pointer, count uint32, scale, limit int) (source, bool) {
-	if limit <= 0 || scale <= 0 || len(c.Copies) >= maxCopies || c.size+limit > maxCopied {
+	if limit <= 0 || scale <= 0 || len(c.Copies) >= maxCopies || c.size+limit > c.most() {
 		return nil, false
 	}
 	p, ok := at(pointer)
@@ -351,7 +397,7 @@ func (c *probeCapture) copy(at source, pointer, count uint32, scale, limit int) 
 	}
 	item := len(c.Copies)
 	c.Copies = append(c.Copies, k)
-	c.size += limit + 16
+	c.size += limit + copyHead
 	return func(offset uint32) (routine.Source, bool) {
 		return routine.Source{InCopy: true, Index: item, Offset: int32(offset)}, int(offset)+8 <= limit
 	}, true
@@ -386,12 +432,17 @@ type heldTypes struct {
 func (h *heldTypes) meet(word uint64, class routine.Class) {
 	key, ok := class.Key(word)
 	if ok && !h.known[key] && len(h.met) < maxMet {
-		if h.known == nil {
-			h.known = map[uint64]bool{}
-		}
-		h.known[key] = true
+		h.note(key)
 		h.met = append(h.met, key)
 	}
+}
+
+// note says that all that can be done for a type is about to be.
+func (h *heldTypes) note(key uint64) {
+	if h.known == nil {
+		h.known = map[uint64]bool{}
+	}
+	h.known[key] = true
 }
 
 // maxMet bounds the types that are met between two looks.

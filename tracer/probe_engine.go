@@ -11,7 +11,6 @@ import (
 	"smiley/recording"
 	"smiley/tracer/probe/install"
 	"smiley/tracer/probe/ring"
-	"smiley/tracer/probe/routine"
 	places "smiley/tracer/probe/site"
 )
 
@@ -35,6 +34,7 @@ type probes struct {
 	retryAt   time.Time
 	lossy     bool
 	budget    budget
+	foreseen  foreseen
 	beside    bool // Delve is attached, and stops the program for breakpoints
 }
 
@@ -73,7 +73,11 @@ func (s *session) armProbes(traced []Symbol) ([]Symbol, error) {
 		}
 		return s.process.held.Install(img, wanted, o)
 	}
-	return s.putProbes(img, s.program.bias, traced, put)
+	refused, err := s.putProbes(img, s.program.bias, traced, put)
+	if err == nil && len(s.program.list) < manyFunctions {
+		err = s.probes.teach(foreseenFirst)
+	}
+	return refused, err
 }
 
 // imageLoader reads a program's code while its symbols are read. Its zero value has read nothing.
@@ -166,6 +170,7 @@ func (s *session) putProbes(
 	p.installed.Reader.Account(&s.out.ledger.Captured)
 	p.shift = int64(p.installed.Start.Sub(s.out.start))
 	p.newBudget(installed)
+	p.foresee(list)
 	s.probes = p
 	return refused, nil
 }
@@ -443,28 +448,6 @@ func (p *probes) drainLocked() int {
 	}
 	p.fails(err)
 	return n
-}
-
-// learn has the program copy the values of types that interfaces were found to hold.
-func (p *probes) learn() error {
-	held := &p.memory.held
-	for _, key := range held.met {
-		word, class := routine.TypeOf(key)
-		t, ok := p.capturer.Types.Get(p.capturer.Resolver.DynamicType(word))
-		if !ok {
-			continue
-		}
-		c := compileHeld(p.capturer.Types, p.opt.Bounds, t, class)
-		added, err := p.installed.AddType(key, c.Capture)
-		if added {
-			held.captures = append(held.captures, c)
-		}
-		if err != nil && recording.CodeOf(err) != recording.CodeUnsupported {
-			return err
-		}
-	}
-	held.met = held.met[:0]
-	return nil
 }
 
 func (p *probes) countDropped() error {

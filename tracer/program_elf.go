@@ -96,7 +96,7 @@ type moduledata struct {
 
 // itabList says where the linker put the tables that it made for interfaces with methods.
 type itabList struct {
-	addr, length uint64 // of pointers to them in words, or where packed, of them all in bytes
+	addr, length uint64 // in bytes, of the pointers to them, or where packed, of them all
 	packed       bool
 }
 
@@ -155,7 +155,7 @@ func (im *image) moduledataAt(addr, pclntab uint64) (moduledata, bool) {
 		m.etypes = w[moduledataEtypes+1]
 		m.itabs = itabList{addr: m.types + w[moduledataItabs], length: w[moduledataItabs+1], packed: true}
 	} else if s := cmp.Or(im.file.Section(".itablink"), im.file.Section(".data.rel.ro.itablink")); s != nil {
-		m.itabs = itabList{addr: s.Addr, length: s.Size / 8}
+		m.itabs = itabList{addr: s.Addr, length: s.Size}
 	}
 	minPC, maxPC := w[moduledataText-2], w[moduledataText-1]
 	ok := m.text <= minPC && minPC < maxPC && maxPC <= m.etext && m.types < m.etypes

@@ -113,7 +113,9 @@ func sameValues(t *testing.T, p, b *recorded) (values, unknown int) {
 			switch g := got[key][i]; {
 			case g == list[i]:
 			case strings.Contains(g, "<unreadable: "):
-				unknown++
+				if unknown++; unknown <= 3 {
+					t.Logf("%s, time %d: only breakpoints read all of\n%s\n%s", key, i+1, list[i], g)
+				}
 			default:
 				t.Errorf("%s, time %d:\n%s\nwith breakpoints\n%s", key, i+1, g, list[i])
 				return values, unknown

@@ -40,6 +40,9 @@ type Entry struct {
 // Name returns the entry's name.
 func (e *Entry) Name() string { return string(e.name) }
 
+// RawName returns the same without a copy: nobody may write to it.
+func (e *Entry) RawName() []byte { return e.name }
+
 // unitAt returns the unit that holds an entry.
 func (d *Data) unitAt(at Offset) *Unit {
 	i := sort.Search(len(d.Units), func(i int) bool { return d.Units[i].end > at })

@@ -51,9 +51,9 @@ type Estate struct {
 //	         note
 //	         for each held type, in the order of their numbers, varint its key, and a shape
 const (
-	estateMagic = 0x33657461747365 // "estate3"
+	estateMagic = 0x34657461747365 // "estate4"
 	estateHead  = 8 * 8
-	heldRoom    = 64 << 10
+	heldRoom    = 128 << 10
 	noteMax     = 1 << 20
 )
 

@@ -3,7 +3,6 @@
 package install
 
 import (
-	"smiley/tracer/probe/ring"
 	"smiley/tracer/probe/routine"
 )
 
@@ -11,8 +10,7 @@ import (
 // that type is how many were added before and one. It is false when there is no room for it. Call it on the goroutine that
 // drains.
 func (p *Process) AddType(key uint64, c routine.Capture) (bool, error) {
-	at := p.layout.Offset(p.layout.Base + ring.SharedTypes + ring.TypeEntry(key))
-	if p.shared == nil || [8]byte(p.shared[at:at+8]) != [8]byte{} {
+	if p.shared == nil || !p.Reader.HasRoomFor(key) {
 		return false, nil
 	}
 	_, class := routine.TypeOf(key)
@@ -29,3 +27,6 @@ func (p *Process) AddType(key uint64, c routine.Capture) (bool, error) {
 	}
 	return p.Reader.AddType(key, addr), nil
 }
+
+// HasTypeRoom reports whether there is still much room for the routines of types.
+func (p *Process) HasTypeRoom() bool { return p.types != nil && p.types.HasRoom() }

@@ -33,12 +33,12 @@ const (
 	// Numbers of the rings that are offered, four bytes each, by the count of the offer modulo OfferedMax.
 	SharedOffers = 4096
 
-	// SharedTypes is a table of the types that interfaces hold, TypeEntries of two words: the key of a type, which is made of the
+	// SharedTypes is a table of the types that interfaces hold, of entries of two words: the key of a type, which is made of the
 	// address of its description, and the address of the routine that copies its values. The tracer adds to it while the program
-	// runs, the routine's address first.
+	// runs, the routine's address first. A type has its own entry, or the next one.
 	SharedTypes = SharedOffers + 4*OfferedMax
 
-	SharedLen = SharedTypes + TypeEntryLen*TypeEntries
+	SharedLen = SharedTypes + TypeEntryLen*TypeEntries + 4096
 )
 
 // What SharedAbandoned holds while nobody waits for room, and what finds none is dropped.
@@ -49,13 +49,13 @@ const (
 	AbandonedByTracer = 2
 )
 
-// The table of types. A type's place follows from its key.
+// The table of types. A type's entry follows from its key; behind the last of these there is room for a next one.
 const (
-	TypeEntries  = 1024
+	TypeEntries  = 8192
 	TypeEntryLen = 16
 )
 
-// TypeEntry returns the offset in the table of the type with a key.
+// TypeEntry returns the offset in the table of the own entry of the type with a key.
 func TypeEntry(key uint64) uint64 { return key & ((TypeEntries - 1) * TypeEntryLen) }
 
 // OfferedMax bounds the number of rings.

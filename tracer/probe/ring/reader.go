@@ -357,15 +357,35 @@ func (r *Reader) copies(b []byte, at int, shapes []CopyShape) (int, bool) {
 }
 
 // AddType tells the program of a routine that copies what an interface holds when that is of the type with a key. It reports
-// false when another type has its place.
+// false when other types have its places.
 func (r *Reader) AddType(key, routine uint64) bool {
-	at := r.layout.Base + SharedTypes + TypeEntry(key)
-	if r.word(at).Load() != 0 {
+	at, ok := r.typePlace(key)
+	if !ok {
 		return false
 	}
 	r.word(at + 8).Store(routine)
 	r.word(at).Store(key)
 	return true
+}
+
+// HasRoomFor reports whether AddType has a place for the type with a key.
+func (r *Reader) HasRoomFor(key uint64) bool {
+	_, ok := r.typePlace(key)
+	return ok
+}
+
+// typePlace returns the address of the entry that a type can have.
+func (r *Reader) typePlace(key uint64) (addr uint64, ok bool) {
+	at := r.layout.Base + SharedTypes + TypeEntry(key)
+	for _, addr := range []uint64{at, at + TypeEntryLen} {
+		switch r.word(addr).Load() {
+		case 0:
+			return addr, true
+		case key:
+			return 0, false
+		}
+	}
+	return 0, false
 }
 
 // The heap is ordered by the time of the waiting records, then by ring.

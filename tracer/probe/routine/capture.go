@@ -46,13 +46,13 @@ type Copy struct {
 	Max     uint32 // bytes, at most CopyMax
 }
 
-// CopyMax bounds one copy in bytes, DynamicMax those of what an interface holds together, of which InnerMax for each of the
-// interfaces in it. InnersMax bounds their number.
+// CopyMax bounds one copy in bytes, DynamicMax those of what an interface holds together, of which InnerMax are counted for each of
+// the interfaces in it. InnersMax bounds their number.
 const (
 	CopyMax    = 64 << 10
-	DynamicMax = 8<<10 + InnersMax*(8+InnerMax)
+	DynamicMax = 11 << 10
 	InnerMax   = 1016
-	InnersMax  = 3
+	InnersMax  = 8
 )
 
 // Class says where an interface lies, as far as what is to be copied depends on it. A type has a routine for each.

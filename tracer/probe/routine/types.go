@@ -11,7 +11,7 @@ import (
 )
 
 // typeRoom is how many bytes of code are kept for the types that interfaces turn out to hold.
-const typeRoom = 256 << 10
+const typeRoom = 512 << 10
 
 // level is where the control page keeps what belongs to an interface while what it holds is copied.
 type level struct {
@@ -29,7 +29,7 @@ var (
 // zero when there is no routine; flags then say Equal.
 func (g *Generator) dynamicPath(l level) Label {
 	a := g.code
-	begin, unknown := a.NewLabel(), a.NewLabel()
+	begin, unknown, own := a.NewLabel(), a.NewLabel(), a.NewLabel()
 	a.Align(granule)
 	start := a.Len()
 	a.Bind(begin)
@@ -42,7 +42,11 @@ func (g *Generator) dynamicPath(l level) Label {
 	a.Test(RDX, RDX) // an empty place has no key
 	a.J(Equal, unknown)
 	a.CmpMem(RDX, At(R15, 0))
+	a.J(Equal, own)
+	a.CmpMem(RDX, At(R15, ring.TypeEntryLen))
 	a.J(NotEqual, unknown)
+	a.AddImm(R15, ring.TypeEntryLen)
+	a.Bind(own)
 	a.Load(R15, At(R15, 8))
 	a.JmpReg(R15)
 	a.Bind(unknown)
@@ -130,3 +134,6 @@ func (t *Types) Add(class Class, c Capture) (number uint32, addr uint64, parts [
 	t.added++
 	return t.added, addr, parts, nil
 }
+
+// HasRoom reports whether more than half of the room that is kept for types is left.
+func (t *Types) HasRoom() bool { return t.limit-t.at > typeRoom/2 }

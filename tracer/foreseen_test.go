@@ -1,0 +1,86 @@
+//go:build linux && amd64
+
+package tracer
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestTypesAreForeseen records a program that puts values of new types into interfaces from the first moment: all can be read, however
+// slow the tracer is, and are what breakpoints read.
+func TestTypesAreForeseen(t *testing.T) {
+	for name, path := range map[string]string{
+		"usual":       fixture(t, "foreseen"),
+		"PIE":         fixture(t, "foreseen", "-buildmode=pie"),
+		"unoptimized": fixture(t, "foreseen", "-gcflags=all=-N -l"),
+		"Go 1.25":     built(t, "go1.25.3", "foreseen"),
+		"Go 1.27":     built(t, "go1.27.0", "foreseen"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			if path == "" {
+				t.Skip("this version of Go cannot be had here")
+			}
+			p := record(t, Options{Target: path, Engine: EngineProbe})
+			told := p.told()
+			if l := p.result.Ledger; l.Unreadable != 0 || !l.Balances() {
+				t.Errorf("%d values could not be read; ledger %+v", l.Unreadable, l)
+				for key, list := range told {
+					for _, v := range list {
+						if strings.Contains(v, "unreadable") {
+							t.Log(key, v)
+						}
+					}
+				}
+			}
+			b := record(t, Options{Target: path, Engine: EngineBreakpoint})
+			if want := b.told(); len(told) != len(want) {
+				t.Errorf("values of %d functions, with breakpoints of %d", len(told), len(want))
+			} else {
+				for key, list := range want {
+					if !slices.Equal(told[key], list) {
+						t.Errorf("%s:\n%q\nwith breakpoints\n%q", key, told[key], list)
+					}
+				}
+			}
+		})
+	}
+}
+
+// built builds a fixture with another version of Go; "" when that cannot be had.
+func built(t *testing.T, toolchain, name string) string {
+	t.Helper()
+	env := append(os.Environ(), "GOTOOLCHAIN="+toolchain, "GO111MODULE=off")
+	version := exec.Command("go", "version")
+	if version.Env = env; version.Run() != nil {
+		return ""
+	}
+	path := filepath.Join(t.TempDir(), name)
+	command := exec.Command("go", "build", "-gcflags=-l", "-o", path, filepath.Join("testdata", name, "main.go"))
+	command.Env = env
+	if out, err := command.CombinedOutput(); err != nil {
+		t.Fatalf("building %s with %s: %v\n%s", name, toolchain, err, out)
+	}
+	return path
+}
+
+func TestPackageOfType(t *testing.T) {
+	for name, want := range map[string]string{
+		"main.failure": "main", "*main.failure": "main", "[]*example.com/shop/cart.Item": "example.com/shop/cart",
+		"[4]main.pair[string,example.com/x.Y]": "main", "int": "-", "[]string": "-", "[]interface {}": "-",
+		"struct { X int }": "", "func(int) main.T": "", "chan int": "", "[": "", "": "-",
+	} {
+		pkg, ok := packageOfType([]byte(name))
+		got := string(pkg)
+		if ok && pkg == nil {
+			got = "-"
+		}
+		if got != want || !ok && want != "" {
+			t.Errorf("packageOfType(%q) = %q, %v; want %q", name, got, ok, want)
+		}
+	}
+}
