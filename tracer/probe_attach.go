@@ -73,7 +73,7 @@ func (s *session) recordAttached(ctx context.Context, pid int) error {
 		defer close(ticked)
 		s.tick(ticks)
 	}()
-	s.probes.pump(over)
+	s.probes.pump(over, nil)
 	stopWaiting()
 	<-over
 	close(ticks)

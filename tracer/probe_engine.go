@@ -71,6 +71,7 @@ func (s *session) armProbes(traced []Symbol) ([]Symbol, error) {
 		if err := s.out.announce(s.engine.define); err != nil {
 			return nil, err
 		}
+		o.Patience = launchedPatience
 		return s.process.held.Install(img, wanted, o)
 	}
 	refused, err := s.putProbes(img, s.program.bias, traced, put)
@@ -268,6 +269,10 @@ func (p *probes) compile(list []watched) {
 	all.Wait()
 }
 
+// launchedPatience is how long a program that was started waits for room while the tracer's heart does not beat: it ends with a tracer
+// that dies, so that one whose heart does not beat is stopped, or finds no processor on a busy machine.
+const launchedPatience = 10 * time.Second
+
 // heartbeat is how often the program is told that somebody reads.
 const heartbeat = 50 * time.Millisecond
 
@@ -301,7 +306,7 @@ func (p *probes) runBeside() (ending, error) {
 	over, pumped := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(pumped)
-		p.pump(over)
+		p.pump(over, nil)
 	}()
 	end, err := p.engine.run()
 	close(over)
@@ -325,21 +330,22 @@ func (p *probes) run() (ending, error) {
 		ended <- outcome{end, err}
 		close(over)
 	}()
-	restore := giveWay()
-	p.pump(over)
-	restore()
+	way := giveWay()
+	p.pump(over, way)
+	way.end()
 	o := <-ended
 	return o.ending, o.error
 }
 
 // pump reads until over is closed and nothing is left.
-func (p *probes) pump(over <-chan struct{}) {
+func (p *probes) pump(over <-chan struct{}, way *precedence) {
 	stop := make(chan struct{})
+	second := p.installed.Clock.Ticks(time.Second)
 	var beat sync.WaitGroup
 	beat.Add(1)
 	go func() {
 		defer beat.Done()
-		p.beat(stop)
+		p.beat(stop, way, second)
 	}()
 	defer func() {
 		close(stop)
@@ -406,12 +412,14 @@ func (p *probes) clock() int64 {
 	return max(p.installed.Clock.Nanoseconds(ring.Ticks())+p.shift, p.latest)
 }
 
-// beat tells the program that somebody reads, until stop is closed.
-func (p *probes) beat(stop <-chan struct{}) {
+// beat tells the program that somebody reads, until stop is closed, and sees to it that somebody can. second
+// is a second in ticks.
+func (p *probes) beat(stop <-chan struct{}, way *precedence, second uint64) {
 	ticker := time.NewTicker(heartbeat)
 	defer ticker.Stop()
 	for {
 		p.installed.Reader.Beat()
+		way.look(time.Now(), time.Duration(float64(p.installed.Reader.Waited())/float64(second)*1e9))
 		select {
 		case <-stop:
 			return

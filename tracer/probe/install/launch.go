@@ -29,13 +29,13 @@ type Probe struct {
 type Options struct {
 	Command      []string // the program's path first
 	Dir          string
-	Env          []string // nil: the tracer's own
-	Stdin        string   // path; "" is the tracer's own
-	Stdout       *os.File // nil: the tracer's own; else taken over and closed
-	Stderr       *os.File // nil: the tracer's own; else taken over and closed
-	Rings        int      // 0: DefaultRings, fewer if they are very large
-	RingBytes    uint64   // bytes for records in each ring, rounded up to a page; 0: DefaultRingBytes
-	Patience     time.Duration
+	Env          []string      // nil: the tracer's own
+	Stdin        string        // path; "" is the tracer's own
+	Stdout       *os.File      // nil: the tracer's own; else taken over and closed
+	Stderr       *os.File      // nil: the tracer's own; else taken over and closed
+	Rings        int           // 0: DefaultRings, fewer if they are very large
+	RingBytes    uint64        // bytes for records in each ring, rounded up to a page; 0: DefaultRingBytes
+	Patience     time.Duration // for how long without a heartbeat threads wait for room; 0: DefaultPatience
 	DropWhenFull bool
 	KeepHandler  bool         // leave the signal handler as it is: for measuring what the shim does
 	Runtime      *Runtime     // nil: to be read from the program's file
