@@ -298,7 +298,14 @@ func (b bitmap) or(other bitmap) {
 	}
 }
 
-func newBitmap(n int) bitmap       { return make(bitmap, (n+63)/64) }
+// newBitmap writes to all of it: memory that is read first is mapped twice.
+func newBitmap(n int) bitmap {
+	b := make(bitmap, (n+63)/64)
+	clear(b)
+	return b
+}
+
 func (b bitmap) set(i int)         { b[i/64] |= 1 << (i % 64) }
+func (b bitmap) unset(i int)       { b[i/64] &^= 1 << (i % 64) }
 func (b bitmap) get(i int) bool    { return b[i/64]>>(i%64)&1 != 0 }
 func (f *Function) String() string { return fmt.Sprintf("%s at %#x", f.Name, f.Addr) }

@@ -41,39 +41,49 @@ func (img *Image) walk() {
 // none of its instructions.
 func (w *walker) function(f *Function, s *shape) {
 	img := w.img
-	end, odd := f.Addr, false
-	s.end = f.Addr
 	code := img.Text(f.Addr, f.End)
-	for at := 0; at < len(code); {
-		in, ok := stepAt(code[at:])
-		if !ok {
-			break
+	base := int(f.Addr - img.addr)
+	odd := false
+	codeEnd, at := 0, 0 // offsets in code
+	for at < len(code) {
+		w.starts.set(base + at)
+		var end int
+		var flow Flow
+		var distance int64
+		if end, flow, distance = hop(code, at); end == 0 {
+			in, ok := stepAt(code[at:])
+			if !ok {
+				w.starts.unset(base + at)
+				break
+			}
+			end, flow, distance = at+in.length, in.flow, in.distance
+			if flow == FlowTrap && in.opcode != 0xCC {
+				flow = FlowNext // it is no padding
+			}
+			odd = odd || flow == FlowOther && in.first && in.opcode == 0xC2
 		}
-		addr := f.Addr + uint64(at)
-		w.starts.set(int(addr - img.addr))
-		at += in.length
-		end = f.Addr + uint64(at)
-		if in.flow != FlowTrap || in.opcode != 0xCC {
-			s.end = end
-		}
-		switch target := end + uint64(in.distance); in.flow {
+		switch flow {
+		case FlowTrap:
+			at = end
+			continue
 		case FlowRet:
-			s.returns = append(s.returns, addr)
-		case FlowOther:
-			odd = odd || in.first && in.opcode == 0xC2
+			s.returns = append(s.returns, f.Addr+uint64(at))
 		case FlowJump, FlowCond, FlowLoop:
+			target := f.Addr + uint64(end) + uint64(distance)
 			img.mark(w.targets, target)
 			s.loops = s.loops || target == f.Addr
 		case FlowCall:
-			img.mark(w.targets, target)
-			img.mark(w.landing, end)
-			s.end = end + 1 // what a call returns to is not padding
+			img.mark(w.targets, f.Addr+uint64(end)+uint64(distance))
+			fallthrough
 		case FlowIndirectCall:
-			img.mark(w.landing, end)
-			s.end = end + 1
+			img.mark(w.landing, f.Addr+uint64(end))
+			codeEnd, at = end+1, end // what a call returns to is not padding
+			continue
 		}
+		codeEnd, at = end, end
 	}
-	s.whole = end == f.End && !odd
+	s.end = f.Addr + uint64(codeEnd)
+	s.whole = f.Addr+uint64(at) == f.End && !odd
 }
 
 // IsInstruction reports whether an instruction of a function begins at an address.
