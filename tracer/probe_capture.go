@@ -119,7 +119,13 @@ func pointerShaped(types *recording.Types, t *recording.Type) bool {
 
 // compileCapture lists the words and copies that values at locations need.
 func compileCapture(types *recording.Types, bounds recording.Bounds, params []recording.Param, locations []location) *probeCapture {
+	return (&captures{types: types, bounds: bounds}).compile(params, locations)
+}
+
+func (all *captures) compile(params []recording.Param, locations []location) *probeCapture {
+	types, bounds := all.types, all.bounds
 	c := &probeCapture{types: types, bounds: bounds}
+	c.Words, c.Copies = all.words[:0], all.copies[:0]
 	for i := range locations {
 		if i >= len(params) || params[i].Unreadable != "" || locations[i].reason != "" {
 			continue
@@ -131,7 +137,17 @@ func compileCapture(types *recording.Types, bounds recording.Bounds, params []re
 		}
 	}
 	c.findRoots(params, locations)
+	all.words, all.copies = c.Words, c.Copies
+	c.Words, c.Copies = kept(c.Words), kept(c.Copies)
 	return c
+}
+
+// kept is a copy of what is scratch, nil when there is nothing.
+func kept[T any](scratch []T) []T {
+	if len(scratch) == 0 {
+		return nil
+	}
+	return append(make([]T, 0, len(scratch)), scratch...)
 }
 
 // captures are those that were compiled already.
@@ -139,7 +155,9 @@ type captures struct {
 	types  *recording.Types
 	bounds recording.Bounds
 	known  map[string]*probeCapture
-	key    []byte // scratch
+	key    []byte // scratch, as the next two
+	words  []routine.Word
+	copies []routine.Copy
 }
 
 // of returns the compiled form of values.
@@ -165,7 +183,7 @@ func (c *captures) of(params []recording.Param, locations []location) *probeCapt
 	if known, ok := c.known[string(key)]; ok {
 		return known
 	}
-	made := compileCapture(c.types, c.bounds, params, locations)
+	made := c.compile(params, locations)
 	c.known[string(key)] = made
 	return made
 }

@@ -149,6 +149,7 @@ const pageSize = 4096
 func write(memory *os.File, patches []routine.Patch) error {
 	slices.SortFunc(patches, func(a, b routine.Patch) int { return cmp.Compare(a.Addr, b.Addr) })
 	sorted := patches
+	var text []byte
 	for len(sorted) > 0 {
 		n := 1
 		from, to := sorted[0].Addr&^(pageSize-1), pageEnd(sorted[0])
@@ -156,7 +157,10 @@ func write(memory *os.File, patches []routine.Patch) error {
 			to = pageEnd(sorted[n])
 			n++
 		}
-		if err := writeRun(memory, sorted[:n], from, to); err != nil {
+		if uint64(cap(text)) < to-from {
+			text = make([]byte, to-from)
+		}
+		if err := writeRun(memory, sorted[:n], from, text[:to-from]); err != nil {
 			return err
 		}
 		sorted = sorted[n:]
@@ -168,8 +172,7 @@ func pageEnd(p routine.Patch) uint64 {
 	return (p.Addr + uint64(len(p.New)) + pageSize - 1) &^ (pageSize - 1)
 }
 
-func writeRun(memory *os.File, patches []routine.Patch, from, to uint64) error {
-	text := make([]byte, to-from)
+func writeRun(memory *os.File, patches []routine.Patch, from uint64, text []byte) error {
 	if _, err := memory.ReadAt(text, int64(from)); err != nil {
 		return recording.Errorf(recording.CodeInternal, "reading the program's code: %w", err)
 	}

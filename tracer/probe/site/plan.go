@@ -28,6 +28,8 @@ func (img *Image) Plan(functions []*Function) []Sites {
 type planner struct {
 	img  *Image
 	used map[uint64]bool // bytes of padding that are taken
+	head [headMax]Inst   // scratch of function
+	code []Inst          // scratch of block
 }
 
 // body is a function and its first instructions.
@@ -39,9 +41,10 @@ type body struct {
 // headMax is how many instructions a stack check and a jump behind it can cover.
 const headMax = 16
 
-func (img *Image) body(f *Function, addr uint64) body {
-	b := body{f: f, head: make([]Inst, 0, headMax)}
-	for in := range img.Instructions(addr, f.End) {
+// body returns a function from an address on. It is valid until the next call.
+func (p *planner) body(f *Function, addr uint64) body {
+	b := body{f: f, head: p.head[:0]}
+	for in := range p.img.Instructions(addr, f.End) {
 		if b.head = append(b.head, in); len(b.head) == headMax {
 			break
 		}
@@ -51,7 +54,7 @@ func (img *Image) body(f *Function, addr uint64) body {
 
 func (p *planner) function(f *Function) Sites {
 	shape := &p.img.shapes[f.index]
-	b := p.img.body(f, f.Addr)
+	b := p.body(f, f.Addr)
 	s := Sites{Function: f}
 	s.Entry = p.entry(&b)
 	if s.Entry.Form == FormNone {
@@ -61,6 +64,9 @@ func (p *planner) function(f *Function) Sites {
 		if in := &s.Entry.Code[i]; in.Flow == FlowTrap && in.Len == 1 {
 			p.used[in.Addr] = true // padding behind a function shorter than a jump
 		}
+	}
+	if n := len(shape.returns); n > 0 {
+		s.Returns = make([]Site, 0, n)
 	}
 	for _, addr := range shape.returns {
 		s.Returns = append(s.Returns, p.ret(f, addr, &s.Entry))
@@ -199,13 +205,13 @@ func room(code []Inst) int {
 }
 
 // block returns the instructions from which execution always runs on into the RET at an address, the RET last: as many as it takes
-// to have a number of bytes, if there are. All but the first can be moved.
+// to have a number of bytes, if there are. All but the first can be moved. They are valid until the next call.
 func (p *planner) block(f *Function, addr, floor, bytes uint64) []Inst {
 	ret, err := Decode(p.img.Text(addr, f.End), addr)
 	if err != nil {
 		return nil
 	}
-	code := []Inst{ret}
+	code := append(p.code[:0], ret)
 	for first := addr; ret.End()-first < bytes && !p.isTarget(first); first = code[len(code)-1].Addr {
 		before, ok := p.img.before(f, first)
 		if !ok || before.Addr < floor || immovable(&before) != "" || before.Flow == FlowRet || before.Flow == FlowJump ||
@@ -215,6 +221,7 @@ func (p *planner) block(f *Function, addr, floor, bytes uint64) []Inst {
 		code = append(code, before)
 	}
 	slices.Reverse(code)
+	p.code = code
 	return code
 }
 
@@ -347,6 +354,6 @@ func (img *Image) Displace(addr uint64) Site {
 		return Site{Reason: "no function holds it"}
 	}
 	p := planner{img: img, used: map[uint64]bool{}}
-	b := img.body(f, addr)
+	b := p.body(f, addr)
 	return p.displace(&b, 0)
 }
