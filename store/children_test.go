@@ -32,7 +32,7 @@ func wide(t tb, run recording.Run, n int) *fixture {
 // A call with a hundred thousand times as many children opens as fast as another: a page of them, the first or any other,
 // reads the same few blocks.
 func TestChildrenReadAsManyBlocksHoweverManyThereAre(t *testing.T) {
-	read := func(n int, after uint64) int {
+	read := func(n int, after uint64, back bool) int {
 		file := filepath.Join(t.TempDir(), "smiley.db")
 		s, err := Open(t.Context(), file)
 		check(t, err)
@@ -42,19 +42,34 @@ func TestChildrenReadAsManyBlocksHoweverManyThereAre(t *testing.T) {
 		r, err := OpenReader(t.Context(), file)
 		check(t, err)
 		defer r.Close() //nolint:errcheck // only read
-		page, err := r.Children(t.Context(), f.run.ID, 1, after, 5)
+		first := uint64(2)
+		var page []recording.Call
+		if back {
+			page, err = r.ChildrenBefore(t.Context(), f.run.ID, 1, after, 5)
+			if first = after - 10; after == 0 {
+				first = uint64(2*n) - 8
+			}
+		} else {
+			page, err = r.Children(t.Context(), f.run.ID, 1, after, 5)
+			if after > 0 {
+				first = after + 2
+			}
+		}
 		check(t, err)
 		equal(t, "children", len(page), 5)
-		if after > 0 {
-			equal(t, "the first of them", page[0].Seq, after+2)
-		}
+		equal(t, "the first of them", page[0].Seq, first)
 		return r.structures.order.Len()
 	}
-	few := read(5, 0)
+	few := read(5, 0, false)
 	const many = 5000 // in 500 blocks
 	for _, after := range []uint64{0, 2, many / 3 * 2, 2*many - 20} {
-		if got := read(many, after); got > few+2 { // the parent lies in one of its own, and a page may begin in one and end in the next
+		if got := read(many, after, false); got > few+2 { // the parent lies in one of its own, and a page may begin in one and end in the next
 			t.Errorf("a page behind %d of %d children reads %d blocks; one of five reads %d", after, many, got, few)
+		}
+	}
+	for _, before := range []uint64{0, 2 * many, many / 3 * 2, 12} {
+		if got := read(many, before, true); got > few+2 {
+			t.Errorf("a page before %d of %d children reads %d blocks; one of five reads %d", before, many, got, few)
 		}
 	}
 }

@@ -47,7 +47,7 @@ func (p *place) next(ctx context.Context, q queries, number uint32, calls bool) 
 	}
 	number = max(number, p.first)
 	for number <= p.last {
-		skip, err := p.absent(ctx, q, number, calls)
+		skip, err := p.absent(ctx, q, number, calls, false)
 		if skip == 0 || err != nil {
 			return number, true, err
 		}
@@ -56,18 +56,41 @@ func (p *place) next(ctx context.Context, q queries, number uint32, calls bool) 
 	return 0, false, nil
 }
 
-// absent returns how many blocks from number on are known to hold nothing of the goroutine, judging by one list of the
-// presence index: the one of the highest level that says so.
-func (p *place) absent(ctx context.Context, q queries, number uint32, calls bool) (uint32, error) {
+// previous returns the last block up to number in which the goroutine can have call events, and whether there is one.
+func (p *place) previous(ctx context.Context, q queries, number uint32) (uint32, bool, error) {
+	if p.none {
+		return 0, false, nil
+	}
+	number = min(number, p.last)
+	for number >= p.first {
+		skip, err := p.absent(ctx, q, number, true, true)
+		if skip == 0 || err != nil {
+			return number, true, err
+		}
+		if number < skip {
+			break
+		}
+		number -= skip
+	}
+	return 0, false, nil
+}
+
+// absent returns how many blocks from number on, or back from it, are known to hold nothing of the goroutine, judging by one list
+// of the presence index: the one of the highest level that says so.
+func (p *place) absent(ctx context.Context, q queries, number uint32, calls, back bool) (uint32, error) {
 	if !p.indexed {
 		return 0, nil
 	}
 	for level := presenceLevels - 1; level >= 0; level-- {
 		span := p.span(level)
 		group := number / span
+		edge := group * span
+		if back {
+			edge += span - 1
+		}
 		complete := (uint64(group)+1)*uint64(span) <= uint64(p.run.blocks)
 		within := p.first/span == group && p.last/span == group // then it need not be in the list
-		if number%span != 0 || !complete || within {
+		if number != edge || !complete || within {
 			continue
 		}
 		stored, err := readPresence(ctx, q, p.run.key, level, group)

@@ -74,12 +74,18 @@ func compare(t *rapid.T, r *Reader, id recording.RunID, o *oracle) {
 			page := rapid.IntRange(1, 5).Draw(t, "page")
 			children := pageByPage(t, page, func(after uint64) ([]recording.Call, error) { return r.Children(ctx, id, seq, after, page) })
 			equalLists(t, fmt.Sprintf("children of %d", seq), children, o.children(seq))
+			before := rapid.Uint64Range(0, uint64(len(o.events))+2).Draw(t, "before")
+			last := pageBackwards(t, page, before, func(before uint64) ([]recording.Call, error) { return r.ChildrenBefore(ctx, id, seq, before, page) })
+			equalLists(t, fmt.Sprintf("children of %d before %d", seq, before), last, callsBefore(children, before))
 		}
 	}
 	for goroutine := range o.goroutines {
 		page := rapid.IntRange(1, 5).Draw(t, "page")
 		roots := pageByPage(t, page, func(after uint64) ([]recording.Call, error) { return r.Roots(ctx, id, goroutine, after, page) })
 		equalLists(t, fmt.Sprintf("roots of %d", goroutine), roots, o.roots(goroutine))
+		before := rapid.Uint64Range(0, uint64(len(o.events))+2).Draw(t, "before")
+		last := pageBackwards(t, page, before, func(before uint64) ([]recording.Call, error) { return r.RootsBefore(ctx, id, goroutine, before, page) })
+		equalLists(t, fmt.Sprintf("roots of %d before %d", goroutine, before), last, callsBefore(roots, before))
 	}
 	compareEvents(t, r, id, o)
 	compareStacks(t, r, id, o)
@@ -183,6 +189,32 @@ func pageByPage(t tb, size int, page func(after uint64) ([]recording.Call, error
 		}
 		after = list[len(list)-1].Seq
 	}
+}
+
+// pageBackwards puts pages together that end where the one behind them begins; the last one ends before a seq, or with the list.
+func pageBackwards(t tb, size int, before uint64, page func(before uint64) ([]recording.Call, error)) []recording.Call {
+	t.Helper()
+	var all []recording.Call
+	for {
+		list, err := page(before)
+		check(t, err)
+		if len(list) > size {
+			t.Fatalf("a page of %d has %d entries", size, len(list))
+		}
+		all = append(list, all...)
+		if len(list) < size {
+			return all
+		}
+		before = list[0].Seq
+	}
+}
+
+// callsBefore are the calls of a list that begin before a seq; 0: all.
+func callsBefore(list []recording.Call, seq uint64) []recording.Call {
+	if seq == 0 {
+		return list
+	}
+	return slices.DeleteFunc(slices.Clone(list), func(c recording.Call) bool { return c.Seq >= seq })
 }
 
 func equal[T comparable](t tb, what string, got, want T) {

@@ -29,6 +29,7 @@ const (
 	// The first block that reaches a moment.
 	queryBlockAt   = `SELECT number FROM blocks WHERE run = ? AND high_ns >= ? ORDER BY high_ns, number LIMIT 1`
 	querySibling   = `SELECT seq FROM long_calls WHERE run = ? AND goroutine = ? AND parent = ? AND position = ?`
+	queryLastChild = `SELECT max(seq) FROM long_calls WHERE run = ? AND goroutine = ? AND parent = ? AND seq <= ?`
 	queryTimeNode  = `SELECT body FROM time_nodes WHERE run = ? AND level = ? AND number = ?`
 	queryGoroutine = `SELECT ` + goroutineColumns + ` FROM goroutines WHERE run = ? AND id = ?`
 	// high_ns never falls from block to block, so an index finds where the wanted times begin; a few blocks behind that
@@ -54,7 +55,7 @@ type prepared map[string]*sql.Stmt
 func prepareReads(ctx context.Context, db *sql.DB) (prepared, error) {
 	p := make(prepared)
 	for _, query := range []string{
-		queryRun, queryKey, queryBody, queryPresence, queryBlockOf, queryLongCall, querySibling, queryGoroutine, queryNextBlock,
+		queryRun, queryKey, queryBody, queryPresence, queryBlockOf, queryLongCall, querySibling, queryLastChild, queryGoroutine, queryNextBlock,
 		queryTimeNode, queryBlockAt,
 		queryWindowBlocks, queryFirstLong, queryLongBelow, queryLastLong,
 	} {

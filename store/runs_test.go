@@ -126,6 +126,8 @@ func TestUnknown(t *testing.T) {
 		"call 0":         func() error { _, err := s.Call(ctx, id, 0); return err },
 		"what is none":   func() error { _, err := s.Call(ctx, id, 1); return err }, // a goroutine's start
 		"children":       func() error { _, err := s.Children(ctx, id, run.Events+1, 0, 1); return err },
+		"last children":  func() error { _, err := s.ChildrenBefore(ctx, id, run.Events+1, 0, 1); return err },
+		"last roots":     func() error { _, err := s.RootsBefore(ctx, id, 99999, 0, 1); return err },
 		"statistics":     func() error { _, err := s.FunctionStats(ctx, none); return err },
 		"call graph":     func() error { _, err := s.EdgeStats(ctx, none); return err },
 		"time line":      func() error { _, err := s.BlockTimeline(ctx, none, 0, 1); return err },
