@@ -75,6 +75,7 @@ func Addresses() []Address {
 			Path: ofRun + "/tree", About: "the calls of a goroutine as a tree, opened at the call in focus", view: treeView,
 			Parameters: []Parameter{
 				afterParameter, sizeParameter,
+				{"before", "the last calls of the list, before the event with this `seq`, which may be any; `last`: those at its end"},
 				{"path", "`no`: the JSON leaves the callers out"},
 				{"short", "`1`: the JSON has names and values as rows show them: not longer, and nothing in them is unseen"},
 				{"open", "for scripts: calls that are open, as numbers with commas between"},
@@ -82,7 +83,7 @@ func Addresses() []Address {
 			},
 			JSON: "`run`: id; `goroutine`: number; `path`: array of [calls](json.md#event), the callers of the one in focus, the outermost " +
 				"first, and itself; `calls`: array of its children, or of the goroutine's outermost calls, each call with the `end_seq` of the event " +
-				"that ended it; `after`: seq to go on behind",
+				"that ended it; `after`: seq to go on behind; `before`: seq to go on before, with the parameter",
 		},
 		{
 			Path: ofRun + "/call/{call}", About: "one call with everything that is known of it", view: callView,

@@ -171,6 +171,24 @@ func TestCallsEqualTree(t *testing.T) {
 					break
 				}
 			}
+			if c.Seq%3 == 0 || len(got) > 37 {
+				var back []any
+				for before := "last"; before != ""; {
+					var tree treeJSON
+					s.ask(fmt.Sprintf("/runs/%s/tree.json?at=%d&n=37&before=%s", run.ID, c.Seq, before), &tree)
+					var page []any
+					for j := range tree.Calls {
+						page = append(page, plain(t, tree.Calls[j].Event))
+					}
+					back = append(page, back...)
+					if before = ""; tree.Before != 0 {
+						before = fmt.Sprint(tree.Before)
+					}
+				}
+				if !reflect.DeepEqual(back, children[c.Seq]) {
+					t.Fatalf("children of %d from the last one on: %d, want %d\n got %v\nwant %v", c.Seq, len(back), len(children[c.Seq]), back, children[c.Seq])
+				}
+			}
 			if !reflect.DeepEqual(got, children[c.Seq]) {
 				t.Fatalf("children of %d: %d, want %d\n got %v\nwant %v", c.Seq, len(got), len(children[c.Seq]), got, children[c.Seq])
 			}

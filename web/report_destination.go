@@ -39,6 +39,9 @@ func (r *report) destination(address string) (destination, bool) {
 	case rest == "" && first == "timeline":
 		return timelineDestination(query)
 	case rest == "" && first == "tree":
+		if query.Get("before") != "" { // lists are read from their beginning
+			return destination{}, false
+		}
 		names := []string{"at", "after"}
 		if query.Get("at") == "" {
 			names = []string{"g", "after"}

@@ -105,6 +105,9 @@ type callRow struct {
 	Open      bool
 	Leaf      bool
 	More      string // not a call: address of the rest of a list
+	Last      string // and of its end
+	Prior     string // not a call: address of what comes before in a list
+	First     string // and of its beginning
 }
 
 // endedText says in words how a call ended that did not return.

@@ -103,37 +103,25 @@ func (q *request) step(step string, call *store.CallData) (uint64, error) {
 func (q *request) sibling(step string, call *store.CallData) (uint64, error) {
 	none := recording.Errorf(recording.CodeNotFound, "the caller made no recorded call %s this one", step).
 		WithHint("it is the %s one", map[string]string{"before": "first", "after": "last"}[step])
-	if step == "after" {
-		var siblings []recording.Call
-		var err error
-		if call.Parent == 0 {
-			siblings, err = q.reader.Roots(q.Context(), q.info.ID, call.Goroutine, call.Seq, 1)
-		} else {
-			siblings, err = q.reader.Children(q.Context(), q.info.ID, call.Parent, call.Seq, 1)
-		}
-		if err != nil {
-			return 0, err
-		}
-		if len(siblings) == 0 {
-			return 0, none
-		}
-		return siblings[0].Seq, nil
-	}
-	q.focus.Goroutine = call.Goroutine
-	found, err := q.backward(call.Seq, 1, &filter{depth: -1, only: func(e *recording.Event) bool {
-		// The caller itself ends the search.
-		return e.Kind == recording.KindCall && (e.Parent == call.Parent || e.Seq == call.Parent)
-	}})
+	var siblings []recording.Call
+	var err error
 	switch {
-	case err != nil:
+	case step == "after" && call.Parent == 0:
+		siblings, err = q.reader.Roots(q.Context(), q.info.ID, call.Goroutine, call.Seq, 1)
+	case step == "after":
+		siblings, err = q.reader.Children(q.Context(), q.info.ID, call.Parent, call.Seq, 1)
+	case call.Parent == 0:
+		siblings, err = q.reader.RootsBefore(q.Context(), q.info.ID, call.Goroutine, call.Seq, 1)
+	default:
+		siblings, err = q.reader.ChildrenBefore(q.Context(), q.info.ID, call.Parent, call.Seq, 1)
+	}
+	if err != nil {
 		return 0, err
-	case len(found.events) > 0 && found.events[0].Seq != call.Parent:
-		return found.events[0].Seq, nil
-	case len(found.events) > 0 || found.next <= 1:
+	}
+	if len(siblings) == 0 {
 		return 0, none
 	}
-	return 0, recording.Errorf(recording.CodeNotFound, "no call by the same caller down to event %s", count(found.next)).
-		WithHint("it may lie further away: the call tree leads to it")
+	return siblings[0].Seq, nil
 }
 
 // typical finds a call of a function that took about as long as half of its calls at most do.

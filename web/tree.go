@@ -29,6 +29,7 @@ type treeContent struct {
 	Cut        bool   // callers were left out
 	Values     bool   // some values were not loaded
 	Base       string // address of the run, for the island
+	Events     uint64 // of the run
 }
 
 type goroutineChoice struct {
@@ -44,6 +45,7 @@ type treeJSON struct {
 	Path      []treeCall `json:"path"`  // callers of the focus, the outermost first, and itself
 	Calls     []treeCall `json:"calls"` // its direct children, or the outermost calls
 	After     uint64     `json:"after,omitempty"`
+	Before    uint64     `json:"before,omitempty"` // of a list that was asked for from its end: there are calls before this one
 }
 
 // treeCall is a call with the event that ended it: calls between the two were made by it or by others meanwhile.
@@ -61,6 +63,7 @@ type treeNode struct {
 	leaf  bool
 	whole int64 // ns of its parent
 	more  uint64
+	prior uint64 // the calls of the list before this one
 }
 
 // treeView is the call tree of a goroutine, opened at the call in focus.
@@ -72,6 +75,11 @@ func treeView(q *request) (*page, error) {
 	}
 	if b.after, err = parseSeq(q.query, "after"); err != nil {
 		return nil, err
+	}
+	if b.back = q.query.Has("before"); b.back && q.query.Get("before") != "last" {
+		if b.before, err = parseSeq(q.query, "before"); err != nil {
+			return nil, err
+		}
 	}
 	goroutine, err := q.treeGoroutine()
 	if err != nil {
@@ -129,13 +137,15 @@ func (q *request) treeGoroutine() (int64, error) {
 
 // treeBuilder gathers the rows of a tree.
 type treeBuilder struct {
-	q     *request
-	page  int
-	after uint64
-	nodes []treeNode
-	cut   bool
-	spent int             // of treeReach
-	near  map[uint64]bool // stretches of the run that were read
+	q      *request
+	page   int
+	after  uint64
+	back   bool   // the focus's list is read from its end
+	before uint64 // or from this event; 0: its end
+	nodes  []treeNode
+	cut    bool
+	spent  int             // of treeReach
+	near   map[uint64]bool // stretches of the run that were read
 }
 
 // reach reports whether the tree may open a call by itself. Calls that lie close together are read at the price of one; a
@@ -176,10 +186,14 @@ func (b *treeBuilder) build(goroutine int64) error {
 	if q.wantsJSON() { // which has one list
 		levels = 1
 	}
-	if err := b.list(goroutine, q.focus.At, b.after, level, whole, b.page, levels); err != nil {
+	list := b.list
+	if b.back {
+		list = b.listBack
+	}
+	if err := list(goroutine, q.focus.At, b.after, level, whole, b.page, levels); err != nil {
 		return err
 	}
-	if above > 0 && len(b.nodes) == above && b.after == 0 {
+	if above > 0 && len(b.nodes) == above && b.after == 0 && b.before == 0 {
 		b.nodes[above-1].leaf = true
 	}
 	return nil
@@ -214,6 +228,45 @@ func (b *treeBuilder) list(goroutine int64, parent, after uint64, level int, who
 	if rest {
 		children = children[:n]
 	}
+	if err := b.rows(goroutine, children, level, whole, levels); err != nil {
+		return err
+	}
+	if rest {
+		last := children[len(children)-1]
+		b.nodes = append(b.nodes, treeNode{call: recording.Call{Parent: parent, Goroutine: goroutine}, level: level, more: last.Seq})
+	}
+	return nil
+}
+
+// listBack adds the last calls of a list.
+func (b *treeBuilder) listBack(goroutine int64, parent, _ uint64, level int, whole int64, n, levels int) error {
+	q := b.q
+	var children []recording.Call
+	var err error
+	if parent == 0 {
+		children, err = q.reader.RootsBefore(q.Context(), q.info.ID, goroutine, b.before, n+1)
+	} else {
+		children, err = q.reader.ChildrenBefore(q.Context(), q.info.ID, parent, b.before, n+1)
+	}
+	if err != nil {
+		return err
+	}
+	if len(children) > n {
+		children = children[1:]
+		b.nodes = append(b.nodes, treeNode{call: recording.Call{Parent: parent, Goroutine: goroutine}, level: level, prior: children[0].Seq})
+	}
+	if err := b.rows(goroutine, children, level, whole, levels); err != nil {
+		return err
+	}
+	if len(children) > 0 && b.before != 0 { // what follows was seen on the page that leads here
+		last := children[len(children)-1]
+		b.nodes = append(b.nodes, treeNode{call: recording.Call{Parent: parent, Goroutine: goroutine}, level: level, more: last.Seq})
+	}
+	return nil
+}
+
+// rows adds calls of a list, and what is below them.
+func (b *treeBuilder) rows(goroutine int64, children []recording.Call, level int, whole int64, levels int) error {
 	for i := range children {
 		c := &children[i]
 		at := len(b.nodes)
@@ -230,10 +283,6 @@ func (b *treeBuilder) list(goroutine int64, parent, after uint64, level int, who
 		if len(b.nodes) == at+1 {
 			b.nodes[at].open, b.nodes[at].leaf = false, true
 		}
-	}
-	if rest {
-		last := children[len(children)-1]
-		b.nodes = append(b.nodes, treeNode{call: recording.Call{Parent: parent, Goroutine: goroutine}, level: level, more: last.Seq})
 	}
 	return nil
 }
@@ -255,6 +304,8 @@ func (b *treeBuilder) json(goroutine int64, events []analysis.Event) *treeJSON {
 			call.shorten()
 		}
 		switch {
+		case node.prior != 0:
+			out.Before = node.prior
 		case node.more != 0 && node.call.Parent == b.q.focus.At:
 			out.After = node.more
 		case node.more != 0:
@@ -280,13 +331,22 @@ func (c *treeCall) shorten() {
 
 func (b *treeBuilder) content(goroutine int64, events []analysis.Event) (*treeContent, error) {
 	q := b.q
-	c := &treeContent{Base: "/runs/" + q.links.run, Goroutine: goroutine, Up: q.links.to("tree", "at", 0, "g", goroutine), Cut: b.cut, Empty: len(b.nodes) == 0}
+	c := &treeContent{Base: "/runs/" + q.links.run, Events: q.info.Events, Goroutine: goroutine, Up: q.links.to("tree", "at", 0, "g", goroutine), Cut: b.cut, Empty: len(b.nodes) == 0}
 	for i := range b.nodes {
 		node := &b.nodes[i]
 		if node.more != 0 {
 			c.Rows = append(c.Rows, callRow{
 				Level: min(node.level, deepest),
 				More:  q.links.to("tree", "at", node.call.Parent, "g", goroutine, "after", node.more),
+				Last:  q.links.to("tree", "at", node.call.Parent, "g", goroutine, "before", "last"),
+			})
+			continue
+		}
+		if node.prior != 0 {
+			c.Rows = append(c.Rows, callRow{
+				Level: min(node.level, deepest),
+				Prior: q.links.to("tree", "at", node.call.Parent, "g", goroutine, "before", node.prior),
+				First: q.links.to("tree", "at", node.call.Parent, "g", goroutine),
 			})
 			continue
 		}

@@ -149,6 +149,8 @@ func (p *places) targets() []target {
 		p.both("call tree of a goroutine", "roots", of+"/tree", "?g=%v", goroutine),
 		p.both("call tree at a call", "children", of+"/tree", "?at=%v", call),
 		p.both("call tree at the call with half of all", "children of one", of+"/tree", "?at=%v", loop),
+		p.both("the same, from its end", "", of+"/tree", "?at=%v&before=last", loop),
+		p.both("the same, from anywhere", "", of+"/tree", "?at=%v&before=%v", loop, call),
 		p.both("the same, behind a child", "", of+"/tree", "?at=%v", call),
 		p.both("call", "call", of+"/call/{call}", "", call),
 		p.both("call with half of all calls", "", of+"/call/{call}", "", loop),

@@ -192,26 +192,48 @@ func TestTreeIslandSearch(t *testing.T) {
 	b.mu.Unlock()
 }
 
-// TestTreeIslandHoldsManyCalls opens a call with thousands of children: what is not seen is not there, more come as one goes
-// on, and a link into their middle needs none of the others.
+// TestTreeIslandHoldsManyCalls opens a call with two hundred thousand children: what is not seen is not there, more come as one goes
+// on, its end and its middle need none of the others, and a link into the middle leads there.
 func TestTreeIslandHoldsManyCalls(t *testing.T) {
 	b := openRuns(t, func(db *store.Store) []webtest.Recorded {
-		return []webtest.Recorded{webtest.Record(t, db, &webtest.Friendly, 1, 3000, true)}
+		return []webtest.Recorded{webtest.Loop(t, db, &webtest.Friendly, 1, 200_000)}
 	})
 	base := "/runs/" + b.runs[0].ID.String()
 	b.openTree(base + "/tree")
 	rows := `Number(document.querySelector(".tree-grid").getAttribute("aria-rowcount"))`
 	b.await(rows, 102) // main, a page of calls, and that there are more
+	// main is 2, its n-th child 2n + 1, its last 400,001.
 	b.do(chromedp.KeyEvent("j"), chromedp.KeyEvent(kb.End))
-	b.await(rows, 202)
-	b.do(chromedp.KeyEvent(kb.End))
-	b.await(rows, 302)
+	b.awaitText(treeSelected, "c400001")
+	b.await(rows, 102+100) // a page at the end, and the row between stands for all others
+	whole := evaluate[string](b, `location.search`)
+	b.awaitText(`new URLSearchParams(location.search).get("at")`, "400001")
+	b.do(chromedp.KeyEvent(kb.Home))
+	b.awaitText(treeSelected, "c2")
+	b.do(chromedp.Evaluate[chromedp.Void](`document.querySelector(".tree-grid").scrollTop = 101 * 26 - 100`))
+	b.await(`document.querySelectorAll("[data-leap=middle]").length`, 1)
+	b.do(chromedp.Click(chromedp.CSS("[data-leap=middle]")))
+	b.awaitText(treeSelected, fmt.Sprintf("c%d", (202+399803)/2/2*2+1))
+	// Once more, by the keyboard, from the row between the beginning and the middle.
+	b.do(chromedp.Evaluate[chromedp.Void](`document.querySelector(".tree-grid").scrollTop = 101 * 26 - 100`))
+	b.await(`document.querySelectorAll("[data-leap=middle]").length`, 1)
+	for range 100 {
+		b.do(chromedp.KeyEvent("k"))
+	}
+	b.awaitText(`(document.querySelector(".tree-row[aria-selected=true]")?.id ?? "").replace(/^.*-gap.*/, "gap")`, "gap")
+	b.do(chromedp.KeyEvent("m"))
+	quarter := evaluateUntil(b, treeSelected, func(s string) bool { return strings.HasPrefix(s, "c") })
+	if n, err := strconv.Atoi(strings.TrimPrefix(quarter, "c")); err != nil || n < 90_000 || n > 110_000 {
+		t.Errorf("the middle of the first half is %s", quarter)
+	}
+	// An address leads to its place, without what lies before.
+	b.openTree(base + "/tree" + whole)
 	if n := evaluate[int](b, `document.querySelectorAll(".tree-row").length`); n > 100 {
 		t.Errorf("%d rows exist", n)
 	}
 	// Somewhere in the middle.
 	var events struct{ Events []struct{ Call int } }
-	answer, err := http.Get(b.home + base + "/events.json?f=main.leaf&from=4000&n=1")
+	answer, err := http.Get(b.home + base + "/events.json?f=main.leaf&from=150000&n=1")
 	check(t, err)
 	defer answer.Body.Close()
 	check(t, json.NewDecoder(answer.Body).Decode(&events))

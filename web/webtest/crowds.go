@@ -32,6 +32,24 @@ func Wide(t testing.TB, s *store.Store, v *Vocabulary, n, functions int) Recorde
 	return Recorded{p.run.ID}
 }
 
+// Loop stores a run in which main, call 2, calls leaf that many times: calls 3, 5, 7 and so on.
+func Loop(t testing.TB, s *store.Store, v *Vocabulary, n, calls int) Recorded {
+	t.Helper()
+	p := newProgram(t, s, v, n)
+	p.spawn(1, 0)
+	p.call(1, Main)
+	for i := range calls {
+		p.call(1, Leaf, i)
+		p.ret(1, i%5 == 4)
+		if i%30_000 == 29_999 {
+			check(t, p.b.Cut(p.now))
+		}
+	}
+	p.ret(1)
+	p.finish(v)
+	return Recorded{p.run.ID}
+}
+
 // Crowd stores a run in which main starts that many goroutines, from number 2 on. Each calls worker and that name; they all live
 // at once.
 func Crowd(t testing.TB, s *store.Store, v *Vocabulary, n, goroutines int) Recorded {

@@ -123,7 +123,8 @@ export class Grid {
         break;
       }
       case "gap":
-        what.append(element("span", { class: "dim" }, row.tail ? "more calls …" : "… earlier calls"));
+        what.append(element("span", { class: "dim" }, row.tail ? "more calls … " : "… earlier calls "), leap("middle", "To the middle of what is not shown (m)"));
+        if (row.tail) what.append(" ", leap("last", "To the last call (End)"));
         break;
       case "fold":
         twist.textContent = row.open ? "▾" : "▸";
@@ -142,6 +143,11 @@ export class Grid {
     );
     return line;
   }
+}
+
+// leap is a button of a row that stands for calls.
+function leap(to: "middle" | "last", title: string): HTMLElement {
+  return element("button", { type: "button", class: "leap", "data-leap": to, title, tabindex: -1 }, to);
 }
 
 // sum adds the durations of calls up; it is not known when one of them is not.

@@ -69,6 +69,30 @@ export class Model {
     if (parent && list.nodes.length === 0 && !list.more) parent.leaf = true;
   }
 
+  // takeBefore puts a page of calls in their list: the last ones before an event, or with 0 before its end. start: the list begins with them.
+  takeBefore(parent: Node | null, before: number, calls: Call[], start: boolean): void {
+    const list = this.listOf(parent);
+    let at = 0;
+    calls.forEach((call, i) => {
+      while (list.nodes[at] && (list.nodes[at] as Node).call.seq < call.seq) at++;
+      const old = list.nodes[at];
+      const first = i === 0;
+      if (old && old.call.seq === call.seq) {
+        if (!first || start) old.gapBefore = false;
+        this.update(old, call);
+      } else {
+        const node = this.node(call, parent);
+        // Calls follow each other where nothing of the goroutine lies between them; that is not known of others'.
+        node.gapBefore = first && !start && list.nodes[at - 1]?.call.end_seq !== call.seq - 1;
+        list.nodes.splice(at, 0, node);
+      }
+      at++;
+    });
+    const next = list.nodes[at];
+    if (next && next.call.seq === before) next.gapBefore = false;
+    else if (!next && before === 0) list.more = false;
+  }
+
   // update takes over what is known of a call by now.
   update(node: Node, call: Call): void {
     node.call = call;

@@ -42,6 +42,10 @@ class Report implements Source {
     return this.page(call === 0 ? `g${goroutine}` : String(call), goroutine, []);
   }
 
+  async childrenBefore(): Promise<Page> {
+    throw missing("the calls that follow are not in this report");
+  }
+
   async around(seq: number): Promise<Page> {
     const path: Call[] = [];
     for (let call = this.calls.get(seq); call; call = this.calls.get(call.parent)) path.unshift(call);

@@ -8,6 +8,7 @@ export interface Page {
   path: Call[]; // the call that was asked for and those around it, the outermost first
   calls: Call[];
   after?: number;
+  before?: number; // of calls that were asked for from the end: missing at the list's beginning
 }
 
 // Hit is an event that a search found, and the call it belongs to.
@@ -21,6 +22,8 @@ export type Step = "next" | "previous" | "into" | "out";
 export interface Source {
   readonly run: string; // address of the run; "" in a report
   children(call: number, goroutine: number, after: number): Promise<Page>;
+  // childrenBefore are the last calls of a list before an event, which may be any; 0: the last of all.
+  childrenBefore(call: number, goroutine: number, before: number): Promise<Page>;
   around(call: number): Promise<Page>;
   step(call: number, to: Step): Promise<number>;
   // search looks for what a filter chooses, from an event on or before it. progress is told how far it came; null: nothing found.
@@ -43,6 +46,10 @@ export class Server implements Source {
 
   children(call: number, goroutine: number, after: number): Promise<Page> {
     return ask(`${this.run}/tree.json` + query({ at: call, g: call === 0 ? goroutine : 0, after, n: pageSize, path: "no", short: 1 }));
+  }
+
+  childrenBefore(call: number, goroutine: number, before: number): Promise<Page> {
+    return ask(`${this.run}/tree.json` + query({ at: call, g: call === 0 ? goroutine : 0, before: before || "last", n: pageSize, path: "no", short: 1 }));
   }
 
   around(call: number): Promise<Page> {

@@ -244,6 +244,38 @@ class Tree {
     if (chosen) this.choose(this.selected);
   }
 
+  // leap goes into the middle of calls that are not loaded, or to the last of them, whatever lies before that.
+  private async leap(row: Row, to: "middle" | "last"): Promise<void> {
+    if (row.kind !== "gap") return;
+    const { list, at } = row;
+    const previous = list.nodes[at - 1]?.call;
+    const from = previous?.end_seq ?? previous?.seq ?? list.parent?.call.seq ?? 0;
+    const until = list.nodes[at]?.call.seq ?? 0; // 0: the list's end
+    const end = until || (list.parent?.call.end_seq ?? Number(this.place.dataset["events"] ?? 0));
+    const before = to === "middle" ? Math.ceil((from + end) / 2) + 1 : until;
+    this.say("");
+    let chosen = 0;
+    const done = await this.attempt(async () => {
+      const page = await this.source.childrenBefore(list.parent?.call.seq ?? this.model.above, this.goroutine, before);
+      const last = page.calls[page.calls.length - 1];
+      if (!last || last.seq < from) return; // nothing begins in the first half
+      this.model.takeBefore(list.parent, before, page.calls, page.before === undefined);
+      chosen = last.seq;
+    });
+    if (!done) return;
+    if (chosen === 0) return this.fillGap(row);
+    this.write(false); // where one comes back to
+    this.refresh();
+    this.choose(`c${chosen}`, true);
+  }
+
+  // end goes to the last row. When that stands for further calls, it goes to the last one of them.
+  private end(): void {
+    const last = this.rows[this.rows.length - 1];
+    if (last?.kind === "gap" && last.tail && this.source.run !== "") void this.leap(last, "last");
+    else this.move(this.rows.length);
+  }
+
   private get at(): number {
     return this.rows.findIndex((r) => r.key === this.selected);
   }
@@ -393,6 +425,11 @@ class Tree {
     const target = event.target as Element;
     if (target.closest("a")) return;
     this.grid.root.focus({ preventScroll: true });
+    const leap = target.closest<HTMLElement>("[data-leap]")?.dataset["leap"];
+    if (leap === "middle" || leap === "last") {
+      void this.leap(row, leap);
+      return;
+    }
     if (row.kind !== "call" || target.closest(".twist")) {
       void this.toggle(row);
       return;
@@ -425,6 +462,7 @@ class Tree {
       case "o": return () => void this.step("into");
       case "u": return () => void this.step("out");
       case "r": return () => this.setFold(!this.model.fold);
+      case "m": return row?.kind === "gap" ? () => void this.leap(row, "middle") : null;
       case "[": return () => this.closeOthers();
       case "]": return () => { if (row) void this.toggle(row, true); };
     }
@@ -435,7 +473,7 @@ class Tree {
       case "PageDown": return () => this.move(this.grid.perPage);
       case "PageUp": return () => this.move(-this.grid.perPage);
       case "Home": return () => this.move(-this.rows.length);
-      case "End": return () => this.move(this.rows.length);
+      case "End": return () => this.end();
       case " ": return () => { if (row) void this.toggle(row); };
       case "Enter": return () => this.enter(row);
       case "ArrowRight": return () => this.right(row);
