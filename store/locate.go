@@ -47,7 +47,7 @@ func (p *place) next(ctx context.Context, q queries, number uint32, calls bool) 
 	}
 	number = max(number, p.first)
 	for number <= p.last {
-		skip, err := p.absent(ctx, q, number, calls, false)
+		skip, err := p.absent(ctx, q, number, calls)
 		if skip == 0 || err != nil {
 			return number, true, err
 		}
@@ -63,7 +63,7 @@ func (p *place) previous(ctx context.Context, q queries, number uint32) (uint32,
 	}
 	number = min(number, p.last)
 	for number >= p.first {
-		skip, err := p.absent(ctx, q, number, true, true)
+		skip, err := p.absentAt(ctx, q, number, true, true)
 		if skip == 0 || err != nil {
 			return number, true, err
 		}
@@ -75,9 +75,14 @@ func (p *place) previous(ctx context.Context, q queries, number uint32) (uint32,
 	return 0, false, nil
 }
 
-// absent returns how many blocks from number on, or back from it, are known to hold nothing of the goroutine, judging by one list
-// of the presence index: the one of the highest level that says so.
-func (p *place) absent(ctx context.Context, q queries, number uint32, calls, back bool) (uint32, error) {
+// absent returns how many blocks from number on are known to hold nothing of the goroutine.
+func (p *place) absent(ctx context.Context, q queries, number uint32, calls bool) (uint32, error) {
+	return p.absentAt(ctx, q, number, calls, false)
+}
+
+// absentAt returns how many blocks from number on, or back from it, are known to hold nothing of the goroutine, judging by one
+// list of the presence index: the one of the highest level that says so.
+func (p *place) absentAt(ctx context.Context, q queries, number uint32, calls, back bool) (uint32, error) {
 	if !p.indexed {
 		return 0, nil
 	}
