@@ -40,13 +40,9 @@ const (
 	queryWindowBlocks = `SELECT number, events FROM blocks WHERE run = ?1 AND number >=
 		ifnull((SELECT number FROM blocks WHERE run = ?1 AND high_ns >= ?2 ORDER BY high_ns, number LIMIT 1), 0)
 		AND events > 0 AND last_ns >= ?2 AND first_ns < ?3 ORDER BY number LIMIT (?4+0)`
-	longColumns    = `c.parent, c.seq, function, position, depth, start_ns, end_ns, end_seq, self_ns, outcome, failed`
-	queryFirstLong = `SELECT ` + longColumns + ` FROM json_each(?3) AS caller CROSS JOIN long_calls AS c
-		WHERE c.run = ?1 AND c.seq IN (SELECT b.seq FROM long_calls AS b
-		WHERE b.run = ?1 AND b.goroutine = ?2 AND b.parent = caller.value ORDER BY b.position LIMIT (?4+0))`
-	queryLongBelow = `SELECT ` + longColumns + ` FROM long_calls AS c
-		WHERE run = ? AND goroutine = ? AND parent = ? AND position >= ? ORDER BY position LIMIT (?+0)`
-	queryLastLong = `SELECT max(position) FROM long_calls WHERE run = ? AND goroutine = ? AND parent = ?`
+	queryLong = `SELECT parent, seq, function, depth, start_ns, end_ns, end_seq, self_ns, outcome, failed FROM long_calls
+		WHERE run = ?1 AND goroutine = ?2 AND length = ?3 AND start_ns > ?4 AND start_ns < ?5
+		AND (end_ns IS NULL OR end_ns >= ?6 AND end_ns - start_ns >= ?7) AND depth < ?8 ORDER BY start_ns LIMIT (?9+0)`
 )
 
 // prepared holds statements by their text.
@@ -57,7 +53,7 @@ func prepareReads(ctx context.Context, db *sql.DB) (prepared, error) {
 	for _, query := range []string{
 		queryRun, queryKey, queryBody, queryPresence, queryBlockOf, queryLongCall, querySibling, queryLastChild, queryGoroutine, queryNextBlock,
 		queryTimeNode, queryBlockAt,
-		queryWindowBlocks, queryFirstLong, queryLongBelow, queryLastLong,
+		queryWindowBlocks, queryLong,
 	} {
 		stmt, err := db.PrepareContext(ctx, query)
 		if err != nil {

@@ -5,10 +5,9 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"errors"
 	"maps"
+	"math"
 	"slices"
-	"sort"
 	"unsafe"
 
 	"smiley/recording"
@@ -18,11 +17,10 @@ import (
 type WindowQuery struct {
 	From, To   int64          // ns since the run's start; To is not part of it
 	Goroutines map[int64]bool // whose calls and marks; marks of no goroutine are always wanted
-	Levels     int            // only calls with fewer recorded calls above them
+	Levels     int            // only calls with fewer recorded calls above them, 64 at most
 	Events     uint64         // blocks with more events in all are too many to look at; 0: 300,000
-	Siblings   int            // long calls with the same caller; a list of more is left out; 0: 200
-	// Shortest is what a call must take at least, in ns, to be passed on when the window is not Complete. Nothing below one that is
-	// shorter is looked at.
+	LongCalls  int            // that outlive their block, about as many in all; 0: 4000
+	// Shortest is what a call must take at least, in ns, to be passed on when the window is not Complete.
 	Shortest int64
 }
 
@@ -30,10 +28,9 @@ type WindowQuery struct {
 const (
 	windowEvents    = 300_000
 	windowBlocks    = 64
-	windowSiblings  = 200
-	windowLongCalls = 4000 // in all
-	fewSiblings     = 16   // lists of fewer are read with those of other callers
-	callersAtOnce   = 64
+	windowLongCalls = 4000
+	windowLevels    = 64
+	fewLongCalls    = 128 // of a goroutine, however many there are
 	marksCacheBytes = 8 << 20
 )
 
@@ -51,15 +48,9 @@ type Window struct {
 	// Complete says that all calls and marks of the window were seen. Otherwise it spans more than can be looked at for one
 	// answer: then only calls that outlive a block of the recording were, and no marks.
 	Complete bool
-	// Crowded are the callers whose long calls were too many and were left out, with all below them; a caller of 0 stands for the
-	// outermost calls of the goroutine. Empty when Complete.
-	Crowded []Crowd
-}
-
-// Crowd names a list of calls.
-type Crowd struct {
-	Goroutine int64
-	Caller    uint64
+	// Shortest is above 0 when the long calls were too many: then calls that took less than this, in ns, may be missing, and Complete
+	// is false.
+	Shortest int64
 }
 
 // Window passes the calls of some goroutines that overlap a stretch of time to call, and the moments in it that are marked on a
@@ -69,9 +60,10 @@ func (r *Reader) Window(ctx context.Context, id recording.RunID, query WindowQue
 	if query.Events == 0 {
 		query.Events = windowEvents
 	}
-	if query.Siblings == 0 {
-		query.Siblings = windowSiblings
+	if query.LongCalls == 0 {
+		query.LongCalls = max(windowLongCalls, fewLongCalls*len(query.Goroutines))
 	}
+	query.Levels = min(query.Levels, windowLevels)
 	var found *Window
 	err := r.snapshot(ctx, func(q queries) error {
 		run, err := r.runRow(ctx, q, id)
@@ -94,7 +86,6 @@ type windowWalk struct {
 	call  func(*recording.Call)
 	mark  func(*Mark)
 	found Window
-	left  int // long calls that may still be passed on; the last list may go beyond when the window is not complete
 }
 
 func (w *windowWalk) walk(ctx context.Context) (*Window, error) {
@@ -103,11 +94,13 @@ func (w *windowWalk) walk(ctx context.Context) (*Window, error) {
 		return nil, err
 	}
 	w.found.Complete = blocks != nil
-	w.left = windowLongCalls
 	for _, goroutine := range slices.Sorted(maps.Keys(w.query.Goroutines)) {
-		if err := w.longCalls(ctx, goroutine); err != nil {
+		if err := w.longCalls(ctx, goroutine, max(1, w.query.LongCalls/len(w.query.Goroutines))); err != nil {
 			return nil, err
 		}
+	}
+	if !w.found.Complete {
+		return &w.found, nil
 	}
 	for _, number := range blocks {
 		if err := w.block(ctx, number); err != nil {
@@ -208,203 +201,86 @@ func marksOf(block *recording.Block) ([]Mark, error) {
 	return marks, nil
 }
 
-// longCalls passes on the calls of a goroutine that outlive their block, level by level from the outermost.
-func (w *windowWalk) longCalls(ctx context.Context, goroutine int64) error {
-	g, err := w.r.goroutine(ctx, w.q, w.run, goroutine)
-	if err != nil {
-		return err
+// The lengths of long calls, as their index has them.
+const (
+	lengths     = 18 // in all
+	lengthOpen  = lengths - 1
+	lengthOver  = lengths - 2 // there is no bound
+	lengthFirst = 14          // bits
+	lengthBits  = 2           // of each further one
+)
+
+// lengthBound is what calls of a length take less than, in ns.
+func lengthBound(length int) int64 {
+	if length >= lengthOver {
+		return math.MaxInt64
 	}
+	return 1 << (lengthFirst + lengthBits*length)
+}
+
+// longCalls passes on the calls of a goroutine that outlive their block, n at most, the longest first.
+func (w *windowWalk) longCalls(ctx context.Context, goroutine int64, n int) error {
 	t, err := w.r.tail(ctx, w.q, w.run)
 	if err != nil {
 		return err
 	}
-	// The calls of the tail are in no table yet.
-	tail := map[uint64][]longCall{}
-	for _, c := range t.opened {
-		if c.Goroutine == goroutine && w.overlaps(&c.Call) {
-			tail[c.Parent] = append(tail[c.Parent], *c)
+	for _, c := range t.opened { // these are in no table yet
+		if c.Goroutine == goroutine && w.wanted(&c.Call) {
+			w.call(&c.Call)
 		}
 	}
-	l := longWalk{windowWalk: w, tail: t, goroutine: goroutine, sorted: g.begins <= 1}
-	callers := []uint64{0}
-	for level := 0; level < w.query.Levels && len(callers) > 0; level++ {
-		var next []uint64
-		var lists map[uint64][]longCall
-		for i, caller := range callers {
-			if i%callersAtOnce == 0 {
-				if lists, err = l.belowAll(ctx, callers[i:min(i+callersAtOnce, len(callers))]); err != nil {
-					return err
-				}
-			}
-			list := lists[caller]
-			list = append(list, tail[caller]...)
-			most := w.left
-			if !w.found.Complete && w.left > 0 { // short ones count, too: nobody has looked at them yet
-				most = w.query.Siblings
-			}
-			if len(list) > most {
-				w.found.Crowded = append(w.found.Crowded, Crowd{goroutine, caller})
-				w.found.Complete = false
-				continue
-			}
-			for i := range list {
-				c := &list[i].Call
-				if c.Depth >= w.query.Levels || w.short(c, c.End-c.Start) {
-					continue
-				}
-				w.left--
-				w.call(c)
-				if !w.short(c, c.End-c.Start-c.Self) { // what it called took less
-					next = append(next, c.Seq)
-				}
-			}
+	for length := lengthOpen; length >= 0; length-- {
+		bound := lengthBound(length)
+		if length < lengthOver && bound <= w.least() {
+			break
 		}
-		callers = next
+		from := int64(math.MinInt64)
+		if bound < math.MaxInt64 {
+			from = w.query.From - bound
+		}
+		rows := 0
+		err := each(ctx, w.q, func(row *sql.Rows) error {
+			rows++
+			c, err := scanLong(row, goroutine, t)
+			if err == nil && w.wanted(&c) {
+				w.call(&c)
+			}
+			return err
+		}, queryLong, w.run.key, goroutine, length, from, w.query.To, w.query.From, w.least(), w.query.Levels, n)
+		if err != nil {
+			return err
+		}
+		if n -= rows; n <= 0 { // there may be more
+			w.found.Complete = false
+			w.found.Shortest = max(w.found.Shortest, bound)
+			break
+		}
 	}
 	return nil
 }
 
-// short reports whether a time in a call is too little to be shown. That of an open call is unknown.
-func (w *windowWalk) short(c *recording.Call, took int64) bool {
-	return !w.found.Complete && c.Outcome != recording.OutcomeOpen && took < w.query.Shortest
+// least is what a call must take to be passed on.
+func (w *windowWalk) least() int64 {
+	if w.found.Complete {
+		return 0
+	}
+	return w.query.Shortest
 }
 
-// longWalk finds the long calls of a goroutine that lie in a window.
-type longWalk struct {
-	*windowWalk
-	tail      *tail
-	goroutine int64
-	sorted    bool // the calls of a caller come one after the other: positions begin anew with a goroutine whose number was given again
+// wanted reports whether a long call is passed on.
+func (w *windowWalk) wanted(c *recording.Call) bool {
+	return c.Depth < w.query.Levels && w.overlaps(c) && (c.Outcome == recording.OutcomeOpen || c.End-c.Start >= w.least())
 }
 
-// belowAll returns the stored long calls of some callers that lie in the window: one more than wanted of a caller with too many.
-func (l *longWalk) belowAll(ctx context.Context, callers []uint64) (map[uint64][]longCall, error) {
-	few := min(fewSiblings, l.query.Siblings+1)
-	lists, err := l.firsts(ctx, callers, few)
-	if err != nil {
-		return nil, err
-	}
-	var longer []uint64 // from their first call on; that of the others is searched for
-	for _, caller := range callers {
-		list := lists[caller]
-		switch n := len(list); {
-		case n < few || l.sorted && list[n-1].Start >= l.query.To: // these are all
-			lists[caller] = l.within(list)
-		case !l.found.Complete && (!l.sorted || l.ends(&list[0])):
-			longer = append(longer, caller)
-		default:
-			if lists[caller], err = l.below(ctx, caller, &list[0]); err != nil {
-				return nil, err
-			}
-		}
-	}
-	if longer == nil {
-		return lists, nil
-	}
-	all, err := l.firsts(ctx, longer, l.query.Siblings+1)
-	for caller, list := range all {
-		lists[caller] = l.within(list)
-	}
-	return lists, err
-}
-
-// firsts returns the first n stored long calls of each caller.
-func (l *longWalk) firsts(ctx context.Context, callers []uint64, n int) (map[uint64][]longCall, error) {
-	list, err := json.Marshal(callers)
-	if err != nil {
-		return nil, err
-	}
-	firsts := make(map[uint64][]longCall, len(callers))
-	err = each(ctx, l.q, func(rows *sql.Rows) error {
-		c, err := l.scan(rows)
-		firsts[c.Parent] = append(firsts[c.Parent], c)
-		return err
-	}, queryFirstLong, l.run.key, l.goroutine, string(list), n)
-	for _, first := range firsts {
-		slices.SortFunc(first, func(a, b longCall) int { return cmp.Compare(a.position, b.position) })
-	}
-	return firsts, err
-}
-
-// below returns the stored long calls of a caller that lie in the window: one more than wanted when there are too many. first is the
-// first of all.
-func (l *longWalk) below(ctx context.Context, caller uint64, first *longCall) ([]longCall, error) {
-	var err error
-	from := first.position
-	if l.sorted && !l.ends(first) {
-		if from, err = l.firstInWindow(ctx, caller, from+1); err != nil {
-			return nil, err
-		}
-	}
-	most := l.query.Siblings
-	if l.found.Complete { // then no more can lie there than the blocks leave open
-		most = l.left
-	}
-	list, err := l.list(ctx, caller, from, most+1)
-	return l.within(list), err
-}
-
-// within leaves the calls of a list that lie in the window.
-func (l *longWalk) within(list []longCall) []longCall {
-	return slices.DeleteFunc(list, func(c longCall) bool { return !l.overlaps(&c.Call) })
-}
-
-// ends reports whether a call ends in the window or behind it.
-func (l *longWalk) ends(c *longCall) bool {
-	return c.Outcome == recording.OutcomeOpen || c.End >= l.query.From
-}
-
-// firstInWindow returns the position from which on the calls of a caller end in the window or behind it. Calls of one caller
-// follow each other, so halving the list finds it.
-func (l *longWalk) firstInWindow(ctx context.Context, caller, low uint64) (uint64, error) {
-	var last uint64
-	err := l.q.QueryRowContext(ctx, queryLastLong, l.run.key, l.goroutine, caller).Scan(&last)
-	if err != nil {
-		return 0, err
-	}
-	if last < low {
-		return low, nil
-	}
-	n := sort.Search(int(last-low)+1, func(i int) bool {
-		if err != nil {
-			return true
-		}
-		var list []longCall
-		list, err = l.list(ctx, caller, low+uint64(i), 1)
-		return len(list) == 0 || l.ends(&list[0])
-	})
-	return low + uint64(n), err
-}
-
-// errBehind ends a list where the window does.
-var errBehind = errors.New("behind the window")
-
-// list returns the next n stored long calls of a caller from a position on, as they are now, up to the first that begins behind the
-// window.
-func (l *longWalk) list(ctx context.Context, caller, position uint64, n int) ([]longCall, error) {
-	var list []longCall
-	err := each(ctx, l.q, func(rows *sql.Rows) error {
-		c, err := l.scan(rows)
-		list = append(list, c)
-		if err == nil && l.sorted && c.Start >= l.query.To {
-			return errBehind
-		}
-		return err
-	}, queryLongBelow, l.run.key, l.goroutine, caller, position, n)
-	if errors.Is(err, errBehind) {
-		err = nil
-	}
-	return list, err
-}
-
-// scan reads a stored long call, as it is now.
-func (l *longWalk) scan(rows *sql.Rows) (longCall, error) {
-	c := longCall{Call: recording.Call{Goroutine: l.goroutine, End: -1, Self: -1}}
+// scanLong reads a stored long call, as it is now.
+func scanLong(row *sql.Rows, goroutine int64, t *tail) (recording.Call, error) {
+	c := recording.Call{Goroutine: goroutine, End: -1, Self: -1}
 	var end, endSeq, self sql.NullInt64
-	err := rows.Scan(&c.Parent, &c.Seq, &c.Function, &c.position, &c.Depth, &c.Start, &end, &endSeq, &self, &c.Outcome, &c.Failed)
-	if closed, ok := l.tail.closed[c.Seq]; ok {
-		c.Call = *closed
-	} else if c.Outcome != recording.OutcomeOpen {
+	err := row.Scan(&c.Parent, &c.Seq, &c.Function, &c.Depth, &c.Start, &end, &endSeq, &self, &c.Outcome, &c.Failed)
+	if closed, ok := t.closed[c.Seq]; ok {
+		return *closed, err
+	}
+	if c.Outcome != recording.OutcomeOpen {
 		c.End, c.EndSeq, c.Self = end.Int64, uint64(endSeq.Int64), self.Int64
 	}
 	return c, err

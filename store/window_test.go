@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 
 	"pgregory.net/rapid"
@@ -20,7 +21,7 @@ func compareWindow(t *rapid.T, r *Reader, id recording.RunID, o *oracle) {
 	from := rapid.Int64Range(0, last-1).Draw(t, "window from")
 	query := WindowQuery{
 		From: from, To: rapid.Int64Range(from+1, last).Draw(t, "window to"), Goroutines: map[int64]bool{},
-		Levels: rapid.IntRange(1, 14).Draw(t, "levels"), Siblings: rapid.SampledFrom([]int{0, 1, 3}).Draw(t, "siblings"),
+		Levels: rapid.IntRange(1, 14).Draw(t, "levels"), LongCalls: rapid.SampledFrom([]int{0, 1, 3, 20}).Draw(t, "long calls"),
 		Events:   rapid.SampledFrom([]uint64{0, 0, 1}).Draw(t, "window events"),
 		Shortest: rapid.SampledFrom([]int64{0, 0, 1, 20, 1000}).Draw(t, "shortest"),
 	}
@@ -46,20 +47,12 @@ func compareWindow(t *rapid.T, r *Reader, id recording.RunID, o *oracle) {
 	} else {
 		equal(t, "marks", len(marks), 0)
 	}
-	crowded := func(c *recording.Call) bool { // it, or a call it was made from
-		for ; c != nil; c = o.calls[c.Parent] {
-			if slices.Contains(found.Crowded, Crowd{c.Goroutine, c.Parent}) {
-				return true
-			}
-		}
-		return false
-	}
 	for i := range want {
 		c := &want[i]
 		got, ok := calls[c.Seq]
 		if ok {
 			equal(t, fmt.Sprintf("call %d in the window", c.Seq), got, *c)
-		} else if found.Complete || o.outlives(c) && !crowded(c) && (c.Outcome == recording.OutcomeOpen || c.End-c.Start >= query.Shortest) {
+		} else if long := took(c) >= max(query.Shortest, found.Shortest); found.Complete || o.outlives(c) && long {
 			t.Fatalf("call %+v is missing from %+v: %+v", c, query, found)
 		}
 		delete(calls, c.Seq)
@@ -112,4 +105,12 @@ func compareGoroutinesWithin(t *rapid.T, r *Reader, id recording.RunID, o *oracl
 		}
 	}
 	equalLists(t, fmt.Sprintf("goroutines of %+v", query), got, want)
+}
+
+// took is how long a call was open.
+func took(c *recording.Call) int64 {
+	if c.Outcome == recording.OutcomeOpen {
+		return math.MaxInt64 - 1
+	}
+	return c.End - c.Start
 }
