@@ -73,7 +73,10 @@ class Tree {
     // Before the keys of the page: what the tree understands does not leave it.
     document.addEventListener("keydown", (event) => this.key(event), true);
     if (source.run !== "") window.addEventListener("popstate", () => void this.restore());
-    place.before(element("section", { class: "tree-island", "aria-label": "Call tree" }, form, this.grid.root, this.status, this.detail));
+    const head = element("div", { class: "tree-head", "aria-hidden": "true" }, element("div", { class: "took" }, "Took"),
+      element("div", { class: "self" }, "Self"), element("div", { class: "part" }), element("div", { class: "what" }, "Call"),
+      element("div", { class: "when" }, "Began"));
+    place.before(element("section", { class: "tree-island", "aria-label": "Call tree" }, form, head, this.grid.root, this.status, this.detail));
   }
 
   // start shows what the address asks for. The table stays when that cannot be had.
