@@ -273,8 +273,9 @@ func (p *probes) compile(list []watched) {
 // that dies, so that one whose heart does not beat is stopped, or finds no processor on a busy machine.
 const launchedPatience = 10 * time.Second
 
-// heartbeat is how often the program is told that somebody reads.
-const heartbeat = 50 * time.Millisecond
+// heartbeat is how often the program is told that somebody reads, also while that takes long, or waits for the sink. The pump tells it
+// more often by the way.
+const heartbeat = 200 * time.Millisecond
 
 // Whoever reads often reads little each time, and takes the processor from the program for it. The pauses between readings are
 // such that the fullest ring is a sixteenth full at each: then a program that suddenly writes sixteen times as fast
@@ -351,10 +352,8 @@ func (p *probes) pump(over <-chan struct{}, way *precedence) {
 		close(stop)
 		beat.Wait()
 	}()
-	pause := time.NewTimer(0)
-	defer pause.Stop()
 	calibrated, tidied := time.Now(), time.Now()
-	rest := time.Duration(0)
+	pause := time.Duration(0)
 	for {
 		now := time.Now()
 		calibrate, tidy := now.Sub(calibrated) > time.Second, now.Sub(tidied) > 100*time.Millisecond
@@ -369,13 +368,15 @@ func (p *probes) pump(over <-chan struct{}, way *precedence) {
 		case <-over:
 			p.drain()
 			return
-		case <-pause.C:
+		default:
 		}
 		if p.enough() {
 			return
 		}
-		rest = nextPause(rest, p.drain())
-		pause.Reset(rest)
+		p.installed.Reader.Beat()
+		if pause = nextPause(pause, p.drain()); pause > 0 {
+			rest(pause)
+		}
 	}
 }
 

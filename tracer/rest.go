@@ -1,0 +1,17 @@
+//go:build linux && amd64
+
+package tracer
+
+import (
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// rest sleeps in a system call, or not quite so long when a signal comes. A timer of Go's would take three threads for each of hundreds of pauses a
+// second: the one that waits for the timer, one that looks for more to do as soon as a goroutine can run, and the runtime's monitor,
+// which sleeps until the same timer. They would take their turns on the program's processors.
+func rest(d time.Duration) {
+	ts := unix.NsecToTimespec(int64(d))
+	_ = unix.Nanosleep(&ts, nil) // EINTR: the garbage collector has a question
+}
