@@ -112,23 +112,23 @@ func (w *walk) values(dst []byte, lay *layout, addr uint64, n int, b budget) ([]
 	}
 	images := len(dst) - n*lay.size
 	raw := len(w.raw)
-	defer func() { w.raw = w.raw[:raw] }()
 	stride, ok := w.readValues(lay, addr, n)
 	if !ok {
+		w.raw = w.raw[:raw]
 		return w.missing(dst[:start], markFault), false
 	}
 	for i := range n {
 		w.image(lay, dst[images+i*lay.size:], raw+i*stride)
 	}
-	if lay.refs == 0 {
-		return dst, true
-	}
-	for i := range n {
-		dst = w.references(dst, lay, images+i*lay.size, raw+i*stride, b)
-		if w.failed {
-			break
+	if lay.refs > 0 {
+		for i := range n {
+			dst = w.references(dst, lay, images+i*lay.size, raw+i*stride, b)
+			if w.failed {
+				break
+			}
 		}
 	}
+	w.raw = w.raw[:raw]
 	return dst, true
 }
 

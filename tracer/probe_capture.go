@@ -511,46 +511,45 @@ func (c *probeCapture) loadCopies(rec *ring.Record, m *recordMemory) {
 // unpack makes memory of the copies at the start of rest, and returns what is behind them. The reader has checked the lengths.
 func (c *probeCapture) unpack(words, rest []byte, m *recordMemory) []byte {
 	first := len(m.items)
-	word := func(s routine.Source) uint64 {
-		if !s.InCopy {
-			return binary.LittleEndian.Uint64(words[8*s.Index:])
-		}
-		if in := m.items[first+s.Index]; int(s.Offset)+8 <= len(in) {
-			return binary.LittleEndian.Uint64(in[s.Offset:])
-		}
-		return 0
-	}
+	m.items = slices.Grow(m.items, len(c.Copies))[:first+len(c.Copies)]
+	items := m.items[first:]
+	clear(items) // of what is left out there are no bytes
 	for i := 0; i < len(c.Copies); i++ {
 		k := &c.Copies[i]
 		n := int64(binary.LittleEndian.Uint64(rest))
 		rest = rest[8:]
-		var bytes []byte
-		left := n <= 0 // whether what is nested was left out
 		switch {
-		case k.Dynamic:
-			if left = n > 0; left {
-				own, level := len(m.items), len(m.data)
-				m.data = binary.LittleEndian.AppendUint64(m.data, word(k.Pointer))
-				rest = m.held.captures[n-1].unpack(m.data[level:], rest, m)
-				m.items, m.data = m.items[:own], m.data[:level]
+		case n <= 0:
+			if k.Dynamic {
+				m.held.meet(sourceWord(k.Count, words, items), k.Class)
 			} else {
-				m.held.meet(word(k.Count), k.Class)
+				i += k.Nested
 			}
-		case n > 0:
-			bytes = rest[:n]
-			rest = rest[(n+7)&^7:]
-			m.pieces = append(m.pieces, memoryPiece{word(k.Pointer), bytes})
-		}
-		m.items = append(m.items, bytes)
-		if left {
-			if i+k.Nested+1 == len(c.Copies) {
-				break // such as behind an error that is nil
-			}
-			for range k.Nested {
-				m.items = append(m.items, nil)
-			}
+		case k.Dynamic:
+			level := len(m.data)
+			m.data = binary.LittleEndian.AppendUint64(m.data, sourceWord(k.Pointer, words, items))
+			rest = m.held.captures[n-1].unpack(m.data[level:], rest, m)
+			m.data = m.data[:level]
 			i += k.Nested
+		default:
+			bytes := rest[:n:n]
+			rest = rest[(n+7)&^7:]
+			m.pieces = append(m.pieces, memoryPiece{sourceWord(k.Pointer, words, items), bytes})
+			items[i] = bytes
 		}
 	}
+	m.items = m.items[:first]
 	return rest
+}
+
+// sourceWord returns a word of a record, 0 when it was not copied.
+func sourceWord(s routine.Source, words []byte, items [][]byte) uint64 {
+	at := uint(8 * s.Index)
+	if s.InCopy {
+		words, at = items[s.Index], uint(s.Offset)
+		if at+8 > uint(len(words)) {
+			return 0
+		}
+	}
+	return binary.LittleEndian.Uint64(words[at:])
 }
