@@ -69,7 +69,7 @@ const maxHeld = 6
 // compileHeld lists the copies that a value of a type needs when it is in an interface of a class, whose data word is all that is
 // known.
 func compileHeld(types *recording.Types, bounds recording.Bounds, t *recording.Type, class routine.Class) *probeCapture {
-	b := copyBudget{pointers: bounds.Follow, nesting: max(3, bounds.Follow+2), errors: 2, inError: class&routine.Errors != 0}
+	b := copyBudget{pointers: bounds.Follow, nesting: max(3, bounds.Follow+2), errors: 1, inError: class&routine.Errors != 0}
 	if class&routine.Inner != 0 && !b.inError { // errors begin anew
 		b.nesting--
 	}
@@ -133,7 +133,7 @@ func (all *captures) compile(params []recording.Param, locations []location) *pr
 		l := &locations[i]
 		at := c.place(l)
 		if t, ok := types.Get(params[i].Type); ok {
-			c.value(t, at, copyBudget{pointers: bounds.Follow, nesting: max(3, bounds.Follow+2), errors: 2})
+			c.value(t, at, copyBudget{pointers: bounds.Follow, nesting: max(3, bounds.Follow+2), errors: 1})
 		}
 	}
 	c.findRoots(params, locations)
@@ -365,7 +365,6 @@ func (c *probeCapture) dynamic(t *recording.Type, at source, b copyBudget) {
 	if b.errors > 0 {
 		b.errors--
 		c.copy(in, 16, 24, 1, errorBytes) // *fs.PathError and its like: two strings, an error
-		c.dynamic(t, shifted(in, 16), b)
 		c.dynamic(t, shifted(in, 32), b)
 	}
 }
