@@ -2,6 +2,7 @@ package browsertests
 
 import (
 	"path/filepath"
+	"strconv"
 	"testing"
 
 	"github.com/chromedp/chromedp"
@@ -67,4 +68,32 @@ func TestReportFromDisk(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestLiveGraphAndFilesGrow looks at the call graph, the files and the statistics while a run is recorded.
+func TestLiveGraphAndFilesGrow(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "smiley.db")
+	db, err := store.Open(t.Context(), file)
+	check(t, err)
+	t.Cleanup(func() { check(t, db.Close()) })
+	run := webtest.Begin(t, db, &webtest.Friendly, 1)
+	b := openFile(t, file, []webtest.Recorded{run.Recorded})
+	home := "/runs/" + run.ID.String()
+	calls := 0
+	for _, page := range []struct{ path, shows string }{
+		{"/graph", `(document.querySelector("main table tbody tr td:nth-child(3)")?.textContent ?? "0").trim()`},
+		{"/files", `String(document.querySelector("main table tbody tr td:last-child")?.textContent ?? "").trim()`},
+		{"/statistics", `[...document.querySelectorAll("main table tbody tr")].filter((r) => r.textContent.includes("main.leaf")).map((r) => r.children[1].textContent).join()`},
+	} {
+		b.goTo(home + page.path)
+		run.Call(3)
+		calls += 3
+		want := calls
+		if page.path == "/files" {
+			want++ // main
+		}
+		b.awaitText(page.shows, strconv.Itoa(want))
+	}
+	run.Finish()
+	b.await(`document.querySelectorAll("main[data-live]").length`, 0)
 }
