@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -161,6 +162,8 @@ func startup(ctx context.Context, s settings) error {
 	if out, err := exec.CommandContext(ctx, "go", "build", "-o", program, "cmd/go").CombinedOutput(); err != nil {
 		return fmt.Errorf("%w: %s", err, out)
 	}
+	const asTheCommandHas = 200 << 20 // see cmd/smiley
+	defer debug.SetMemoryLimit(debug.SetMemoryLimit(asTheCommandHas))
 	var plain, traced []float64
 	functions := 0
 	for i := range rounds {
