@@ -117,11 +117,7 @@ func pointerShaped(types *recording.Types, t *recording.Type) bool {
 	return false
 }
 
-// compileCapture lists the words and copies that values at locations need.
-func compileCapture(types *recording.Types, bounds recording.Bounds, params []recording.Param, locations []location) *probeCapture {
-	return (&captures{types: types, bounds: bounds}).compile(params, locations)
-}
-
+// compile lists the words and copies that values at locations need.
 func (all *captures) compile(params []recording.Param, locations []location) *probeCapture {
 	types, bounds := all.types, all.bounds
 	c := &probeCapture{types: types, bounds: bounds}
