@@ -162,7 +162,7 @@ func startup(ctx context.Context, s settings) error {
 	if out, err := exec.CommandContext(ctx, "go", "build", "-o", program, "cmd/go").CombinedOutput(); err != nil {
 		return fmt.Errorf("%w: %s", err, out)
 	}
-	const asTheCommandHas = 200 << 20 // see cmd/smiley
+	const asTheCommandHas = 176 << 20 // see cmd/smiley
 	defer debug.SetMemoryLimit(debug.SetMemoryLimit(asTheCommandHas))
 	var plain, traced []float64
 	functions := 0

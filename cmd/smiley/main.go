@@ -16,7 +16,7 @@ func main() {
 }
 
 // memoryLimit leaves room for what does not count below the 256 MiB that smiley means to need: its own code, and rings.
-const memoryLimit = 200 << 20
+const memoryLimit = 176 << 20
 
 // limitMemory has garbage collected more often when there is much of it, as while a large program is started: without, one with
 // ten thousand functions takes 400 MiB for a moment. It bounds nothing that is in use. GOMEMLIMIT comes first.
