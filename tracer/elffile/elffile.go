@@ -9,7 +9,6 @@ import (
 	"encoding/binary"
 	"io"
 	"os"
-	"syscall"
 )
 
 // File is a program's file. It does not change and may be used by many goroutines, until Close.
@@ -40,9 +39,7 @@ func (f *File) open() error {
 		return err
 	}
 	if size := info.Size(); size > 0 && size == int64(int(size)) {
-		// Populated at once: faults one by one cost more than reading would.
-		f.bytes, err = syscall.Mmap(int(f.raw.Fd()), 0, int(size), syscall.PROT_READ, syscall.MAP_PRIVATE|populate)
-		if err != nil {
+		if f.bytes, err = mapped(f.raw, int(size)); err != nil {
 			return &os.PathError{Op: "mmap", Path: f.raw.Name(), Err: err}
 		}
 	}
@@ -54,7 +51,7 @@ func (f *File) open() error {
 func (f *File) Close() error {
 	var err error
 	if f.bytes != nil {
-		err = syscall.Munmap(f.bytes)
+		err = unmap(f.bytes)
 		f.bytes = nil
 	}
 	if closed := f.raw.Close(); err == nil {
