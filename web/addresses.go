@@ -152,6 +152,7 @@ func Addresses() []Address {
 		},
 		{
 			Path: ofRun + "/files/{file}", About: "a source file as it was when the program ran", view: fileView,
+			Parameters: []Parameter{{"line", "of a long file, show the part that this line is in; without it, the part with the function of the call in focus. The JSON has all of the file"}},
 			JSON: "`run`: id; `id`, `name`: of the file; `missing`: why there is no source; `source`: its text; `functions`: array of `line`, " +
 				"`function` and `calls`",
 		},

@@ -228,9 +228,9 @@ func valueNote(v *recording.Value) string {
 	case v.NotShown:
 		return "what it refers to was not captured (--follow)"
 	case v.Truncated && v.Kind == recording.KindString:
-		return export.Count(v.Len) + " bytes, the rest was not captured (--string-bytes)"
+		return export.Plural(v.Len, "byte") + ", the rest was not captured (--string-bytes)"
 	case v.Truncated:
-		return export.Count(v.Len) + " elements, the rest was not captured (--elements)"
+		return export.Plural(v.Len, "element") + ", the rest was not captured (--elements)"
 	case v.Kind == recording.KindSlice && !v.Nil:
 		return "len " + export.Count(v.Len) + ", cap " + export.Count(v.Cap)
 	}

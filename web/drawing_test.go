@@ -88,7 +88,7 @@ func TestHighlightKeepsTheSource(t *testing.T) {
 
 // FuzzHighlight checks that no source breaks a page: nothing unseen gets through, and lines stay lines.
 func FuzzHighlight(f *testing.F) {
-	for _, seed := range []string{"", "package main\nfunc main() {}\n", webtest.Attack, "`\r\n`", "\x00\xff", "\ufeffpackage x", "a\r\nb", "\"\n", "/*\r*/"} {
+	for _, seed := range []string{"", "package main\nfunc main() {}\n", webtest.Attack, "`\r\n`", "\x00\xff", "\ufeffpackage x", "a\r\nb", "\"\n", "/*\r*/", "\xff func f"} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, source []byte) {

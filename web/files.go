@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/hex"
 	"path"
@@ -10,6 +11,7 @@ import (
 	"smiley/analysis"
 	"smiley/export"
 	"smiley/recording"
+	"smiley/store"
 )
 
 // fileRow is a file in the list.
@@ -117,8 +119,12 @@ type fileContent struct {
 	Name    string
 	Lines   []fileLine
 	Missing string
-	Cut     bool
+	Cut     bool // a report ends the file here
 	List    string
+
+	// Of a file that is too long for one page.
+	Shown             string // which lines these are
+	Previous, Further string // addresses of the lines before and behind
 }
 
 type fileLineJSON struct {
@@ -127,11 +133,21 @@ type fileLineJSON struct {
 	Calls    uint64 `json:"calls"`
 }
 
-const maxFileLines = 20_000
+// A page shows so many lines of a file and those around them, which its neighbours show, too: what is at an edge has
+// something beside it.
+const (
+	windowLines  = 1400
+	overlapLines = 50
+	maxFileLines = 20_000 // in a report, where a file is one page
+)
 
 // fileView is a source file as it was when the program ran.
 func fileView(q *request) (*page, error) {
 	id, err := parseSeq(map[string][]string{"file": {q.PathValue("file")}}, "file")
+	if err != nil {
+		return nil, err
+	}
+	line, err := parseSeq(q.query, "line")
 	if err != nil {
 		return nil, err
 	}
@@ -155,22 +171,96 @@ func fileView(q *request) (*page, error) {
 		}
 	}
 	starts := q.functionsIn(file.ID)
-	p.JSON = q.fileJSON(file, body, starts, stats)
 	if q.wantsJSON() {
+		p.JSON = q.fileJSON(file, body, starts, stats)
 		return p, nil
 	}
-	for i, spans := range highlight(body, isGo(file.Name)) {
-		if i == maxFileLines {
-			c.Cut = true
-			break
-		}
-		c.Lines = append(c.Lines, fileLine{codeLine: codeLine{Number: i + 1, Spans: spans}})
-	}
 	if file.Missing != "" {
-		c.Lines = nil
+		return p, nil
 	}
-	q.annotate(c.Lines, starts, stats)
-	return p, q.inline(c.Lines)
+	focused, err := q.focusedCall(file.ID)
+	if err != nil {
+		return nil, err
+	}
+	if line == 0 && focused != nil {
+		line = uint64(max(0, q.names.function(focused.Function).Line))
+	}
+	text := splitLines(body)
+	first, last := q.window(c, file.ID, text.count(), line)
+	for i, spans := range highlightLines(body, isGo(file.Name), first, last) {
+		c.Lines = append(c.Lines, fileLine{codeLine: codeLine{Number: first + i, Spans: spans}})
+	}
+	q.annotate(c.Lines, text, starts, stats)
+	if focused != nil {
+		q.inline(c.Lines, focused)
+	}
+	return p, nil
+}
+
+// window chooses the lines of a file that a page shows: all of a short file, and of a long one those around a line. They are
+// the same for all lines of a stretch, so that the pages of a file are as many as it needs.
+func (q *request) window(c *fileContent, file recording.FileID, count int, line uint64) (first, last int) {
+	if q.server.patient {
+		c.Cut = count > maxFileLines
+		return 1, min(count, maxFileLines)
+	}
+	if count <= windowLines+2*overlapLines {
+		return 1, count
+	}
+	at := int(min(max(line, 1), uint64(count))-1) / windowLines
+	first, last = max(1, at*windowLines+1-overlapLines), min(count, (at+1)*windowLines+overlapLines)
+	c.Shown = "lines " + export.Count(uint64(first)) + " to " + export.Count(uint64(last)) + " of " + export.Count(uint64(count))
+	// Each leads to where this page begins or ends, and not to the top of its neighbour.
+	address := func(stretch, line int) string {
+		return q.links.to("files/"+itoa(int(file)), "line", stretch*windowLines+1) + "#L" + itoa(line)
+	}
+	if at > 0 {
+		c.Previous = address(at-1, first)
+	}
+	if (at+1)*windowLines < count {
+		c.Further = address(at+1, last)
+	}
+	return first, last
+}
+
+// textLines finds the lines of a text.
+type textLines struct {
+	body   []byte
+	starts []int // where each begins
+}
+
+func splitLines(body []byte) textLines {
+	starts := []int{0}
+	for at := 0; ; {
+		next := bytes.IndexByte(body[at:], '\n')
+		if next < 0 {
+			return textLines{body, starts}
+		}
+		at += next + 1
+		starts = append(starts, at)
+	}
+}
+
+func (t textLines) count() int { return len(t.starts) }
+
+// line returns a line, counted from 1.
+func (t textLines) line(number int) []byte {
+	line, _, _ := bytes.Cut(t.body[t.starts[number-1]:], []byte("\n"))
+	return line
+}
+
+// closing returns the last line of the function that begins on a line, but not more than last. Its closing brace is where gofmt
+// puts it: at a line's beginning, unless all of the function is on one line.
+func (t textLines) closing(first, last int) int {
+	if bytes.HasSuffix(bytes.TrimSpace(t.line(first)), []byte("}")) {
+		return first
+	}
+	for number := first; number < last; number++ {
+		if bytes.HasPrefix(t.line(number), []byte("}")) {
+			return number
+		}
+	}
+	return last
 }
 
 func (q *request) fileJSON(file *recording.File, body []byte, starts []*recording.Function, stats map[recording.FunctionID]*recording.FunctionDelta) any {
@@ -199,14 +289,29 @@ func (q *request) functionsIn(id recording.FileID) []*recording.Function {
 	return found
 }
 
-// annotate writes call counts into the margin, and dims functions that were never called.
-func (q *request) annotate(lines []fileLine, starts []*recording.Function, stats map[recording.FunctionID]*recording.FunctionDelta) {
+// annotate writes call counts into the margin, and dims functions that were never called. starts are in the order of their lines.
+func (q *request) annotate(lines []fileLine, text textLines, starts []*recording.Function, stats map[recording.FunctionID]*recording.FunctionDelta) {
+	if len(lines) == 0 {
+		return
+	}
+	first, last := lines[0].Number, lines[len(lines)-1].Number
+	var before fileLine // stands for a line before the first: its function may reach into what is shown
+	dimmed := 0         // so far, to this line
 	for _, f := range starts {
-		if f.Line < 1 || f.Line > len(lines) {
+		if f.Line < 1 || f.Line > last {
 			continue
 		}
-		line := &lines[f.Line-1]
+		line := &before
+		if f.Line >= first {
+			line = &lines[f.Line-first]
+		} else if before.Number != f.Line {
+			before = fileLine{codeLine: codeLine{Number: f.Line}}
+		}
 		d := stats[f.ID]
+		if line == &before && d != nil && d.Calls > 0 {
+			line.Calls = count(d.Calls) // nobody sees more of it
+			continue
+		}
 		if f.Trace == recording.TraceNot && d == nil {
 			if line.Calls == "" {
 				line.Calls, line.Unknown = "?", "its calls could not be seen: "+shown(f.Reason, 200)
@@ -216,29 +321,19 @@ func (q *request) annotate(lines []fileLine, starts []*recording.Function, stats
 		if d == nil || d.Calls == 0 {
 			if line.Calls == "" {
 				line.Calls = "0"
-				dim(lines[f.Line-1:])
+				from := max(f.Line, first, dimmed+1)
+				if f.Line > dimmed {
+					dimmed = text.closing(f.Line, last)
+				}
+				for number := from; number <= dimmed; number++ {
+					lines[number-first].Dim = true
+				}
 			}
 			continue
 		}
 		line.Calls, line.Href, line.Heat = count(d.Calls), q.links.to("events", "at", 0, "g", 0, "f", q.names.functionWord(f)), heat(d.Calls)
 		if d.Errors > 0 {
 			line.Failures = export.Plural(d.Errors, "error")
-		}
-	}
-}
-
-// dim marks the lines of a function up to its closing brace, which gofmt puts at the line's beginning.
-func dim(lines []fileLine) {
-	for i := range lines {
-		lines[i].Dim = true
-		if spans := lines[i].Spans; len(spans) > 0 && strings.HasPrefix(spans[0].Text, "}") {
-			return
-		}
-		if i == 0 && len(lines[0].Spans) > 0 {
-			last := lines[0].Spans[len(lines[0].Spans)-1].Text
-			if strings.HasSuffix(strings.TrimSpace(last), "}") {
-				return // all of it on one line
-			}
 		}
 	}
 }
@@ -252,25 +347,31 @@ func heat(calls uint64) int {
 	return h
 }
 
-// inline writes the values of the call in focus beside its function.
-func (q *request) inline(lines []fileLine) error {
+// focusedCall returns the call in focus when its function is in a file, and nil otherwise.
+func (q *request) focusedCall(file recording.FileID) (*store.CallData, error) {
 	if q.focus.At == 0 {
-		return nil
+		return nil, nil //nolint:nilnil // there is none
 	}
 	call, err := q.reader.Call(q.Context(), q.info.ID, q.focus.At)
 	if err != nil {
-		return webHints(err)
+		return nil, webHints(err)
 	}
-	f := q.names.function(call.Function)
-	if f == nil || f.Line < 1 || f.Line > len(lines) || "/runs/"+q.links.run+"/files/"+itoa(int(f.File)) != q.URL.Path {
-		return nil
+	if f := q.names.function(call.Function); f == nil || f.File != file {
+		return nil, nil //nolint:nilnil // it is elsewhere
 	}
-	n := q.namer()
-	line := &lines[f.Line-1]
+	return call, nil
+}
+
+// inline writes the values of a call beside its function.
+func (q *request) inline(lines []fileLine, call *store.CallData) {
+	f, n := q.names.function(call.Function), q.namer()
+	if len(lines) == 0 || f.Line < lines[0].Number || f.Line > lines[len(lines)-1].Number {
+		return
+	}
+	line := &lines[f.Line-lines[0].Number]
 	line.Focus, line.CallHref = true, q.links.call(call.Seq)
 	line.Values = valueRows(n.values(f.Params, call.Args), nil)
 	if call.Returned {
 		line.Returned, line.Results = true, resultRows(n.values(f.Results, call.Results), call.Failed)
 	}
-	return nil
 }

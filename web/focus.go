@@ -119,9 +119,9 @@ func (l links) source(file recording.FileID, line int) string {
 	if file == 0 {
 		return ""
 	}
-	address := l.to("files/" + strconv.FormatUint(uint64(file), 10))
+	address := l.to("files/"+strconv.FormatUint(uint64(file), 10), "line", max(0, line))
 	if line > 0 {
-		address += "#L" + strconv.Itoa(line)
+		address += "#L" + strconv.Itoa(line) // and the line within the part of the file that the page shows
 	}
 	return address
 }

@@ -134,13 +134,16 @@ func lossesView(q *request) (*page, error) {
 	g := q.info.Ledger
 	c := &lossesContent{Ledger: g, Balances: g.Balances()}
 	b := q.info.Settings.Bounds
+	line := func(n uint64, thing, how, why string) lossLine {
+		return lossLine{count(n), noun(count(n), thing) + " " + how, why}
+	}
 	c.Lines = []lossLine{
-		{count(g.Captured), "events captured", "The engine saw them happen."},
-		{count(g.Stored), "events stored", "They are in the database, and in every view."},
-		{count(g.Dropped), "events dropped", "They were given up, because nobody took them in time or the recorder died. Gaps in the details say where."},
-		{count(g.Truncated), "values cut short", "Strings are kept up to " + itoa(b.StringBytes) + " bytes, slices up to " + itoa(b.Elements) + " elements; --string-bytes and --elements change that."},
-		{count(g.Unreadable), "values unreadable", "Each says why where it stands. None is shown as something it may not have been."},
-		{count(g.Untraced), "functions not traced", "They were asked for, but their calls could not be seen."},
+		line(g.Captured, "event", "captured", "The engine saw them happen."),
+		line(g.Stored, "event", "stored", "They are in the database, and in every view."),
+		line(g.Dropped, "event", "dropped", "They were given up, because nobody took them in time or the recorder died. Gaps in the details say where."),
+		line(g.Truncated, "value", "cut short", "Strings are kept up to "+export.Plural(uint64(max(0, b.StringBytes)), "byte")+", slices up to "+export.Plural(uint64(max(0, b.Elements)), "element")+"; --string-bytes and --elements change that."),
+		line(g.Unreadable, "value", "unreadable", "Each says why where it stands. None is shown as something it may not have been."),
+		line(g.Untraced, "function", "not traced", "They were asked for, but their calls could not be seen."),
 	}
 	const most = 1000
 	untraced := []analysis.Untraced{}

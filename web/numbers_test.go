@@ -75,9 +75,15 @@ func (n *numbers) runs(row int) {
 func (n *numbers) summary() {
 	s := n.truth.run.Summary()
 	n.sameFigures("summary", n.s.document(n.T, n.base).figures(), map[string]string{
-		"duration": durationText(s.Duration), "calls": count(s.Calls), "events": count(s.Events), "goroutines": count(s.Goroutines),
-		"errors returned": count(s.Errors), "panics": count(s.Panics),
+		"duration": durationText(s.Duration), counted(s.Calls, "call"): count(s.Calls), counted(s.Events, "event"): count(s.Events),
+		counted(s.Goroutines, "goroutine"): count(s.Goroutines), counted(s.Errors, "error") + " returned": count(s.Errors), counted(s.Panics, "panic"): count(s.Panics),
 	})
+}
+
+// counted is what stands beside a number of things.
+func counted(n uint64, thing string) string {
+	_, name, _ := strings.Cut(export.Plural(n, thing), " ")
+	return name
 }
 
 func (n *numbers) statistics() {
@@ -124,7 +130,7 @@ func (n *numbers) functions() {
 		figures := page.figures()
 		delete(figures, "spread")
 		n.sameFigures("function "+s.Function, figures, map[string]string{
-			"calls": count(s.Calls), "errors": count(s.Errors), "panics": count(s.Panics), "total": export.Duration(s.Total),
+			counted(s.Calls, "call"): count(s.Calls), counted(s.Errors, "error"): count(s.Errors), counted(s.Panics, "panic"): count(s.Panics), "total": export.Duration(s.Total),
 			"self": export.Duration(s.Self), "median": durationText(s.P50), "slowest": durationText(s.Max),
 		})
 		callers, callees := n.edgesOf(s.Function)

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/net/html"
 
 	"smiley/analysis"
+	"smiley/export"
 	"smiley/recording"
 	"smiley/store"
 )
@@ -378,11 +379,11 @@ func (r *report) leftOut() []string {
 		}
 	}
 	calls := uint64(len(r.calls))
-	add(calls < r.info.Calls, count(r.info.Calls-calls)+" of "+count(r.info.Calls)+" calls have no page of their own")
+	add(calls < r.info.Calls, count(r.info.Calls-calls)+" of "+export.Plural(r.info.Calls, "call")+" have no page of their own")
 	add(len(r.starts) > 0 && r.detailsCut(), "the details end with event "+count(r.through)+" of "+count(r.info.Events))
 	add(r.refused["lists"] > 0, "some lists of the calls of a function")
-	add(r.refused["functions"] > 0, count(uint64(r.refused["functions"]))+" pages of functions")
-	add(r.refused["files"] > 0, count(uint64(r.refused["files"]))+" files")
+	add(r.refused["functions"] > 0, export.Plural(uint64(r.refused["functions"]), "page")+" of functions")
+	add(r.refused["files"] > 0, export.Plural(uint64(r.refused["files"]), "file"))
 	add(r.refused["goroutines"] > 0, "the list of goroutines is cut")
 	add(r.refused["further calls"]+r.refused["trees"] > 0, "some pages of calls that one call made")
 	add(r.refused["statistics"] > 0, "some rows of the statistics, in some orders")

@@ -84,6 +84,7 @@ func parseTemplates() map[string]*template.Template {
 	assets := readAssets()
 	functions := template.FuncMap{
 		"asset":   func(name string) string { return assets[name].address },
+		"noun":    noun,
 		"indents": func(n int) []struct{} { return make([]struct{}, max(0, n)) },
 	}
 	shared := template.Must(template.New("layout.html").Funcs(functions).

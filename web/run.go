@@ -48,14 +48,18 @@ func runView(q *request) (*page, error) {
 		Error:   shown(s.Error, 2000), Stack: shownLines(s.Stack, 20_000), Delete: l.to("delete", "at", 0, "g", 0, "f", ""),
 		Live: q.info.Status == recording.StatusRecording, Losses: export.Losses(&s), Ledger: s.Loss, LossHref: l.to("losses"),
 	}
+	number := func(n uint64, thing, more, href string) figure {
+		return figure{Text: count(n), Name: noun(count(n), thing) + more, Href: href}
+	}
 	c.Figures = []figure{
 		{Text: durationText(s.Duration), Name: "duration"},
-		{Text: count(s.Calls), Name: "calls", Href: l.to("tree")},
-		{Text: count(s.Events), Name: "events", Href: l.to("events")},
-		{Text: count(s.Goroutines), Name: "goroutines", Href: l.to("goroutines")},
-		{Text: count(s.Errors), Name: "errors returned", Href: l.to("events", "f", "errors"), Alarm: s.Errors > 0},
-		{Text: count(s.Panics), Name: "panics", Href: l.to("events", "f", "panics"), Alarm: s.Panics > 0},
+		number(s.Calls, "call", "", l.to("tree")),
+		number(s.Events, "event", "", l.to("events")),
+		number(s.Goroutines, "goroutine", "", l.to("goroutines")),
+		number(s.Errors, "error", " returned", l.to("events", "f", "errors")),
+		number(s.Panics, "panic", "", l.to("events", "f", "panics")),
 	}
+	c.Figures[4].Alarm, c.Figures[5].Alarm = s.Errors > 0, s.Panics > 0
 	c.Facts = q.facts(&s)
 	c.Settings = settingsFacts(&s)
 	if err := q.hot(c); err != nil {
@@ -101,8 +105,8 @@ func settingsFacts(s *analysis.Summary) []fact {
 		{Name: "Functions", Text: scope + ", " + depth},
 		{Name: "Only", Text: shown(strings.Join(set.Include, " "), 400)},
 		{Name: "Without", Text: shown(strings.Join(set.Exclude, " "), 400)},
-		{Name: "Strings", Text: "up to " + itoa(set.StringBytes) + " bytes"},
-		{Name: "Slices", Text: "up to " + itoa(set.Elements) + " elements"},
+		{Name: "Strings", Text: "up to " + export.Plural(uint64(max(0, set.StringBytes)), "byte")},
+		{Name: "Slices", Text: "up to " + export.Plural(uint64(max(0, set.Elements)), "element")},
 		{Name: "Pointers", Text: "followed " + itoa(set.Follow) + " deep"},
 		{Name: "Engine", Text: shown(set.Engine, 40)},
 	}
@@ -173,7 +177,7 @@ func (q *request) activity() ([]activityBar, error) {
 		at := whole * int64(i) / activityBars
 		bars = append(bars, activityBar{
 			X: i * activityWidth / activityBars, Width: activityWidth/activityBars - 1, Y: activityHeight - height, Height: height,
-			Failed: failed[i], Title: since(at) + ": about " + count(uint64(n)) + " calls",
+			Failed: failed[i], Title: since(at) + ": about " + export.Plural(uint64(n), "call"),
 			Href: q.links.to("events", "t", itoa(int(at))+"ns"),
 		})
 	}

@@ -1,8 +1,12 @@
 package web
 
 import (
+	"bytes"
 	"go/scanner"
 	"go/token"
+	"html/template"
+	"math"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -21,43 +25,68 @@ type codeLine struct {
 	Focus  bool
 }
 
+// Code is the line as a part of a page. A page of source has tens of thousands of spans, which is more than a template
+// would write in time.
+func (l *codeLine) Code() template.HTML {
+	var b strings.Builder
+	for _, s := range l.Spans {
+		if s.Class == "" {
+			template.HTMLEscape(&b, []byte(s.Text))
+			continue
+		}
+		b.WriteString(`<span class="` + s.Class + `">`) // the classes are ours
+		template.HTMLEscape(&b, []byte(s.Text))
+		b.WriteString("</span>")
+	}
+	return template.HTML(b.String())
+}
+
 // maxLine is how much of a line is shown.
 const maxLine = 2000
 
 // highlight splits source into lines of coloured spans. Go's own scanner does it: it is exact for Go, linear, and anything
 // else comes out plain.
-func highlight(body []byte, isGo bool) [][]span {
-	h := &highlighter{lines: [][]span{nil}}
+func highlight(body []byte, isGo bool) [][]span { return highlightLines(body, isGo, 1, math.MaxInt) }
+
+// highlightLines is highlight for the lines from first to last, counted from 1; a source with fewer gives those it has. It
+// reads the source from its beginning, because a comment or a string may begin long before what is shown, and stops behind last.
+func highlightLines(body []byte, isGo bool, first, last int) [][]span {
+	h := &highlighter{first: first, last: last}
+	h.begin(1)
 	if !isGo {
-		h.add("", string(body))
+		h.add("", body)
 		return h.lines
 	}
 	files := token.NewFileSet()
 	file := files.AddFile("", -1, len(body))
 	var s scanner.Scanner
 	s.Init(file, body, func(token.Position, string) {}, scanner.ScanComments)
-	last, done := 0, 0
+	read, done := 0, 0
 	var before token.Token
-	for {
+	for h.number <= last {
 		pos, tok, literal := s.Scan()
 		if tok == token.EOF {
 			break
 		}
 		offset := file.Offset(pos)
-		if tok == token.SEMICOLON && literal != ";" || offset < last {
+		if tok == token.SEMICOLON && literal != ";" || offset < read {
 			continue // inserted by the scanner
 		}
 		end := offset + len(literal)
 		if literal == "" {
 			end = offset + len(tok.String())
 		}
+		if tok == token.ILLEGAL { // a character; where there is none but a byte, the literal has another length
+			_, size := utf8.DecodeRune(body[offset:])
+			end = offset + size
+		}
 		// The scanner drops carriage returns from literals, so its length can be short; the rest comes as plain text.
 		end = min(end, len(body))
-		h.add("", string(body[done:offset]))
-		h.add(tokenClass(tok, before, literal), string(body[offset:end]))
-		last, done, before = offset, end, tok
+		h.add("", body[done:offset])
+		h.add(tokenClass(tok, before, literal), body[offset:end])
+		read, done, before = offset, end, tok
 	}
-	h.add("", string(body[min(done, len(body)):]))
+	h.add("", body[min(done, len(body)):])
 	return h.lines
 }
 
@@ -89,19 +118,44 @@ var predeclared = map[string]bool{
 	"new": true, "panic": true, "print": true, "println": true, "real": true, "recover": true,
 }
 
-type highlighter struct{ lines [][]span }
+// highlighter gathers the lines from first to last.
+type highlighter struct {
+	first, last int
+	lines       [][]span
+	number      int // of the line that is being read
+	runes       int // that it shows so far
+}
 
-func (h *highlighter) add(class, text string) {
-	for i, part := range strings.Split(text, "\n") {
-		if i > 0 {
-			h.lines = append(h.lines, nil)
-		}
-		if part = strings.TrimSuffix(part, "\r"); part == "" {
-			continue
-		}
-		line := &h.lines[len(h.lines)-1]
-		*line = append(*line, visible(class, shorten(part, maxLine))...)
+// begin goes on to a line.
+func (h *highlighter) begin(number int) {
+	h.number, h.runes = number, 0
+	if number >= h.first && number <= h.last {
+		h.lines = append(h.lines, nil)
 	}
+}
+
+func (h *highlighter) add(class string, text []byte) {
+	for len(text) > 0 && h.number <= h.last {
+		part, rest, ended := bytes.Cut(text, []byte("\n"))
+		if h.number >= h.first {
+			h.show(class, string(bytes.TrimSuffix(part, []byte("\r"))))
+		}
+		if ended {
+			h.begin(h.number + 1)
+		}
+		text = rest
+	}
+}
+
+// show appends text to the line that is being read, as far as there is room.
+func (h *highlighter) show(class, text string) {
+	if text == "" || h.runes > maxLine {
+		return
+	}
+	text = shorten(text, maxLine-h.runes)
+	h.runes += utf8.RuneCountInString(text)
+	line := &h.lines[len(h.lines)-1]
+	*line = append(*line, visible(class, text)...)
 }
 
 // visible makes characters that cannot be seen stand out: text that changes direction can hide what code does.
@@ -126,8 +180,11 @@ func visible(class, text string) []span {
 	return spans
 }
 
-// excerptLines is how many lines of a function are shown beside one of its calls.
-const excerptLines = 24
+// What is shown of a function beside one of its calls: so many lines of it, and of the comment above it.
+const (
+	excerptLines        = 24
+	excerptCommentLines = 100
+)
 
 // excerpt returns the first lines of a function's source, with the comment above it.
 func (q *request) excerpt(id recording.FunctionID) ([]codeLine, error) {
@@ -143,24 +200,29 @@ func (q *request) excerpt(id recording.FunctionID) ([]codeLine, error) {
 	if err != nil {
 		return nil, err
 	}
-	lines := highlight(body, isGo(file.Name))
-	if f.Line > len(lines) {
+	start := max(1, f.Line-excerptCommentLines)
+	lines := highlightLines(body, isGo(file.Name), start, f.Line+excerptLines-1)
+	first := f.Line - start // from here on, numbers are places in lines
+	if first >= len(lines) {
 		return nil, nil
 	}
-	first := f.Line
-	for first > 1 && isComment(lines[first-2]) {
+	for first > 0 && isComment(lines[first-1]) {
 		first--
 	}
 	var out []codeLine
-	for n := first; n <= len(lines) && n < f.Line+excerptLines; n++ {
-		out = append(out, codeLine{Number: n, Spans: lines[n-1], Focus: n == f.Line})
-		if n > f.Line && len(lines[n-1]) > 0 && strings.HasPrefix(lines[n-1][0].Text, "}") {
+	for i := first; i < len(lines); i++ {
+		number := start + i
+		out = append(out, codeLine{Number: number, Spans: lines[i], Focus: number == f.Line})
+		if number > f.Line && len(lines[i]) > 0 && strings.HasPrefix(lines[i][0].Text, "}") {
 			break
 		}
 	}
 	return out, nil
 }
 
-func isComment(line []span) bool { return len(line) == 1 && line[0].Class == "c" }
+// isComment reports whether a line holds a comment and nothing else, not even space before it.
+func isComment(line []span) bool {
+	return len(line) > 0 && line[0].Class == "c" && !slices.ContainsFunc(line, func(s span) bool { return s.Class != "c" && s.Class != "hidden-char" })
+}
 
 func isGo(name string) bool { return strings.HasSuffix(name, ".go") }

@@ -44,6 +44,14 @@ func shownLines(text string, n int) string {
 	return strings.Join(lines, "\n")
 }
 
+// noun is what a number counts, in the plural unless the number is 1: it stands beside a number that is written on its own.
+func noun(count, thing string) string {
+	if count == "1" {
+		return thing
+	}
+	return thing + "s"
+}
+
 func itoa(n int) string { return strconv.Itoa(n) }
 
 // since is a moment of a run: "+1.234567s".

@@ -45,7 +45,9 @@ func Record(ctx context.Context, s *store.Store, m Mix, events func(*recording.B
 			return errStopped
 		}
 	})
-	err = b.Define(m.Definitions())
+	d := m.Definitions()
+	addSource(&d)
+	err = b.Define(d)
 	if err == nil {
 		err = events(b)
 	}

@@ -31,7 +31,10 @@ type places struct {
 	calls  []uint64
 	loop   uint64   // the call that made half of all calls
 	stacks []string // of the flame graph
+	lines  []int    // where functions of the first file begin; a file that was kept from an older version has no sources
 }
+
+const sourcePage = "/runs/{run}/files/{file}"
 
 // newTargets makes the targets, so that every page with JSON that the server has is asked for.
 func newTargets(ctx context.Context, file string, run *store.RunInfo, only string) ([]target, error) {
@@ -50,8 +53,7 @@ func newTargets(ctx context.Context, file string, run *store.RunInfo, only strin
 		asked[all[i].of] = true
 	}
 	for _, a := range web.Addresses() {
-		const source = "/runs/{run}/files/{file}" // the synthetic program has none
-		if a.Method == http.MethodGet && a.JSON != "" && !asked[a.Path] && a.Path != source {
+		if a.Method == http.MethodGet && a.JSON != "" && !asked[a.Path] && (a.Path != sourcePage || len(p.lines) > 0) {
 			return nil, fmt.Errorf("the benchmark knows no request for %s", a.Path)
 		}
 	}
@@ -87,6 +89,15 @@ func (p *places) choose(ctx context.Context, r *store.Reader) error {
 	for i := range functions {
 		p.stacks = append(p.stacks, fmt.Sprint(functions[i].Function))
 	}
+	if err != nil {
+		return err
+	}
+	all, err := r.Functions(ctx, p.run.ID)
+	for i := range all {
+		if all[i].File == 1 {
+			p.lines = append(p.lines, all[i].Line)
+		}
+	}
 	return err
 }
 
@@ -114,7 +125,7 @@ func (p *places) window(part int64) []func() any {
 // both makes a target whose page and JSON are at the same address but for the ending. format takes what arguments returns.
 func (p *places) both(name, plain, of, query string, arguments ...func() any) target {
 	path := strings.Replace(of, "{run}", p.run.ID.String(), 1)
-	path = strings.NewReplacer("{call}", "%v", "{function}", "%v").Replace(path)
+	path = strings.NewReplacer("{call}", "%v", "{function}", "%v", "{file}", "1").Replace(path)
 	address := func(suffix string) func() string {
 		return func() string {
 			values := make([]any, len(arguments))
@@ -172,6 +183,10 @@ func (p *places) targets() []target {
 		p.both("goroutines", "goroutines", of+"/goroutines", "?after=%v", goroutine),
 		p.both("files", "", of+"/files", ""),
 		p.both("losses", "", of+"/losses", ""),
+	}
+	if len(p.lines) > 0 {
+		line := func() any { return p.lines[p.random.IntN(len(p.lines))] }
+		list = append(list, p.both("source file of 6,000 lines, at a line", "", sourcePage, "?line=%v", line))
 	}
 	for _, to := range []string{"next", "previous", "into", "out"} {
 		plain := ""
