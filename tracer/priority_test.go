@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os/exec"
 	"runtime"
-	"strconv"
 	"testing"
 	"time"
 
@@ -72,7 +71,7 @@ func TestPrecedence(t *testing.T) {
 func TestStressBusyMachine(t *testing.T) {
 	times := stress.Times(1, 20)
 	path := fixture(t, installs+"count")
-	others := runtime.NumCPU() * stress.Times(4, 20)
+	others := runtime.NumCPU() * stress.Times(4, 10)
 	var calls uint64
 	for range times {
 		var busy []*exec.Cmd
@@ -83,7 +82,7 @@ func TestStressBusyMachine(t *testing.T) {
 			}
 			busy = append(busy, other)
 		}
-		r := tally(t, Options{Target: path, Args: []string{strconv.Itoa(stress.Times(400, 4000)), "6"}, Engine: EngineProbe, RingBytes: MinRingBytes})
+		r := tally(t, Options{Target: path, Args: []string{"400", "6"}, Engine: EngineProbe, RingBytes: MinRingBytes})
 		for _, other := range busy {
 			_ = other.Process.Kill()
 			_ = other.Wait()
