@@ -76,7 +76,7 @@ func TestStressBusyMachine(t *testing.T) {
 	for range times {
 		var busy []*exec.Cmd
 		for range others {
-			other := exec.Command("yes")
+			other := exec.CommandContext(t.Context(), "yes") // ends with the test, however that ends
 			if err := other.Start(); err != nil {
 				t.Fatal(err)
 			}
