@@ -145,23 +145,11 @@ func (r *Reader) sibling(ctx context.Context, q queries, run *runRow, at sibling
 func (r *Reader) Children(ctx context.Context, id recording.RunID, call, after uint64, n int) ([]recording.Call, error) {
 	var page []recording.Call
 	err := r.snapshot(ctx, func(q queries) error {
-		run, err := r.runRow(ctx, q, id)
+		l, err := r.childList(ctx, q, id, call)
 		if err != nil {
 			return err
 		}
-		parent, err := r.call(ctx, q, run, call)
-		if err != nil {
-			return err
-		}
-		where, err := r.placeOf(ctx, q, run, parent.Goroutine)
-		if err != nil {
-			return err
-		}
-		end := run.Events
-		if parent.Outcome != recording.OutcomeOpen {
-			end = parent.EndSeq
-		}
-		w := callWalk{r: r, q: q, place: where, parent: call, from: call + 1, end: end, limit: limit(n)}
+		w := callWalk{r: r, q: q, callList: l, limit: limit(n)}
 		page, err = w.page(ctx, after)
 		return err
 	})
@@ -172,32 +160,59 @@ func (r *Reader) Children(ctx context.Context, id recording.RunID, call, after u
 func (r *Reader) Roots(ctx context.Context, id recording.RunID, goroutine int64, after uint64, n int) ([]recording.Call, error) {
 	var page []recording.Call
 	err := r.snapshot(ctx, func(q queries) error {
-		run, err := r.runRow(ctx, q, id)
+		l, err := r.rootList(ctx, q, id, goroutine)
 		if err != nil {
 			return err
 		}
-		where, err := r.placeOf(ctx, q, run, goroutine)
-		if err != nil {
-			return err
-		}
-		w := callWalk{r: r, q: q, place: where, from: 1, end: run.Events, limit: limit(n)}
+		w := callWalk{r: r, q: q, callList: l, limit: limit(n)}
 		page, err = w.page(ctx, after)
 		return err
 	})
 	return page, err
 }
 
+// callList is where the calls of a goroutine lie that have the same parent.
+type callList struct {
+	place  place
+	parent uint64 // 0: none
+	from   uint64 // they begin at this seq or later
+	end    uint64 // and at this one at the latest
+}
+
+func (r *Reader) childList(ctx context.Context, q queries, id recording.RunID, call uint64) (callList, error) {
+	run, err := r.runRow(ctx, q, id)
+	if err != nil {
+		return callList{}, err
+	}
+	parent, err := r.call(ctx, q, run, call)
+	if err != nil {
+		return callList{}, err
+	}
+	where, err := r.placeOf(ctx, q, run, parent.Goroutine)
+	end := run.Events
+	if parent.Outcome != recording.OutcomeOpen {
+		end = parent.EndSeq // which can itself be the last child
+	}
+	return callList{where, call, call + 1, end}, err
+}
+
+func (r *Reader) rootList(ctx context.Context, q queries, id recording.RunID, goroutine int64) (callList, error) {
+	run, err := r.runRow(ctx, q, id)
+	if err != nil {
+		return callList{}, err
+	}
+	where, err := r.placeOf(ctx, q, run, goroutine)
+	return callList{where, 0, 1, run.Events}, err
+}
+
 // callWalk gathers the calls of a goroutine that have the same parent. It decodes a block only where a call can lie that
 // the index does not know: a child that outlives its block is found by its position, and the blocks inside it are skipped.
 type callWalk struct {
-	r      *Reader
-	q      queries
-	place  place
-	parent uint64 // 0: none
-	from   uint64 // calls begin at this seq or later
-	end    uint64 // and not behind this one
-	limit  int
-	found  []recording.Call
+	r *Reader
+	q queries
+	callList
+	limit int
+	found []recording.Call
 	// position is that of the next call, known says whether it is known.
 	position uint64
 	known    bool

@@ -14,23 +14,11 @@ import (
 func (r *Reader) ChildrenBefore(ctx context.Context, id recording.RunID, call, before uint64, n int) ([]recording.Call, error) {
 	var page []recording.Call
 	err := r.snapshot(ctx, func(q queries) error {
-		run, err := r.runRow(ctx, q, id)
+		l, err := r.childList(ctx, q, id, call)
 		if err != nil {
 			return err
 		}
-		parent, err := r.call(ctx, q, run, call)
-		if err != nil {
-			return err
-		}
-		where, err := r.placeOf(ctx, q, run, parent.Goroutine)
-		if err != nil {
-			return err
-		}
-		end := run.Events
-		if parent.Outcome != recording.OutcomeOpen {
-			end = parent.EndSeq // which can itself be the last child
-		}
-		w := backWalk{r: r, q: q, place: where, parent: call, from: call + 1, before: end + 1, limit: limit(n)}
+		w := backWalk{r: r, q: q, callList: l, before: l.end + 1, limit: limit(n)}
 		page, err = w.page(ctx, before)
 		return err
 	})
@@ -41,15 +29,11 @@ func (r *Reader) ChildrenBefore(ctx context.Context, id recording.RunID, call, b
 func (r *Reader) RootsBefore(ctx context.Context, id recording.RunID, goroutine int64, before uint64, n int) ([]recording.Call, error) {
 	var page []recording.Call
 	err := r.snapshot(ctx, func(q queries) error {
-		run, err := r.runRow(ctx, q, id)
+		l, err := r.rootList(ctx, q, id, goroutine)
 		if err != nil {
 			return err
 		}
-		where, err := r.placeOf(ctx, q, run, goroutine)
-		if err != nil {
-			return err
-		}
-		w := backWalk{r: r, q: q, place: where, from: 1, before: run.Events + 1, limit: limit(n)}
+		w := backWalk{r: r, q: q, callList: l, before: l.end + 1, limit: limit(n)}
 		page, err = w.page(ctx, before)
 		return err
 	})
@@ -59,12 +43,10 @@ func (r *Reader) RootsBefore(ctx context.Context, id recording.RunID, goroutine 
 // backWalk gathers the calls of a goroutine that have the same parent, from the last one on. It decodes a block only where
 // one of them can begin: what lies inside of a call that outlives its block is passed over at once.
 type backWalk struct {
-	r      *Reader
-	q      queries
-	place  place
-	parent uint64 // 0: none
-	from   uint64 // calls begin at this seq or later
-	before uint64 // and before this one
+	r *Reader
+	q queries
+	callList
+	before uint64 // calls begin before this seq
 	limit  int
 	found  []recording.Call // the last one first
 }

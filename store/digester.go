@@ -1,11 +1,9 @@
 package store
 
 import (
-	"container/list"
 	"context"
 	"database/sql"
 	"errors"
-	"sync"
 	"time"
 
 	"smiley/recording"
@@ -21,14 +19,12 @@ const (
 // digesters makes the digests of runs, one at a time.
 type digesters struct {
 	*tasks
-	mu    sync.Mutex
-	byRun map[int64]*list.Element
-	order *list.List // of *digester, most recent first
-	turn  chan struct{}
+	*recent[int64, *digester]
+	turn chan struct{}
 }
 
 func newDigesters(t *tasks) *digesters {
-	return &digesters{tasks: t, byRun: map[int64]*list.Element{}, order: list.New(), turn: make(chan struct{}, 1)}
+	return &digesters{tasks: t, recent: newRecent[int64, *digester](digestRuns), turn: make(chan struct{}, 1)}
 }
 
 // digester makes the digest of one run.
@@ -45,24 +41,11 @@ type digester struct {
 
 // of returns the digester of a run.
 func (s *digesters) of(r *Reader, key int64) *digester {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if e, ok := s.byRun[key]; ok {
-		s.order.MoveToFront(e)
-		return e.Value.(*digester)
-	}
-	d := &digester{r: r, key: key}
-	d.task = task{tasks: s.tasks, linger: r.linger, turn: s.turn, work: d.read, failed: func() { d.digest = nil }, step: make(chan struct{})}
-	s.byRun[key] = s.order.PushFront(d)
-	for e := s.order.Back(); e != nil && s.order.Len() > digestRuns; {
-		before := e.Prev()
-		if old := e.Value.(*digester); !old.working.Load() {
-			delete(s.byRun, old.key)
-			s.order.Remove(e)
-		}
-		e = before
-	}
-	return d
+	return s.recent.of(key, func() *digester {
+		d := &digester{r: r, key: key}
+		d.task = task{tasks: s.tasks, linger: r.linger, turn: s.turn, work: d.read, failed: func() { d.digest = nil }, step: make(chan struct{})}
+		return d
+	})
 }
 
 // await waits until the digest covers a number of blocks, as task.wait, and calls use with what there is then. The digest does

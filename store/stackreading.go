@@ -1,9 +1,7 @@
 package store
 
 import (
-	"container/list"
 	"context"
-	"sync"
 	"time"
 
 	"smiley/recording"
@@ -15,17 +13,15 @@ const stackReadings = 8
 // readings reads the stacks of single goroutines from their blocks, one goroutine at a time.
 type readings struct {
 	*tasks
-	mu    sync.Mutex
-	byKey map[readingKey]*list.Element
-	order *list.List // of *reading, most recent first
-	turn  chan struct{}
+	*recent[readingKey, *reading]
+	turn chan struct{}
 }
 
 // readingKey names a goroutine. Keys of runs are never used twice.
 type readingKey struct{ run, goroutine int64 }
 
 func newReadings(t *tasks) *readings {
-	return &readings{tasks: t, byKey: map[readingKey]*list.Element{}, order: list.New(), turn: make(chan struct{}, 1)}
+	return &readings{tasks: t, recent: newRecent[readingKey, *reading](stackReadings), turn: make(chan struct{}, 1)}
 }
 
 // reading reads the stacks of a goroutine that has none of its own in the digest.
@@ -44,25 +40,12 @@ type reading struct {
 
 // of returns the reading of a goroutine.
 func (s *readings) of(r *Reader, key readingKey) *reading {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if e, ok := s.byKey[key]; ok {
-		s.order.MoveToFront(e)
-		return e.Value.(*reading)
-	}
-	g := &reading{r: r, key: key}
-	g.forget()
-	g.task = task{tasks: s.tasks, linger: r.linger, turn: s.turn, work: g.read, failed: g.forget, step: make(chan struct{})}
-	s.byKey[key] = s.order.PushFront(g)
-	for e := s.order.Back(); e != nil && s.order.Len() > stackReadings; {
-		before := e.Prev()
-		if old := e.Value.(*reading); !old.working.Load() {
-			delete(s.byKey, old.key)
-			s.order.Remove(e)
-		}
-		e = before
-	}
-	return g
+	return s.recent.of(key, func() *reading {
+		g := &reading{r: r, key: key}
+		g.forget()
+		g.task = task{tasks: s.tasks, linger: r.linger, turn: s.turn, work: g.read, failed: g.forget, step: make(chan struct{})}
+		return g
+	})
 }
 
 // forget begins anew.

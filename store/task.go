@@ -51,6 +51,8 @@ type task struct {
 	err     error              // of the last work
 }
 
+func (t *task) busy() bool { return t.working.Load() }
+
 // changed wakes whoever waits. t.mu is held.
 func (t *task) changed() {
 	close(t.step)
