@@ -29,7 +29,7 @@ func FocusParameters() []Parameter {
 	return []Parameter{
 		{"at", "the call in focus, by the `seq` of its event"},
 		{"g", "a goroutine's number: nothing of others is shown in the details and the call tree"},
-		{"f", "a filter: words that must all hold"},
+		{"f", "a filter: words that must all hold. The details show nothing else; the time line dims all else; the statistics show functions whose names hold its words"},
 	}
 }
 
@@ -135,10 +135,10 @@ func Addresses() []Address {
 				afterParameter, sizeParameter, readParameter,
 			},
 			JSON: "`run`: id; `from_ns`, `to_ns`: the stretch; `whole_ns`: the run's; `complete`: false when that is too much to look at call by " +
-				"call, then there are only long calls, and no counts and marks but `buckets` of `bucket_ns` each, `partial` when the run is still being counted; `narrowest_ns`: shorter calls are in `dense`; `functions`: object " +
+				"call, then there are only long calls, and no counts and marks but `buckets` of `bucket_ns` each, `partial` when the run is still being counted; `narrowest_ns`: shorter calls are in `dense`; `filter`: the one that was asked for, and what it does not choose is `other`; `functions`: object " +
 				"of `name`, `short` and `tone` by number; `program`: array of marks of no goroutine; `tracks`: array of [`goroutine`](json.md#goroutine), " +
 				"`function_id`, `counts`, `calls` (as [events](json.md#event), with `end_ns`), `dense` (a `depth`, `from_ns`, `to_ns`, and how many " +
-				"`calls`, `errors` and `panics`) and `marks` (an `event`, its `seq`, `call` and `time_ns`, and the `count` and `last_ns` of those " +
+				"`calls`, `errors` and `panics`, and with a filter `chosen` ones) and `marks` (an `event`, its `seq`, `call` and `time_ns`, and the `count` and `last_ns` of those " +
 				"alike and too close to be told apart); `after`: number to go on behind",
 		},
 		{

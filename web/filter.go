@@ -143,6 +143,29 @@ func (f *filter) all() bool {
 	return f.functions == nil && f.kinds == nil && !f.errors && f.over == 0 && f.depth < 0 && f.only == nil
 }
 
+// matchCall reports whether the filter chooses a call, as far as it is about calls: output alone chooses none.
+func (f *filter) matchCall(c *recording.Call) bool {
+	known := c.Outcome != recording.OutcomeOpen && c.Outcome != recording.OutcomeLost
+	switch {
+	case f.functions != nil && !f.functions[c.Function],
+		f.kinds != nil && !(f.kinds[recording.KindPanic] && c.Outcome == recording.OutcomePanicked),
+		f.errors && !c.Failed,
+		f.over > 0 && !(known && c.End-c.Start >= f.over),
+		f.depth >= 0 && c.Depth > f.depth:
+		return false
+	}
+	return true
+}
+
+// matchMoment reports whether the filter chooses something that happened in a call or in none: what is asked for of a call it
+// cannot be.
+func (f *filter) matchMoment(kind recording.Kind) bool {
+	if f.functions != nil || f.errors || f.over > 0 {
+		return false
+	}
+	return f.kinds == nil || f.kinds[kind]
+}
+
 // match reports whether the filter chooses an event.
 func (f *filter) match(e *recording.Event) bool {
 	switch {

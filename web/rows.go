@@ -101,6 +101,7 @@ type callRow struct {
 	Share     int // 0…100: duration as a part of the parent's
 	Goroutine int64
 	Focused   bool
+	Other     bool   // the filter does not choose it
 	Expand    string // address that opens or closes it
 	Open      bool
 	Leaf      bool

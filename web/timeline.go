@@ -68,6 +68,7 @@ type timeline struct {
 	q        *request
 	query    timelineQuery
 	selected *recording.Call // the call in focus
+	filter   *filter         // what it does not choose is dimmed
 	tracks   []*track
 	next     int64         // goroutine to go on behind; 0: these were all
 	program  track         // marks of no goroutine
@@ -98,6 +99,9 @@ func (t *timeline) parse() error {
 		query.plain = ""
 	}
 	var err error
+	if t.filter, err = parseFilter(q.focus.Filter, q.names); err != nil {
+		return err
+	}
 	if query.pixels, err = parseSize(q.query, "px", timelinePixels, timelinePixelsMax); err != nil {
 		return err
 	}
@@ -276,7 +280,9 @@ type timelineJSON struct {
 	Bucket   int64 `json:"bucket_ns,omitempty"` // how long a bucket is
 	Partial  bool  `json:"partial,omitempty"`   // the buckets do not count all of the run yet: ask again
 	// Calls that took less than this, in ns, are not listed but counted, in entries of dense.
-	Narrowest int64                       `json:"narrowest_ns"`
+	Narrowest int64 `json:"narrowest_ns"`
+	// Filter is the one that was asked for; what it does not choose is marked as other.
+	Filter    string                      `json:"filter,omitempty"`
 	Functions map[string]timelineFunction `json:"functions"` // by number: those of the calls
 	Program   []markJSON                  `json:"program"`   // marks of no goroutine
 	Tracks    []trackJSON                 `json:"tracks"`
@@ -321,6 +327,7 @@ type timelineCall struct {
 	Self     *int64               `json:"self_ns"`
 	Outcome  string               `json:"outcome"`
 	Failed   bool                 `json:"failed,omitempty"`
+	Other    bool                 `json:"other,omitempty"` // the filter does not choose it
 }
 
 type denseJSON struct {
@@ -331,6 +338,7 @@ type denseJSON struct {
 	Errors uint64 `json:"errors,omitempty"`
 	Panics uint64 `json:"panics,omitempty"` // that a panic ended
 	First  uint64 `json:"first"`            // seq
+	Chosen uint64 `json:"chosen,omitempty"` // calls that the filter chooses, when there is one
 }
 
 type markJSON struct {
@@ -340,19 +348,20 @@ type markJSON struct {
 	Kind  string `json:"event"`
 	Count int    `json:"count"` // alike, and too close to be told apart
 	Last  int64  `json:"last_ns"`
+	Other bool   `json:"other,omitempty"` // the filter does not choose it
 }
 
 // json is the page for programs.
 func (t *timeline) json() *timelineJSON {
 	out := &timelineJSON{
 		Run: t.q.links.run, From: t.query.from, To: t.query.to, Whole: t.query.whole, Complete: t.complete, Narrowest: t.narrowest,
-		Functions: map[string]timelineFunction{}, Program: marksJSON(t.program.marks), Tracks: []trackJSON{}, After: t.next,
+		Filter: t.filter.text, Functions: map[string]timelineFunction{}, Program: t.marksJSON(t.program.marks), Tracks: []trackJSON{}, After: t.next,
 		Bucket: t.bucket, Partial: t.partial,
 	}
 	for _, tr := range t.tracks {
 		j := trackJSON{
 			Goroutine: t.q.goroutine(&tr.goroutine), Begun: tr.goroutine.StartFunction, Calls: []timelineCall{}, Dense: []denseJSON{},
-			Marks: marksJSON(tr.marks),
+			Marks: t.marksJSON(tr.marks),
 		}
 		t.use(out, tr.goroutine.StartFunction)
 		t.use(out, tr.goroutine.CreatedIn)
@@ -365,11 +374,12 @@ func (t *timeline) json() *timelineJSON {
 			j.Calls = append(j.Calls, timelineCall{
 				Seq: c.Seq, Time: c.Start, Parent: c.Parent, Depth: c.Depth, Function: c.Function, End: knownTime(c.End),
 				Duration: callDuration(c), Self: knownTime(c.Self), Outcome: outcomes[c.Outcome], Failed: c.Failed,
+				Other: !t.filter.matchCall(c),
 			})
 		}
 		for i := range tr.bars {
 			b := &tr.bars[i]
-			j.Dense = append(j.Dense, denseJSON{b.depth, b.from, b.to, b.calls, b.errors, b.panics, b.first})
+			j.Dense = append(j.Dense, denseJSON{b.depth, b.from, b.to, b.calls, b.errors, b.panics, b.first, t.chosen(b.chosen)})
 		}
 		for i := range tr.buckets {
 			b := &tr.buckets[i]
@@ -389,11 +399,19 @@ func (t *timeline) use(out *timelineJSON, id recording.FunctionID) {
 	}
 }
 
-func marksJSON(marks []trackMark) []markJSON {
+// chosen is how many calls the filter chooses; 0 when there is none.
+func (t *timeline) chosen(n uint64) uint64 {
+	if t.filter.all() {
+		return 0
+	}
+	return n
+}
+
+func (t *timeline) marksJSON(marks []trackMark) []markJSON {
 	out := make([]markJSON, len(marks))
 	for i := range marks {
 		m := &marks[i]
-		out[i] = markJSON{m.Seq, m.Time, m.Call, m.Kind.String(), m.count, m.last}
+		out[i] = markJSON{m.Seq, m.Time, m.Call, m.Kind.String(), m.count, m.last, !t.filter.matchMoment(m.Kind)}
 	}
 	return out
 }

@@ -48,6 +48,12 @@ type timelineContent struct {
 	Reading          readingProgress
 	Narrowest        string
 	Goroutines, Hint string // the choice, and how to write one
+	Goroutine        int64  // in focus, when the choice is not in words
+	Filter           string
+	FilterHint       string
+	Chosen           string // how many calls match the filter
+	Unfiltered       string // address
+	Matching         string // address of the events that match
 	Action           string
 	At               uint64
 	// For the script: the run's address, and times in ns.
@@ -75,6 +81,7 @@ type timelineTrack struct {
 	Function, By, ByHref  string
 	Counts                string
 	Calls, Errors, Panics string // for the table
+	Chosen                string // calls that match the filter
 	Life, LifeW           string
 	Open, Selected        bool
 	Boxes                 []timelineBox
@@ -85,12 +92,14 @@ type timelineBox struct {
 	X, W, Text, Title, Href string
 	Y, H, Tone              int
 	Class                   string
+	Dense                   bool
 }
 
 // timelineMark is a moment with a shape of its own for each kind.
 type timelineMark struct {
 	X, Kind, Title, Href, Shape string
 	Y                           int
+	Other                       bool // the filter does not choose it
 }
 
 // timelineArrow leads from a goroutine to one that it started.
@@ -139,6 +148,7 @@ func (t *timeline) content() (*timelineContent, error) {
 		c.More = t.at(query.from, query.to, "after", t.next)
 	}
 	c.Unseen = len(t.tracks) == 0 && t.next > 0
+	t.sayFilter(c)
 	t.drawAxis(c)
 	c.Axis, c.Height = axisHeight, axisHeight
 	for i := range t.program.marks {
@@ -160,6 +170,27 @@ func (t *timeline) content() (*timelineContent, error) {
 	}
 	t.table(c)
 	return c, t.steps(c)
+}
+
+// sayFilter says what the filter chooses.
+func (t *timeline) sayFilter(c *timelineContent) {
+	if t.query.text == "" {
+		c.Goroutine = t.q.focus.Goroutine
+	}
+	c.Filter, c.FilterHint = t.filter.text, "other calls are dimmed: "+filterHint
+	if t.filter.all() {
+		return
+	}
+	c.Unfiltered = t.at(t.query.from, t.query.to, "after", t.query.after, "f", "")
+	c.Matching = t.q.links.to("events", "at", 0)
+	if !t.complete {
+		return
+	}
+	var chosen, all uint64
+	for _, tr := range t.tracks {
+		chosen, all = chosen+tr.counts.Chosen, all+tr.counts.Calls
+	}
+	c.Chosen = count(chosen) + " of " + export.Plural(all, "call")
 }
 
 // at is the address of a window.
@@ -276,9 +307,13 @@ func (t *timeline) drawTrack(tr *track, y int) timelineTrack {
 	if g.Parent != 0 {
 		out.By, out.ByHref = startedBy(t.q.names, g.Parent, g.CreatedIn, int(g.CreatedLine)), l.call(g.Creator)
 	}
-	out.Calls, out.Errors, out.Panics = "–", "–", "–"
+	out.Calls, out.Errors, out.Panics, out.Chosen = "–", "–", "–", "–"
 	if t.complete {
 		out.Counts = export.Plural(tr.counts.Calls, "call")
+		if !t.filter.all() {
+			out.Chosen = count(tr.counts.Chosen)
+			out.Counts = out.Chosen + " of " + out.Counts
+		}
 		out.Calls, out.Errors, out.Panics = count(tr.counts.Calls), count(tr.counts.Errors), count(tr.counts.Panics)
 	}
 	end := g.End
@@ -297,7 +332,7 @@ func (t *timeline) drawTrack(tr *track, y int) timelineTrack {
 		if call.Failed && call.End < t.query.to {
 			out.Marks = append(out.Marks, timelineMark{
 				X: percent(t.x(call.End)), Kind: "error", Title: "error returned by " + t.q.names.shortName(call.Function) + " at " + since(call.End),
-				Href: l.to("timeline", "at", call.Seq), Shape: errorShape, Y: top + call.Depth*lineHeight + 2,
+				Href: l.to("timeline", "at", call.Seq), Shape: errorShape, Y: top + call.Depth*lineHeight + 2, Other: !t.filter.matchCall(call),
 			})
 		}
 	}
@@ -354,6 +389,9 @@ func (t *timeline) drawCall(c *recording.Call, top int) timelineBox {
 	if t.selected != nil && c.Seq == t.selected.Seq {
 		classes = append(classes, "selected")
 	}
+	if !t.filter.matchCall(c) {
+		classes = append(classes, "other")
+	}
 	box.Class = strings.Join(classes, " ")
 	if width, _ := strconv.ParseFloat(box.W, 64); width > 2.5 {
 		box.Text = shorten(name, int(width*1.6))
@@ -365,13 +403,19 @@ func (t *timeline) drawDense(b *denseBar, top int) timelineBox {
 	margin := max((b.to-b.from)/8, shortestWindow)
 	box := timelineBox{
 		H: callHeight,
-		Y: top + b.depth*lineHeight, Href: t.same(b.from-margin, b.to+margin), Class: "dense",
+		Y: top + b.depth*lineHeight, Href: t.same(b.from-margin, b.to+margin), Class: "dense", Dense: true,
 		Title: export.Plural(b.calls, "call") + " of up to " + export.Duration(t.narrowest) + " from " + since(b.from) + ": zoom in to tell them apart",
 	}
 	box.X, box.W = t.stretch(b.from, b.to)
 	if b.errors+b.panics > 0 {
 		box.Class = "dense failed"
 		box.Title += "; " + export.Plural(b.errors, "error") + ", " + export.Plural(b.panics, "panic")
+	}
+	if !t.filter.all() {
+		box.Title += "; " + count(b.chosen) + " of them match the filter"
+		if b.chosen == 0 {
+			box.Class += " other"
+		}
 	}
 	return box
 }
@@ -380,7 +424,7 @@ func (t *timeline) drawDense(b *denseBar, top int) timelineBox {
 func (t *timeline) drawBucket(b *store.TimeBucket, y int) timelineBox {
 	height := max(2, min(callHeight, int(float64(b.Busy)/float64(t.bucket)*callHeight)))
 	box := timelineBox{
-		Y: y + callHeight - height, H: height, Href: t.same(b.Start, b.Start+t.bucket), Class: "dense",
+		Y: y + callHeight - height, H: height, Href: t.same(b.Start, b.Start+t.bucket), Class: "dense", Dense: true,
 		Title: export.Plural(b.Calls, "call") + " from " + since(b.Start) + " for " + export.Duration(t.bucket) + ": zoom in to see them",
 	}
 	box.X, box.W = t.stretch(b.Start, b.Start+t.bucket)
@@ -393,7 +437,7 @@ func (t *timeline) drawBucket(b *store.TimeBucket, y int) timelineBox {
 
 func (t *timeline) drawMark(m *trackMark, y int) timelineMark {
 	kind := m.Kind.String()
-	out := timelineMark{X: percent(t.x(m.Time)), Kind: kind, Title: kind + " at " + since(m.Time), Shape: markShapes[m.Kind], Y: y}
+	out := timelineMark{X: percent(t.x(m.Time)), Kind: kind, Title: kind + " at " + since(m.Time), Shape: markShapes[m.Kind], Y: y, Other: !t.filter.matchMoment(m.Kind)}
 	out.Href = t.q.links.to("events", "at", 0, "from", m.Seq)
 	if m.count > 1 {
 		out.Title = export.Plural(uint64(m.count), kind) + " from " + since(m.Time)
@@ -498,7 +542,7 @@ func (t *timeline) table(c *timelineContent) {
 			Duration: callDuration(call), Self: knownTime(call.Self),
 		})
 		row.Expand = t.q.links.to("timeline", "at", call.Seq)
-		row.Start = since(call.Start)
+		row.Start, row.Other = since(call.Start), !t.filter.matchCall(call)
 		c.Rows = append(c.Rows, row)
 	}
 }

@@ -219,7 +219,7 @@ func TestTimelineInBuckets(t *testing.T) {
 func TestTimelineOfManyCalls(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	for try := range 16 {
-		tl := &timeline{query: timelineQuery{from: 0, to: 1 << 40}, narrowest: 1, cell: denseCell, complete: true, most: timelineBounds{timelineCalls, timelineDense, timelineBuckets}}
+		tl := &timeline{query: timelineQuery{from: 0, to: 1 << 40}, filter: &filter{depth: -1, errors: true}, narrowest: 1, cell: denseCell, complete: true, most: timelineBounds{timelineCalls, timelineDense, timelineBuckets}}
 		n, levels, same := 1+rng.IntN(40), 1+rng.IntN(30), try%4 == 0 // all of a length
 		tr := &track{dense: map[denseKey]*denseBar{}}
 		tl.tracks = []*track{tr}
@@ -231,7 +231,7 @@ func TestTimelineOfManyCalls(t *testing.T) {
 				c.End = c.Start + rng.Int64N(1<<30)
 			}
 			if !tl.seen(&c) {
-				tr.merge(&c, tl.cell)
+				tl.merge(tr, &c)
 				continue
 			}
 			tr.calls = append(tr.calls, c)

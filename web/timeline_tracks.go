@@ -26,8 +26,9 @@ type track struct {
 type trackCounts struct {
 	Calls  uint64 `json:"calls"`
 	Errors uint64 `json:"errors"`
-	Panics uint64 `json:"panics"` // calls that a panic ended
-	Levels int    `json:"levels"` // the deepest call is on this one, from 1
+	Panics uint64 `json:"panics"`           // calls that a panic ended
+	Levels int    `json:"levels"`           // the deepest call is on this one, from 1
+	Chosen uint64 `json:"chosen,omitempty"` // calls that the filter chooses, when there is one
 }
 
 // denseKey is a place on a track where calls are too narrow to be told apart.
@@ -43,6 +44,7 @@ type denseBar struct {
 	calls          uint64
 	errors, panics uint64
 	first          uint64 // seq
+	chosen         uint64 // calls that the filter chooses
 }
 
 // trackMark is some moments of the same kind, too close to be told apart.
@@ -99,8 +101,11 @@ func (t *timeline) gather() error {
 	found, err := t.q.reader.Window(t.q.Context(), t.q.info.ID, query, func(c *recording.Call) {
 		tr := byID[c.Goroutine]
 		tr.count(c)
+		if !t.filter.all() && t.filter.matchCall(c) {
+			tr.counts.Chosen++
+		}
 		if !t.seen(c) {
-			tr.merge(c, t.cell)
+			t.merge(tr, c)
 			return
 		}
 		tr.calls = append(tr.calls, *c)
@@ -169,7 +174,7 @@ func (tr *track) count(c *recording.Call) {
 }
 
 // merge makes a call a part of the bar at its place.
-func (tr *track) merge(c *recording.Call, cell int64) {
+func (t *timeline) merge(tr *track, c *recording.Call) {
 	one := denseBar{depth: c.Depth, from: c.Start, to: c.End, calls: 1, first: c.Seq}
 	if c.Failed {
 		one.errors = 1
@@ -177,7 +182,10 @@ func (tr *track) merge(c *recording.Call, cell int64) {
 	if c.Outcome == recording.OutcomePanicked {
 		one.panics = 1
 	}
-	tr.addBar(&one, cell)
+	if t.filter.matchCall(c) {
+		one.chosen = 1
+	}
+	tr.addBar(&one, t.cell)
 }
 
 func (tr *track) addBar(b *denseBar, cell int64) {
@@ -195,6 +203,7 @@ func (tr *track) addBar(b *denseBar, cell int64) {
 	sum.calls += b.calls
 	sum.errors += b.errors
 	sum.panics += b.panics
+	sum.chosen += b.chosen
 }
 
 func floorDivide(a, b int64) int64 {
@@ -233,7 +242,7 @@ func (t *timeline) widen() int {
 			if c := &tr.calls[i]; t.seen(c) {
 				kept = append(kept, *c)
 			} else {
-				tr.merge(c, t.cell)
+				t.merge(tr, c)
 			}
 		}
 		tr.calls = kept

@@ -162,3 +162,61 @@ func TestTimelineKeepsUp(t *testing.T) {
 	t.Logf("zooming: %d frames in %.0f ms, %.1f a second, the longest %.0f ms", len(frames), total, float64(len(frames))*1000/total, longest)
 	b.await(`location.search.includes("to=") ? 1 : 0`, 1)
 }
+
+// TestTimelineDims looks at the colours of two calls, one above the other, with filters that choose one of them, both and none;
+// the way out of the filter keeps the window, and the way to the other views keeps the call in focus and the filter.
+func TestTimelineDims(t *testing.T) {
+	b := open(t)
+	b.do(chromedp.EmulateViewport(1280, 800))
+	run := "/runs/" + b.runs[0].ID.String()
+	// Call 5 is one of leaf, in main. The picture shows it in its middle.
+	colours := func(query string) []string {
+		b.timeline(run + "/timeline?at=5" + query)
+		b.await(timelineFocus, 1)
+		return evaluate[[]string](b, `(() => {
+			const c = document.querySelector("canvas"), r = window.devicePixelRatio;
+			const top = 22 + 18 + 13, column = c.getContext("2d").getImageData(c.clientWidth * 0.7 * r, top * r, 1, 32 * r).data;
+			const at = (y) => [...column.slice(4 * y * r, 4 * y * r + 4)].join();
+			return [at(7), at(16 + 7)];
+		})()`)
+	}
+	plain := colours("")
+	for filter, dims := range map[string][2]bool{
+		"main.leaf": {true, false}, "main.main": {false, true}, "depth:1": {false, false}, "over:1h": {true, true},
+	} {
+		got := colours("&f=" + filter)
+		for i, want := range dims {
+			if dimmed := got[i] != plain[i]; dimmed != want {
+				t.Errorf("%s: on level %d %s, without the filter %s; want it dimmed: %v", filter, i, got[i], plain[i], want)
+			}
+		}
+	}
+	colours("&f=main.leaf")
+	if text := evaluate[string](b, `document.querySelector(".timeline-status").textContent`); !strings.Contains(text, "match the filter") {
+		t.Errorf("what is said of the picture: %q", text)
+	}
+	b.do(chromedp.KeyEvent("w"))
+	b.await(`location.search.includes("to=") ? 1 : 0`, 1)
+	zoomed := evaluate[string](b, `location.search`)
+	for _, key := range []string{"3", "2"} {
+		href := evaluate[string](b, `document.querySelector(".tabs [data-key='`+key+`']").getAttribute("href")`)
+		if !strings.Contains(href, "at=5") || !strings.Contains(href, "f=main.leaf") {
+			t.Errorf("%s leads to %s", key, href)
+		}
+	}
+	b.do(chromedp.KeyEvent(kb.Escape))
+	b.await(timelineFocus, 0)
+	if href := evaluate[string](b, `document.querySelector(".tabs [data-key='3']").getAttribute("href")`); strings.Contains(href, "at=") {
+		t.Errorf("without a call in focus, 3 leads to %s", href)
+	}
+	b.do(chromedp.Click(chromedp.CSS(".filters .unfiltered")))
+	b.await(`!location.search.includes("f=") ? 1 : 0`, 1)
+	b.await(timelineReady, 1)
+	with, err := url.ParseQuery(strings.TrimPrefix(zoomed, "?"))
+	check(t, err)
+	without, err := url.ParseQuery(strings.TrimPrefix(evaluate[string](b, `location.search`), "?"))
+	check(t, err)
+	if with.Get("from") == "" || with.Get("from") != without.Get("from") || with.Get("to") != without.Get("to") {
+		t.Errorf("without the filter: %v, with it: %v", without, with)
+	}
+}

@@ -2,14 +2,26 @@
 import { type Call, shortName } from "./calls";
 import { element } from "./elements";
 
-// followFocus makes the page's own links lead on with a call in focus (null: with none). run is the address of the run.
-export function followFocus(run: string, view: string, call: Call | null): void {
+// linksFollow makes the page's own links lead on with a call in focus; 0: with none.
+export function linksFollow(seq: number): void {
   for (const link of document.querySelectorAll<HTMLAnchorElement>(".tabs a, .tools a[title^='The same'], .run-name, .focus-g a")) {
     const address = new URL(link.href);
-    if (call) address.searchParams.set("at", String(call.seq));
+    if (seq) address.searchParams.set("at", String(seq));
     else address.searchParams.delete("at");
     link.href = address.pathname + address.search;
   }
+}
+
+// withFilter is an address that keeps the filter of the page's own.
+export function withFilter(address: string): string {
+  const filter = new URLSearchParams(location.search).get("f");
+  if (!filter) return address;
+  return `${address}${address.includes("?") ? "&" : "?"}${new URLSearchParams({ f: filter })}`;
+}
+
+// followFocus makes the page's own links lead on with a call in focus (null: with none). run is the address of the run.
+export function followFocus(run: string, view: string, call: Call | null): void {
+  linksFollow(call ? call.seq : 0);
   let place = document.querySelector<HTMLElement>("div.focus");
   place?.querySelectorAll(".focus-name, .steps, :scope > .clear").forEach((old) => old.remove());
   if (!call) {
@@ -32,7 +44,7 @@ export function followFocus(run: string, view: string, call: Call | null): void 
   free.searchParams.delete("at");
   place.prepend(
     element("span", { class: "focus-name" }, element("span", { class: "dot", "aria-hidden": "true" }),
-      element("a", { href: `${run}/call/${call.seq}` }, element("bdi", {}, shortName(call))), element("span", { class: "dim" }, `call ${call.seq}`)),
+      element("a", { href: withFilter(`${run}/call/${call.seq}`) }, element("bdi", {}, shortName(call))), element("span", { class: "dim" }, `call ${call.seq}`)),
     element("span", { class: "steps" },
       element("a", { href: step("previous"), "data-key": "p", title: "Previous call of this function (p)" }, "‹ previous"),
       element("a", { href: step("next"), "data-key": "n", title: "Next call of this function (n)" }, "next ›"),

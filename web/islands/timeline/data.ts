@@ -10,6 +10,7 @@ export interface Call {
   duration_ns: number | null;
   outcome: string;
   failed?: boolean;
+  other?: boolean; // the filter does not choose it
 }
 
 export interface Dense {
@@ -19,6 +20,7 @@ export interface Dense {
   calls: number;
   errors?: number;
   panics?: number;
+  chosen?: number; // calls that the filter chooses
 }
 
 export interface Mark {
@@ -28,6 +30,7 @@ export interface Mark {
   event: string;
   count: number;
   last_ns: number;
+  other?: boolean;
 }
 
 export interface Bucket {
@@ -68,6 +71,7 @@ export interface Answer {
   complete: boolean;
   narrowest_ns: number;
   bucket_ns?: number;
+  filter?: string;
   partial?: boolean;
   functions: Record<string, NamedFunction>;
   program: Mark[];

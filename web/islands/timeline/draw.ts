@@ -8,6 +8,7 @@ const nameHeight = 18;
 const markHeight = 13;
 const line = 16;
 const gap = 8;
+const faint = 0.22; // what the filter does not choose
 
 // Hit is something under the pointer.
 export interface Hit {
@@ -63,6 +64,8 @@ export class Picture {
   height = 0; // px of all tracks
   order: number[] = [];
   listed = 0; // calls
+  chosen = 0; // of them, those that the filter chooses
+  filtered = false; // whether there is a filter
   private tops = new Map<number, number>();
   private bottoms = new Map<number, number>();
 
@@ -105,6 +108,8 @@ export class Picture {
     c.fillRect(0, 0, width, height);
     this.hits = [];
     this.listed = 0;
+    this.chosen = 0;
+    this.filtered = new URLSearchParams(location.search).get("f") !== null;
     const x = (ns: number) => ((ns - view.from) / (view.to - view.from)) * width;
     this.axis(c, view, width, height, x);
     c.save();
@@ -194,8 +199,13 @@ export class Picture {
       if (left > width || left + w < 0) continue;
       const top = base + call.depth * line;
       c.fillStyle = p.tones[this.tiles.functions.get(call.function_id)?.tone ?? 0] ?? p.soft;
+      c.globalAlpha = call.other ? faint : 1;
       c.fillRect(left, top, Math.max(1, w - 0.5), line - 1);
-      if (!labels.has(call.seq)) this.listed++;
+      c.globalAlpha = 1;
+      if (!labels.has(call.seq)) {
+        this.listed++;
+        if (!call.other) this.chosen++;
+      }
       labels.set(call.seq, call);
     }
     const bucketLevel = track.calls.reduce((most, call) => Math.max(most, call.depth + 1), 0);
@@ -213,7 +223,9 @@ export class Picture {
     for (const m of track.marks) {
       const left = x(m.time_ns);
       if (left < -8 || left > width + 8) continue;
+      c.globalAlpha = m.other ? faint : 1;
       this.shape(c, m.event, left, y + nameHeight);
+      c.globalAlpha = 1;
       this.hits.push({ x: left - 6, y: y + nameHeight, w: 12, h: markHeight, goroutine: g, mark: m, text: m.count > 1 ? `${m.count} × ${m.event}` : m.event });
     }
   }
@@ -223,14 +235,16 @@ export class Picture {
     const { left, w } = place(d.from_ns, d.to_ns);
     const top = base + d.depth * line;
     c.fillStyle = p.dense;
+    c.globalAlpha = this.filtered && !d.chosen ? faint : 1;
     c.fillRect(left, top, w, line - 1);
     if ((d.errors ?? 0) + (d.panics ?? 0) > 0) {
       c.fillStyle = p.bad;
       c.fillRect(left, top + line - 5, Math.max(2, w), 4);
     }
+    c.globalAlpha = 1;
     this.hits.push({
       x: left, y: top, w: Math.max(3, w), h: line, goroutine: g, from: d.from_ns, to: d.to_ns,
-      text: `${d.calls.toLocaleString("en")} calls of up to ${duration(tile.narrowest)}${problems(d.errors, d.panics)}`,
+      text: `${d.calls.toLocaleString("en")} calls of up to ${duration(tile.narrowest)}${problems(d.errors, d.panics)}${this.filtered ? `, ${(d.chosen ?? 0).toLocaleString("en")} of them match the filter` : ""}`,
     });
   }
 
@@ -246,6 +260,7 @@ export class Picture {
       const top = base + call.depth * line;
       const f = this.tiles.functions.get(call.function_id);
       const name = f?.short ?? "an unknown function";
+      c.globalAlpha = call.other && call.seq !== view.at ? faint : 1;
       if (right - left > 30) {
         const letters = Math.floor((right - left - 8) / 7);
         c.fillStyle = p.onTone;
@@ -270,6 +285,7 @@ export class Picture {
           c.fillRect(left, top + line - 5, 2, 4);
         }
       }
+      c.globalAlpha = 1;
       const took = call.duration_ns === null ? call.outcome : duration(call.duration_ns);
       this.hits.push({
         x: left, y: top, w: Math.max(3, right - left), h: line, goroutine: g, call,

@@ -94,6 +94,8 @@ export class Tiles {
     const control = new AbortController();
     this.asked.set(w.key, control);
     const query = new URLSearchParams({ from: String(w.from), to: String(w.to), px: String(pixels), goroutines: w.goroutines.join(" ") });
+    const filter = new URLSearchParams(location.search).get("f");
+    if (filter) query.set("f", filter);
     const stopped = new URLSearchParams(location.search).get("read") === "no"; // nothing more is read for this page
     if (stopped) query.set("read", "no");
     try {

@@ -3,6 +3,7 @@
 import { Answer, CallDetails, ask } from "./data";
 import { Hit, Picture, View, axis, colours } from "./draw";
 import { duration, moment, parameter, parseParameter, shown } from "./format";
+import { linksFollow, withFilter } from "../focus";
 import { Tiles, chunk } from "./tiles";
 
 const shortest = 10; // ns
@@ -227,6 +228,13 @@ class Timeline {
       const hit = this.picture.at(e.offsetX, e.offsetY);
       if (hit?.call) this.fit(hit.call.time_ns, hit.call.end_ns ?? this.whole);
     });
+    // Without the filter the window stays where it is.
+    const unfiltered = document.querySelector<HTMLAnchorElement>(".filters .unfiltered");
+    unfiltered?.addEventListener("click", () => {
+      const address = new URL(this.address(), location.href);
+      address.searchParams.delete("f");
+      unfiltered.href = address.pathname + address.search;
+    });
     this.place.querySelector(".overview")?.addEventListener("click", (e) => {
       const link = e.target instanceof Element ? e.target.closest("a") : null;
       if (!link) return;
@@ -341,7 +349,7 @@ class Timeline {
   private say(): void {
     const length = this.view.to - this.view.from;
     const visible = this.list.length === 1 ? "1 goroutine" : `${this.list.length} goroutines`;
-    this.status.textContent = this.tiles.problem || `${this.view.at ? this.focused : ""}${duration(length)} from ${moment(this.view.from, length)}, ${visible}, ${this.picture.listed} calls drawn one by one.`;
+    this.status.textContent = this.tiles.problem || `${this.view.at ? this.focused : ""}${duration(length)} from ${moment(this.view.from, length)}, ${visible}, ${this.picture.listed} calls drawn one by one${this.picture.filtered ? `, ${this.picture.chosen} of which match the filter; all others are dimmed` : ""}.`;
     const plain = new URL(this.address(), location.href);
     plain.searchParams.set("plain", "1");
     plain.searchParams.delete("y");
@@ -406,7 +414,7 @@ class Timeline {
       case "ArrowRight": return () => this.pan(0.15);
       case "ArrowUp": return () => this.scroll(-60);
       case "ArrowDown": return () => this.scroll(60);
-      case "Enter": return this.view.at ? () => location.assign(`${this.run}/call/${this.view.at}`) : () => this.middle();
+      case "Enter": return this.view.at ? () => location.assign(withFilter(`${this.run}/call/${this.view.at}`)) : () => this.middle();
       default: return undefined;
     }
   }
@@ -493,6 +501,7 @@ class Timeline {
   // select puts a call in focus; 0: none.
   private select(seq: number, own: boolean, goroutine = 0): void {
     this.view.at = seq;
+    linksFollow(seq);
     if (own) this.error = 0;
     if (seq !== this.detailsOf || goroutine) this.view.goroutine = goroutine;
     if (own) this.settle();
@@ -529,7 +538,7 @@ class Timeline {
     const d = this.details;
     const link = (text: string, address: string) => {
       const a = element("a", "", text);
-      a.href = this.run + address;
+      a.href = withFilter(this.run + address);
       return a;
     };
     const heading = element("h2", "", "In focus");
