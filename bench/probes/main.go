@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"smiley/recording"
@@ -151,14 +152,15 @@ func keep(ctx context.Context, database string, trace func(recording.Sink) (trac
 	return &recorded{Result: result, took: took}, errors.Join(err, recordings.Close())
 }
 
-// recordHere records the target in a process of its own, so that its memory can be told, and prints what came of it.
+// recordHere records the target in a process of its own, so that its memory and its processor time can be told, and nobody else gives way with
+// it. It prints what the target prints, and then what came of it.
 func recordHere(ctx context.Context, database string, args []string) error {
-	r, err := record(ctx, database, tracer.Options{Target: args[0], Args: args[1:], Engine: tracer.EngineProbe})
+	r, err := recordWith(ctx, database, tracer.Options{Target: args[0], Args: args[1:], Engine: tracer.EngineProbe, Stdout: os.Stdout})
 	if err != nil {
 		return err
 	}
-	fmt.Print(r.printed)
 	fmt.Printf("recorded %d\ndropped %d\nseconds %f\n", r.Calls, r.Ledger.Dropped, r.took.Seconds())
+	fmt.Printf("tracer %d\nprogram %d\n", processor(syscall.RUSAGE_SELF).Microseconds(), processor(syscall.RUSAGE_CHILDREN).Microseconds())
 	return nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -62,23 +63,19 @@ func sustain(ctx context.Context, s settings) error {
 
 // server measures the requests a second of a web server, its load on the same machine, and who takes how much processor time.
 func server(ctx context.Context, s settings) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
 	seconds := strconv.Itoa(max(2, s.seconds/12))
 	var plain, traced []served
 	var ratio []float64
 	for i := range rounds {
-		p, err := requests(ctx, s, seconds, func(out *os.File) error {
-			cmd := exec.CommandContext(ctx, s.target, "server", "0")
-			cmd.Stdout = out
-			return cmd.Run()
-		})
+		p, err := requests(ctx, s, seconds, s.target)
 		if err != nil {
 			return err
 		}
-		t, err := requests(ctx, s, seconds, func(out *os.File) error {
-			return recordTo(ctx, filepath.Join(s.dir, fmt.Sprintf("server-%d.db", i)), tracer.Options{
-				Target: s.target, Args: []string{"server", "0"}, Engine: tracer.EngineProbe, Stdout: out,
-			})
-		})
+		t, err := requests(ctx, s, seconds, self, "-record", filepath.Join(s.dir, fmt.Sprintf("server-%d.db", i)), s.target)
 		if err != nil {
 			return err
 		}
@@ -110,43 +107,44 @@ func server(ctx context.Context, s settings) error {
 	return nil
 }
 
-// recordTo is record for a program whose output somebody reads meanwhile.
-func recordTo(ctx context.Context, database string, opt tracer.Options) error {
-	_, err := recordWith(ctx, database, opt)
-	return err
-}
-
 // served is what came of a run of the server: requests a second, and µs of processor time for each, user and system.
 type served struct{ perSecond, server, load, recorder float64 }
 
-// requests runs a server, and the load beside it.
-func requests(ctx context.Context, s settings, seconds string, serve func(stdout *os.File) error) (served, error) {
-	r, w, err := os.Pipe()
+// requests runs a server, by itself or by a command that records it, and the load beside it.
+func requests(ctx context.Context, s settings, seconds, command string, args ...string) (served, error) {
+	cmd := exec.CommandContext(ctx, command, append(args, "server", "0")...)
+	cmd.Stderr = os.Stderr
+	pipe, err := cmd.StdoutPipe()
 	if err != nil {
 		return served{}, err
 	}
-	defer r.Close() //nolint:errcheck // only read
-	children := processor(syscall.RUSAGE_CHILDREN)
-	ended := make(chan error, 1)
-	go func() {
-		ended <- errors.Join(serve(w), w.Close())
-	}()
-	url, err := bufio.NewReader(r).ReadString('\n')
-	if err != nil {
-		return served{}, errors.Join(err, <-ended)
-	}
-	self := processor(syscall.RUSAGE_SELF)
-	cmd := exec.CommandContext(ctx, s.target, "load", seconds, strings.TrimSpace(url))
-	out, err := cmd.Output()
-	self = processor(syscall.RUSAGE_SELF) - self
-	if err = errors.Join(err, <-ended); err != nil {
+	if err := cmd.Start(); err != nil {
 		return served{}, err
 	}
-	load := cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
-	children = processor(syscall.RUSAGE_CHILDREN) - children
+	printed := bufio.NewReader(pipe)
+	url, err := printed.ReadString('\n')
+	if err != nil {
+		return served{}, errors.Join(err, cmd.Wait())
+	}
+	load := exec.CommandContext(ctx, s.target, "load", seconds, strings.TrimSpace(url))
+	out, err := load.Output()
+	if err != nil { // the server was not told to stop
+		return served{}, errors.Join(err, cmd.Process.Kill(), cmd.Wait())
+	}
+	rest, err := io.ReadAll(printed)
+	if err = errors.Join(err, cmd.Wait()); err != nil {
+		return served{}, err
+	}
+	took := func(p *os.ProcessState) float64 { return float64((p.UserTime() + p.SystemTime()).Microseconds()) }
 	f := figures(string(out))
-	each := func(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1e3 / f["answered"] }
-	return served{f["requests"], each(children - load), each(load), each(self)}, nil
+	r := served{perSecond: f["requests"], server: took(cmd.ProcessState), load: took(load.ProcessState)}
+	if own := figures(string(rest)); own["tracer"] > 0 {
+		r.server, r.recorder = own["program"], own["tracer"]
+	}
+	for _, total := range []*float64{&r.server, &r.load, &r.recorder} {
+		*total /= f["answered"]
+	}
+	return r, nil
 }
 
 // processor returns the processor time of this process, or of its children that have ended.
