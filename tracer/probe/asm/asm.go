@@ -77,27 +77,27 @@ type Label int32
 
 // Code is machine code in the making. The zero value is not usable; see New.
 type Code struct {
-	buf    []byte
-	addr   uint64
-	labels []int32 // offset, −1 while unbound
-	fixups []fixup
+	buf  []byte
+	addr uint64
+	// labels are the offsets of labels. While a label is unbound it has unbound, or waiting(at) of the last branch that leads to it; in that
+	// branch's place for the distance stands what the label had before.
+	labels []int32
+	open   int // branches to labels that are unbound
 	err    error
 }
 
-type fixup struct {
-	at    int32 // offset of a distance of four bytes
-	label Label
-}
+const unbound = -1
+
+// waiting is what a label has while the branch whose distance belongs at an offset waits for it. It is its own inverse.
+func waiting(at int32) int32 { return unbound - 1 - at }
 
 // New begins code that will run at addr.
 func New(addr uint64) *Code { return &Code{addr: addr} }
 
-// Grow makes room for n more bytes and about as many branches as they hold, so that writing them does not move what is there.
-func (c *Code) Grow(n int) {
-	const branch = 16
-	c.buf = slices.Grow(c.buf, n)
-	c.fixups = slices.Grow(c.fixups, n/branch)
-	c.labels = slices.Grow(c.labels, n/branch)
+// NewIn is New for code that is written to the capacity of room, as far as that goes; Bytes then returns a part of it.
+func NewIn(addr uint64, room []byte) *Code {
+	const branch = 32 // room for that many bytes has room for a label
+	return &Code{addr: addr, buf: room[:0], labels: make([]int32, 0, cap(room)/branch)}
 }
 
 // PC returns the address of the next instruction.
@@ -108,26 +108,30 @@ func (c *Code) Len() int { return len(c.buf) }
 
 // NewLabel returns a label that is bound later.
 func (c *Code) NewLabel() Label {
-	c.labels = append(c.labels, -1)
+	c.labels = append(c.labels, unbound)
 	return Label(len(c.labels) - 1)
 }
 
 // Bind places a label at the next instruction.
-func (c *Code) Bind(l Label) { c.labels[l] = int32(len(c.buf)) }
+func (c *Code) Bind(l Label) {
+	to := int32(len(c.buf))
+	for next := c.labels[l]; next < unbound; c.open-- {
+		at := waiting(next)
+		next = int32(binary.LittleEndian.Uint32(c.buf[at:]))
+		binary.LittleEndian.PutUint32(c.buf[at:], uint32(to-at-4))
+	}
+	c.labels[l] = to
+}
 
 // Offset returns the offset of a bound label.
 func (c *Code) Offset(l Label) int { return int(c.labels[l]) }
 
-// Bytes resolves the branches and returns the code. The error is the first thing that went wrong.
+// Bytes returns the code. The error is the first thing that went wrong.
 func (c *Code) Bytes() ([]byte, error) {
-	for _, f := range c.fixups {
-		to := c.labels[f.label]
-		if to < 0 {
-			return nil, fmt.Errorf("label %d has no place", f.label)
-		}
-		binary.LittleEndian.PutUint32(c.buf[f.at:], uint32(to-f.at-4))
+	if c.open > 0 {
+		l := slices.IndexFunc(c.labels, func(at int32) bool { return at < unbound })
+		return nil, fmt.Errorf("label %d has no place", l)
 	}
-	c.fixups = c.fixups[:0]
 	return c.buf, c.err
 }
 
@@ -160,12 +164,14 @@ func (c *Code) fail(why string) {
 
 func (c *Code) toLabel(l Label) {
 	at := int32(len(c.buf))
-	if to := c.labels[l]; to >= 0 { // backwards
+	to := c.labels[l]
+	if to >= 0 { // backwards
 		c.imm32(to - at - 4)
 		return
 	}
-	c.fixups = append(c.fixups, fixup{at, l})
-	c.imm32(0)
+	c.imm32(to)
+	c.labels[l] = waiting(at)
+	c.open++
 }
 
 // op is an opcode with its prefixes: one mandatory prefix or 0, whether REX.W is set, and one or two bytes of opcode.

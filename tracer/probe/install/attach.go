@@ -116,7 +116,7 @@ func newAttachment(pid int, img *site.Image, probes []Probe, o Options) (*attach
 	}
 	a.layout = o.layout()
 	a.size = codeSize(a.plan)
-	a.estate = estate(a.plan, o.Note)
+	a.estate = estate(&a.plan, o.Note)
 	if a.code, err = placed(pid, img, a.bias, a.mapped(), &a.layout); err != nil {
 		return nil, err
 	}
@@ -207,7 +207,7 @@ func (a *attachment) install(s *stopped) error {
 	if err := a.moveThreads(s, p.program.Patches); err != nil {
 		return err
 	}
-	if err := p.start(a.plan, a.layout, a.options); err != nil {
+	if err := p.start(&a.plan, a.layout, a.options); err != nil {
 		return err
 	}
 	return a.restoreHost()

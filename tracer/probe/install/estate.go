@@ -59,8 +59,9 @@ const (
 
 // estate writes down what a successor must know to read the rings. Its length does not depend on the addresses in layout, which
 // fit puts in.
-func estate(plan plan, note []byte) []byte {
-	b := make([]byte, estateHead)
+func estate(plan *plan, note []byte) []byte {
+	shapes := plan.shapes()
+	b := make([]byte, estateHead, estateHead+64*len(plan.probes)+len(note))
 	for i := range plan.probes {
 		p := &plan.probes[i]
 		address := p.Function.Addr << 1
@@ -68,8 +69,8 @@ func estate(plan plan, note []byte) []byte {
 			address |= 1
 		}
 		b = binary.AppendUvarint(b, address)
-		b = appendShape(b, shape(p.Args))
-		b = appendShape(b, shape(p.Results))
+		b = appendShape(b, shapes[2*i])
+		b = appendShape(b, shapes[2*i+1])
 	}
 	b = append(b, note...)
 	b = append(b, make([]byte, -len(b)&7)...)

@@ -22,7 +22,7 @@ func TestEstateKeepsWhatItSays(t *testing.T) {
 		},
 		{Function: &site.Function{Addr: 1 << 40}, Results: routine.Capture{Words: make([]routine.Word, 200)}},
 	}}
-	b := estate(p, []byte("a note"))
+	b := estate(&p, []byte("a note"))
 	fitEstate(b, ring.Layout{Base: 1, Rings: 2, Count: 3, DataSize: 4096})
 	held := ring.Shape{Words: 1, Copies: []ring.CopyShape{{Nested: 1}, {}}}
 	size := uint64(len(b))
@@ -43,7 +43,7 @@ func TestEstateKeepsWhatItSays(t *testing.T) {
 
 // FuzzEstate: whatever a program makes of what lies in its memory, reading it ends.
 func FuzzEstate(f *testing.F) {
-	f.Add(estate(plan{probes: []Probe{{Function: &site.Function{}}, {Function: &site.Function{}}}}, []byte("note")), uint16(0))
+	f.Add(estate(&plan{probes: []Probe{{Function: &site.Function{}}, {Function: &site.Function{}}}}, []byte("note")), uint16(0))
 	f.Add(make([]byte, estateHead), uint16(3))
 	f.Fuzz(func(t *testing.T, b []byte, held uint16) {
 		if len(b) < estateHead || int(held) > len(b)-estateHead {

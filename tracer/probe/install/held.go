@@ -87,7 +87,7 @@ func (h *Held) Install(img *site.Image, probes []Probe, o Options) (*Process, er
 	size := codeSize(plan)
 	var left []byte
 	if o.Note != nil {
-		left = estate(plan, o.Note)
+		left = estate(&plan, o.Note)
 	}
 	mapped := size + estateSize(left)
 	code, err := placed(h.Pid, img, bias, mapped, &layout)
@@ -101,7 +101,7 @@ func (h *Held) Install(img *site.Image, probes []Probe, o Options) (*Process, er
 	}
 	p.Report.Mapped = time.Since(begin)
 	err = p.generate(img, plan, routine.Config{
-		Image: img, Bias: bias, Code: code, Size: size, Rings: layout, Offsets: o.Runtime.Offsets,
+		Image: img, Bias: bias, Code: code, Size: size, Rings: layout, Offsets: o.Runtime.Offsets, Room: region[:size:size],
 	})
 	if err != nil {
 		return nil, err
@@ -114,7 +114,7 @@ func (h *Held) Install(img *site.Image, probes []Probe, o Options) (*Process, er
 			return nil, err
 		}
 	}
-	return p, p.start(plan, layout, o)
+	return p, p.start(&plan, layout, o)
 }
 
 // mapRegion makes the program map shared memory, and maps all of it here. The program keeps no descriptor; the tracer does.

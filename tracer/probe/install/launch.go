@@ -145,6 +145,7 @@ type plan struct {
 	probes  []Probe
 	sites   []site.Sites
 	skipped []Skipped
+	made    []ring.Shape // see shapes
 }
 
 // Survey holds the sites of functions.
@@ -239,13 +240,17 @@ func (p *Process) generate(img *site.Image, plan plan, cfg routine.Config) error
 	return err
 }
 
-// place copies the code into the mapped region, whose first size bytes are for code, and for the estate behind it.
+// place copies the code into the mapped region, where it is not there already. The region's first size bytes are for code, and for
+// the estate behind it.
 func (p *Process) place(region []byte, size uint64) {
 	p.region, p.shared = region, region[size:]
 	for _, part := range p.program.Parts {
-		copy(region[part.Offset:size], part.Bytes)
+		if len(part.Bytes) > 0 && &part.Bytes[0] != &region[part.Offset] {
+			copy(region[part.Offset:size], part.Bytes)
+		}
 		p.Report.CodeBytes += len(part.Bytes)
 	}
+	p.program.Parts = nil // the region may be gone before the program is forgotten
 }
 
 // open opens the program's memory.
@@ -259,7 +264,7 @@ func (p *Process) open() error {
 }
 
 // start prepares the rings and writes the patches.
-func (p *Process) start(plan plan, layout ring.Layout, o Options) error {
+func (p *Process) start(plan *plan, layout ring.Layout, o Options) error {
 	patience := o.Patience
 	if patience == 0 {
 		patience = DefaultPatience
@@ -268,10 +273,7 @@ func (p *Process) start(plan plan, layout ring.Layout, o Options) error {
 	p.Clock = ring.NewClock(p.Start, ring.Ticks())
 	p.layout = layout
 	ring.Init(p.shared, layout, p.Clock.Ticks(patience))
-	shapes := make([]ring.Shape, 0, 2*len(plan.probes))
-	for i := range plan.probes {
-		shapes = append(shapes, shape(plan.probes[i].Args), shape(plan.probes[i].Results))
-	}
+	shapes := plan.shapes()
 	p.Reader = ring.NewReader(p.shared, layout, func(n uint32) (ring.Shape, bool) {
 		if int(n) >= len(shapes) {
 			return ring.Shape{}, false
@@ -307,6 +309,31 @@ func (p *Process) start(plan plan, layout ring.Layout, o Options) error {
 // EntryNumber and ReturnNumber are the numbers that the records of the i-th of Process.Sites carry.
 func EntryNumber(i int) uint32  { return uint32(2 * i) }
 func ReturnNumber(i int) uint32 { return uint32(2*i + 1) }
+
+// shapes returns the shapes of records by their number. Functions that share a capture share them.
+func (p *plan) shapes() []ring.Shape {
+	if p.made != nil {
+		return p.made
+	}
+	p.made = make([]ring.Shape, 0, 2*len(p.probes))
+	known := map[*routine.Copy]ring.Shape{}
+	of := func(c routine.Capture) ring.Shape {
+		if len(c.Copies) == 0 {
+			return shape(c)
+		}
+		s, ok := known[&c.Copies[0]]
+		if !ok || len(s.Copies) != len(c.Copies) {
+			s = shape(c)
+			known[&c.Copies[0]] = s
+		}
+		s.Words = len(c.Words)
+		return s
+	}
+	for i := range p.probes {
+		p.made = append(p.made, of(p.probes[i].Args), of(p.probes[i].Results))
+	}
+	return p.made
+}
 
 func shape(c routine.Capture) ring.Shape {
 	s := ring.Shape{Words: len(c.Words)}

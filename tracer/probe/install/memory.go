@@ -144,11 +144,10 @@ func mapHere(shared *os.File, parts []mapping) ([]byte, error) {
 // pageSize is the size in which the kernel copies text that is written to.
 const pageSize = 4096
 
-// write sorts patches and applies them after making sure that each finds the bytes it was made for. It reads and writes runs of whole
+// write applies patches after making sure that each finds the bytes it was made for. It reads and writes runs of whole
 // pages, so no other thread of the program may run.
 func write(memory *os.File, patches []routine.Patch) error {
-	slices.SortFunc(patches, func(a, b routine.Patch) int { return cmp.Compare(a.Addr, b.Addr) })
-	sorted := patches
+	sorted := byAddress(patches)
 	var text []byte
 	for len(sorted) > 0 {
 		n := 1
@@ -168,11 +167,29 @@ func write(memory *os.File, patches []routine.Patch) error {
 	return nil
 }
 
-func pageEnd(p routine.Patch) uint64 {
+// byAddress lists patches in the order of their addresses. They are large and many, so that it is not they that are moved around.
+func byAddress(patches []routine.Patch) []*routine.Patch {
+	type place struct {
+		addr uint64
+		at   int
+	}
+	places := make([]place, len(patches))
+	for i := range patches {
+		places[i] = place{patches[i].Addr, i}
+	}
+	slices.SortFunc(places, func(a, b place) int { return cmp.Compare(a.addr, b.addr) })
+	sorted := make([]*routine.Patch, len(patches))
+	for i := range places {
+		sorted[i] = &patches[places[i].at]
+	}
+	return sorted
+}
+
+func pageEnd(p *routine.Patch) uint64 {
 	return (p.Addr + uint64(len(p.New)) + pageSize - 1) &^ (pageSize - 1)
 }
 
-func writeRun(memory *os.File, patches []routine.Patch, from uint64, text []byte) error {
+func writeRun(memory *os.File, patches []*routine.Patch, from uint64, text []byte) error {
 	if _, err := memory.ReadAt(text, int64(from)); err != nil {
 		return recording.Errorf(recording.CodeInternal, "reading the program's code: %w", err)
 	}

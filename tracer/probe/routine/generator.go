@@ -28,6 +28,9 @@ type Config struct {
 	Size    uint64 // bytes reserved for code and tables together
 	Rings   ring.Layout
 	Offsets Offsets
+	// Room is where the code and its tables are written: Size bytes, nil for memory of this process. What is generated then is a part of
+	// it, which lies where it belongs.
+	Room []byte
 }
 
 // Patch is one change of the program's text.
@@ -61,8 +64,8 @@ type Part struct {
 type Generator struct {
 	cfg   Config
 	code  *asm.Code
-	meta  []byte   // the shim's table of routines; offset 0 stays empty
-	index []uint32 // for each 16 bytes of code, what the shim has to know
+	meta  []byte // the shim's table of routines; offset 0 stays empty
+	index []byte // for each 16 bytes of code four that say what the shim has to know
 	out   Program
 	slow  asm.Label // the slow path
 	// copying is where bytes behind a pointer are copied, lost where that goes on when the pointer leads nowhere.
@@ -78,19 +81,32 @@ type Generator struct {
 	tailBy        map[captureID]int // the same, for captures that were seen before
 	key           []byte            // scratch
 	islands       int               // how many there are
+	jumps         []byte            // room for those of patches
+	moves         []Move            // the same
 }
 
 // Expect makes room for the patches of n sites.
-func (g *Generator) Expect(n int) { g.out.Patches = slices.Grow(g.out.Patches, n) }
+func (g *Generator) Expect(n int) {
+	g.out.Patches = slices.Grow(g.out.Patches, n)
+	g.jumps = make([]byte, 0, n*site.JumpLen)
+	g.moves = make([]Move, 0, n)
+}
 
 // granule is the alignment of routines, and the resolution of the shim's index.
 const granule = 16
 
 // NewGenerator begins a program of routines.
 func NewGenerator(cfg Config) *Generator {
-	g := &Generator{cfg: cfg, code: asm.New(cfg.Code), meta: make([]byte, 16, 16+cfg.Size/16), tailAt: map[string]int{}, tailBy: map[captureID]int{}}
-	g.code.Grow(int(cfg.Size / 6)) // a third of what is reserved: the rest is for the worst
-	g.index = make([]uint32, 0, cfg.Size/6/granule)
+	g := &Generator{cfg: cfg, tailAt: map[string]int{}, tailBy: map[captureID]int{}}
+	part := func(from, to int) []byte {
+		if cfg.Room == nil {
+			return make([]byte, 0, (to-from)/3) // the rest is for the worst
+		}
+		return cfg.Room[from:from:to]
+	}
+	g.code = asm.NewIn(cfg.Code, part(0, g.codeMax()))
+	g.index = part(g.indexAt(), g.tables())
+	g.meta = append(part(g.tables(), int(cfg.Size)), make([]byte, 16)...)
 	g.slowPath()
 	g.copyPath()
 	g.dynamic = g.dynamicPath(outermost)
@@ -221,11 +237,7 @@ func (g *Generator) Finish(handler *site.Function) (*Program, error) {
 	}
 	// The index has one word for each granule of the reserved size, so that the shim can be generated before the end
 	// of the code is known.
-	index := make([]byte, 0, 4*len(g.index))
-	for _, v := range g.index {
-		index = binary.LittleEndian.AppendUint32(index, v)
-	}
-	g.out.Parts = []Part{{0, code}, {g.indexAt(), index}, {g.tables(), g.meta}, {g.islandsAt(), islands}}
+	g.out.Parts = []Part{{0, code}, {g.indexAt(), g.index}, {g.tables(), g.meta}, {g.islandsAt(), islands}}
 	return &g.out, nil
 }
 
@@ -254,7 +266,7 @@ func (g *Generator) islandsAt() int { return g.tables() + len(g.meta) }
 // begin aligns the code for a routine of a site.
 func (g *Generator) begin(at uint64) {
 	g.code.Align(granule)
-	g.now.site, g.now.start, g.now.ranges, g.now.moves = at+g.cfg.Bias, g.code.Len(), g.now.ranges[:0], nil
+	g.now.site, g.now.start, g.now.ranges, g.now.moves = at+g.cfg.Bias, g.code.Len(), g.now.ranges[:0], g.now.moves[:0]
 }
 
 // end writes the routine's table and its part of the index.
@@ -283,10 +295,10 @@ func (g *Generator) end() error {
 
 // fill sets the index from code offset start to the end of the code.
 func (g *Generator) fill(start int, v uint32) {
-	for len(g.index) < start/granule {
-		g.index = append(g.index, indexNone)
+	for len(g.index) < start/granule*4 {
+		g.index = binary.LittleEndian.AppendUint32(g.index, indexNone)
 	}
-	for len(g.index) < (g.code.Len()+granule-1)/granule {
-		g.index = append(g.index, v)
+	for len(g.index) < (g.code.Len()+granule-1)/granule*4 {
+		g.index = binary.LittleEndian.AppendUint32(g.index, v)
 	}
 }
