@@ -29,15 +29,25 @@ func build(ctx context.Context, opt *Options, include []recording.Pattern) (*tar
 		return nil, recording.Errorf(recording.CodePermission, "cannot make a directory to build in: %w", err).
 			WithHint("set TMPDIR to a directory that can be written")
 	}
-	path := filepath.Join(dir, binaryName(m))
+	path := filepath.Join(dir, binaryName(opt, m))
 	// As with go run, the program's own name is a path that it can start again; the target as typed is not.
 	t := &target{path: path, argv0: path, name: shownName(opt, m), cleanup: func() { _ = os.RemoveAll(dir) }}
-	args := append([]string{"build", "-o", t.path}, compilerFlags(opt, m, include)...)
+	args := []string{"build", "-o", t.path}
+	if opt.Tests {
+		args = []string{"test", "-c", "-o", t.path}
+		if opt.Dir == "" {
+			opt.Dir = m.home // as go test does: tests find their files from there
+		}
+	}
+	args = append(args, compilerFlags(opt, m, include)...)
 	if len(opt.Tags) > 0 {
 		args = append(args, "-tags="+strings.Join(opt.Tags, ","))
 	}
 	args = append(args, opt.BuildFlags...) // the person's own flags win over ours
-	cmd := exec.CommandContext(ctx, goTool, append(args, "--", m.arg)...)
+	if !opt.Tests {                        // go test would take it for a package
+		args = append(args, "--")
+	}
+	cmd := exec.CommandContext(ctx, goTool, append(args, m.arg)...)
 	cmd.Dir = m.dir
 	var words bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &words, &words
@@ -83,6 +93,9 @@ func compilerFlags(opt *Options, m *module, include []recording.Pattern) []strin
 
 // shownName is what a run of a built program is called.
 func shownName(opt *Options, m *module) string {
+	if opt.Tests {
+		return m.importPath + ".test"
+	}
 	if strings.HasSuffix(opt.Target, ".go") {
 		if abs, err := filepath.Abs(opt.Target); err == nil {
 			return abs
@@ -92,7 +105,10 @@ func shownName(opt *Options, m *module) string {
 	return m.importPath
 }
 
-func binaryName(m *module) string {
+func binaryName(opt *Options, m *module) string {
+	if opt.Tests {
+		return path.Base(m.importPath) + ".test"
+	}
 	if strings.HasSuffix(m.arg, ".go") {
 		return strings.TrimSuffix(filepath.Base(m.arg), ".go")
 	}
@@ -115,6 +131,9 @@ func buildError(ctx context.Context, opt *Options, words string, err error) erro
 	failure.Err = err
 	if strings.Contains(words, "flag provided but not defined") || strings.Contains(words, "usage: go build") {
 		return failure.WithHint("--build-flags are passed to go build as they are")
+	}
+	if opt.Tests {
+		return failure.WithHint("nothing was run; go vet %s must succeed first", opt.Target)
 	}
 	return failure.WithHint("nothing was run; go build %s must succeed first", opt.Target)
 }

@@ -36,9 +36,25 @@ var exampleModule = map[string]string{
 	"cmd/shop/plain.go": "//go:build !fancy\n\npackage main\n\nfunc extra() int { return 0 }\n",
 	"cmd/shop/fancy.go": "//go:build fancy\n\npackage main\n\nfunc extra() int { return 1000 }\n",
 	"price/price.go":    "package price\n\nfunc Of(n int) int { return tax(n) }\n\nfunc tax(n int) int { return n * 2 }\n",
-	"alone/alone.go":    "package main\n\nfunc main() { println(small(1)) }\n\nfunc small(n int) int { return n + 1 }\n",
-	"broken/main.go":    "package main\n\nfunc main() { undefined() }\n",
-	"empty/doc.txt":     "no Go here\n",
+	"price/price_test.go": `package price
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+func TestOf(t *testing.T) {
+	dir, _ := os.Getwd()
+	println(filepath.Base(dir))
+	if Of(1) != 2 {
+		t.Fatal()
+	}
+}
+`,
+	"alone/alone.go": "package main\n\nfunc main() { println(small(1)) }\n\nfunc small(n int) int { return n + 1 }\n",
+	"broken/main.go": "package main\n\nfunc main() { undefined() }\n",
+	"empty/doc.txt":  "no Go here\n",
 }
 
 // TestTargets names a program in all the ways there are. Functions so small that the compiler would inline them are calls.
@@ -62,6 +78,12 @@ func TestTargets(t *testing.T) {
 		{"a file", dir, Options{Target: "alone/alone.go"}, []string{"main.main", "main.small"}, "2\n", filepath.Join(dir, "alone", "alone.go")},
 		{"tags", dir, Options{Target: "./cmd/shop", Tags: []string{"fancy"}}, shop, "1040\n", "example.com/shop/cmd/shop"},
 		{"build flags", dir, Options{Target: "./cmd/shop", BuildFlags: []string{"-tags", "fancy"}}, shop, "1040\n", "example.com/shop/cmd/shop"},
+		{
+			"tests", dir,
+			Options{Target: "./price", Tests: true, Args: []string{"-test.run=Of"}},
+			[]string{"main.main", "main.init.0", "example.com/shop/price.TestOf", "example.com/shop/price.Of", "example.com/shop/price.tax"},
+			"price\n", "example.com/shop/price.test",
+		},
 		{"a package of the module", dir, Options{Target: "./cmd/shop", Include: []string{"example.com/shop/price"}}, shop[1:3], "40\n", "example.com/shop/cmd/shop"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -10,9 +10,11 @@ import (
 type Options struct {
 	// Target is a binary, a package (a directory, an import path) or a .go file. Packages and files are built first.
 	Target string
-	Args   []string // arguments of the program, without its name
-	Dir    string   // working directory of the program; "" is the current one
-	Env    []string // environment of the program; nil is the current one
+	// Tests says that Target is a package whose tests are the program. They run in its directory when Dir is "".
+	Tests bool
+	Args  []string // arguments of the program, without its name
+	Dir   string   // working directory of the program; "" is the current one
+	Env   []string // environment of the program; nil is the current one
 
 	BuildFlags []string // further arguments of go build
 	Tags       []string // build tags

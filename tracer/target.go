@@ -26,6 +26,9 @@ func resolve(ctx context.Context, opt *Options, include []recording.Pattern) (*t
 	if name == "" {
 		return nil, recording.Errorf(recording.CodeInvalid, "no program given").WithHint("smiley run PROGRAM [-- ARGUMENTS]")
 	}
+	if opt.Tests {
+		return build(ctx, opt, include)
+	}
 	info, err := os.Stat(name)
 	switch {
 	case err == nil && (info.IsDir() || strings.HasSuffix(name, ".go")):
@@ -73,12 +76,13 @@ func warn(opt *Options, err *recording.Error) {
 	}
 }
 
-// module is what go list says of a main package.
+// module is what go list says of the package of a target.
 type module struct {
 	dir        string // where the go command runs
 	arg        string // how it names the package there
 	name       string // package name
 	importPath string
+	home       string   // the package's directory
 	own        []string // patterns of the person's own packages
 }
 
@@ -108,20 +112,27 @@ func locate(ctx context.Context, opt *Options) (*module, error) {
 			m.arg = "./" + filepath.ToSlash(filepath.Clean(m.arg))
 		}
 	}
-	const format = "{{.Name}}\n{{.ImportPath}}\n{{with .Module}}{{.Path}}{{end}}\n{{.Standard}}"
+	const format = "{{.Name}}\n{{.ImportPath}}\n{{with .Module}}{{.Path}}{{end}}\n{{.Standard}}\n{{.Dir}}\n{{len .TestGoFiles}} {{len .XTestGoFiles}}"
 	args := append([]string{"list", "-find", "-f", format}, listFlags(opt)...)
 	out, err := goCommand(ctx, m.dir, append(args, "--", m.arg)...)
 	if err != nil {
+		var failure *recording.Error
+		if programs := programsBelow(ctx, opt.Target); programs != "" && !opt.Tests && errors.As(err, &failure) {
+			err = failure.WithHint("programs of this module: %s", programs)
+		}
 		return nil, err
 	}
 	fields := strings.Split(strings.TrimRight(out, "\n"), "\n")
-	if len(fields) != 4 {
+	if len(fields) != 6 {
 		return nil, recording.Errorf(recording.CodeInvalid, "%s names more than one package", opt.Target).WithHint("smiley runs one program at a time")
 	}
-	m.name, m.importPath = fields[0], fields[1]
-	if m.name != "main" {
-		return nil, recording.Errorf(recording.CodeInvalid, "%s is package %s, not a program", opt.Target, m.name).
-			WithHint("name a directory or import path that holds package main")
+	m.name, m.importPath, m.home = fields[0], fields[1], fields[4]
+	tested := fields[5] != "0 0"
+	switch {
+	case opt.Tests && !tested:
+		return nil, recording.Errorf(recording.CodeInvalid, "%s has no tests", opt.Target).WithHint("name a package with files that end in _test.go")
+	case !opt.Tests && m.name != "main":
+		return nil, noProgram(ctx, opt, m, tested)
 	}
 	switch own := fields[2]; {
 	case own != "":
@@ -130,6 +141,59 @@ func locate(ctx context.Context, opt *Options) (*module, error) {
 		m.own = []string{m.importPath, m.importPath + "/..."}
 	}
 	return m, nil
+}
+
+// noProgram says that a package is none, and what of it or near it could be run.
+func noProgram(ctx context.Context, opt *Options, m *module, tested bool) error {
+	err := recording.Errorf(recording.CodeInvalid, "%s is package %s, not a program", opt.Target, m.name)
+	programs := programsBelow(ctx, m.home)
+	switch {
+	case tested && programs != "":
+		return err.WithHint("its tests are recorded by: smiley test %s; programs of this module: %s", opt.Target, programs)
+	case tested:
+		return err.WithHint("its tests are recorded by: smiley test %s", opt.Target)
+	case programs != "":
+		return err.WithHint("programs of this module: %s", programs)
+	}
+	return err.WithHint("name a directory or import path that holds package main")
+}
+
+// maxPrograms bounds how many programs a hint names.
+const maxPrograms = 5
+
+// programsBelow lists programs of the module that a directory belongs to, as they can be given to smiley run; "" when there are none,
+// or it is not a directory.
+func programsBelow(ctx context.Context, dir string) string {
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		return ""
+	}
+	root, err := goCommand(ctx, dir, "list", "-m", "-f", "{{.Dir}}")
+	root, _, _ = strings.Cut(root, "\n")
+	if err != nil || root == "" {
+		return ""
+	}
+	out, err := goCommand(ctx, root, "list", "-e", "-find", "-f", `{{if eq .Name "main"}}{{.Dir}}{{end}}`, "./...")
+	here, failed := os.Getwd()
+	if err != nil || failed != nil {
+		return ""
+	}
+	var names []string
+	for dir := range strings.Lines(out) {
+		if dir = strings.TrimSpace(dir); dir == "" {
+			continue
+		}
+		name, err := filepath.Rel(here, dir)
+		if err != nil || strings.HasPrefix(name, "..") {
+			name = dir
+		} else if name != "." {
+			name = "./" + filepath.ToSlash(name)
+		}
+		if names = append(names, name); len(names) == maxPrograms {
+			names = append(names, "…")
+			break
+		}
+	}
+	return strings.Join(names, " ")
 }
 
 // listFlags are the build flags that change which files a package has.

@@ -10,10 +10,12 @@ import (
 	"io/fs"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"smiley/export"
 	"smiley/recording"
@@ -58,7 +60,7 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	defer signal.Stop(broken)
 
 	root := a.rootCommand()
-	root.SetArgs(args)
+	root.SetArgs(shared(args))
 	root.SetIn(stdin)
 	root.SetOut(a.stdout)
 	root.SetErr(stderr)
@@ -70,10 +72,37 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return a.status
 	}
 	a.fail(command, err)
-	if command != nil && command.Name() == "run" {
+	if command != nil && (command.Name() == "run" || command.Name() == "test") {
 		return statusRun
 	}
 	return statusFailed
+}
+
+// shared puts what is meant for a program that is run behind a --, where that can be told from its form: pflag would drop flags that
+// begin with -test. silently, and take others of go test for its own.
+func shared(args []string) []string {
+	name := slices.IndexFunc(args, func(arg string) bool { return !strings.HasPrefix(arg, "-") })
+	if name > 0 && args[name-1] == "--database" {
+		name++
+	}
+	if name < 0 || name >= len(args) {
+		return args
+	}
+	own, rest := args[:name+1:name+1], args[name+1:]
+	switch args[name] {
+	case "test":
+		return append(own, moveTestFlags(rest)...)
+	case "run":
+		for i, arg := range rest {
+			if arg == "--" {
+				break
+			}
+			if strings.HasPrefix(arg, "-test.") {
+				return append(append(append(own, rest[:i]...), "--"), rest[i:]...)
+			}
+		}
+	}
+	return args
 }
 
 func closedPipe(err error) bool {
@@ -117,11 +146,43 @@ func commandLineError(command *cobra.Command, err error) *recording.Error {
 	e := &recording.Error{Code: recording.CodeInvalid, Message: message, Err: err}
 	if name, ok := strings.CutPrefix(message, "unknown command "); ok && command != nil {
 		name, _, _ = strings.Cut(strings.TrimPrefix(name, `"`), `"`)
-		if near := command.SuggestionsFor(name); len(near) > 0 {
+		if near := nearest(command.SuggestionsFor(name), name); len(near) > 0 {
 			return e.WithHint("did you mean: %s %s", path, strings.Join(near, ", "+path+" "))
 		}
 	}
+	if hint := flagHint(command, err); hint != "" {
+		return e.WithHint("%s", hint)
+	}
 	return e.WithHint("see: %s --help", path)
+}
+
+// flagHint says what somebody may have meant with a flag that there is not; "" when nothing comes to mind.
+func flagHint(command *cobra.Command, err error) string {
+	var unknown *pflag.NotExistError
+	if command == nil || !errors.As(err, &unknown) {
+		return ""
+	}
+	name := unknown.GetSpecifiedName()
+	if letters := unknown.GetSpecifiedShortnames(); letters != "" { // -name: a whole name with one dash
+		name = letters
+	}
+	if near := nearestFlag(command, name); near != "" {
+		return "did you mean: --" + near
+	}
+	switch command.Name() {
+	case "run":
+		return "flags of the program go behind --, as in: smiley run PROGRAM -- " + flagText(unknown)
+	case "test":
+		return "flags for building go into --build-flags, as in: --build-flags " + flagText(unknown) + "; those of the tests' own behind -args"
+	}
+	return ""
+}
+
+func flagText(unknown *pflag.NotExistError) string {
+	if letters := unknown.GetSpecifiedShortnames(); letters != "" {
+		return "-" + letters
+	}
+	return "--" + unknown.GetSpecifiedName()
 }
 
 func (a *app) rootCommand() *cobra.Command {
@@ -144,7 +205,7 @@ its time. The recording is kept in one file and is there when the program is lon
 	flags.StringVar(&a.database, "database", "", "file that holds the recordings (default $SMILEY_DATABASE, else $XDG_DATA_HOME/smiley/smiley.db)")
 	flags.BoolVar(&a.debug, "debug", false, "show the causes of an error")
 	root.AddCommand(
-		a.runCommand(), a.attachCommand(), a.detachCommand(), a.listCommand(), a.showCommand(), a.goroutinesCommand(), a.filesCommand(), a.deleteCommand(),
+		a.runCommand(), a.testCommand(), a.attachCommand(), a.detachCommand(), a.listCommand(), a.showCommand(), a.goroutinesCommand(), a.filesCommand(), a.deleteCommand(),
 		a.exportCommand(), a.importCommand(), a.replayCommand(), a.statsCommand(), a.serverCommand(), a.reportCommand(), a.versionCommand(),
 		a.recordCommand(), a.monitorCommand(), a.pushCommand(), a.keysCommand(), a.guardCommand(),
 	)

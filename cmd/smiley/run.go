@@ -23,12 +23,81 @@ const blocksInFlight = 16
 // signalsInFlight is how many signals may wait to be passed on to the program.
 const signalsInFlight = 16
 
+// launchFlags are the flags of the commands that start a program: how it is built, how its calls are captured, and where to.
+type launchFlags struct {
+	capture       *captureFlags
+	build, engine string
+	tags, lines   []string
+	quiet         bool
+	remote        remoteFlags
+}
+
+func newLaunchFlags() *launchFlags { return &launchFlags{capture: newCaptureFlags()} }
+
+func (f *launchFlags) register(command *cobra.Command) {
+	flags := command.Flags()
+	flags.StringVar(&f.build, "build-flags", "", "further flags for go build, separated by spaces; in quotes they may have spaces in them")
+	flags.StringSliceVar(&f.tags, "tags", nil, "build tags")
+	flags.StringArrayVar(&f.lines, "lines", nil, "record each line of these functions, with its variables; every line stops the program for about a millisecond")
+	flags.StringVar(&f.engine, "engine", string(tracer.EngineAuto), "how calls are captured: auto, probe or breakpoint")
+	f.capture.register(command)
+	f.remote.registerSending(command)
+	flags.BoolVarP(&f.quiet, "quiet", "q", false, "say nothing unless something is wrong")
+}
+
+// options checks the flags and returns what they say.
+func (f *launchFlags) options() (tracer.Options, error) {
+	options, err := f.capture.traceOptions()
+	if err != nil {
+		return options, err
+	}
+	if options.BuildFlags, err = splitQuoted(f.build); err != nil {
+		return options, err
+	}
+	options.Tags = f.tags
+	switch options.Engine = tracer.Engine(f.engine); options.Engine {
+	case tracer.EngineAuto, tracer.EngineProbe, tracer.EngineBreakpoint:
+	default:
+		return options, recording.Errorf(recording.CodeInvalid, "there is no engine %q", f.engine).WithHint("--engine auto, probe or breakpoint")
+	}
+	if options.Lines = f.lines; len(f.lines) > 0 && options.Engine == tracer.EngineProbe {
+		return options, recording.Errorf(recording.CodeInvalid, "lines need breakpoints, and --engine probe allows none").WithHint("leave --engine out")
+	}
+	return options, nil
+}
+
+// splitQuoted splits at spaces that are not between quotes, single or double, as the go command does with flags. A quote in the
+// middle of a word begins a quoted part of it.
+func splitQuoted(text string) ([]string, error) {
+	var words []string
+	var word []byte
+	quote, begun := byte(0), false
+	for i := range len(text) {
+		switch c := text[i]; {
+		case quote != 0 && c == quote:
+			quote = 0
+		case quote == 0 && (c == '\'' || c == '"'):
+			quote, begun = c, true
+		case quote == 0 && (c == ' ' || c == '\t' || c == '\n'):
+			if begun {
+				words, word, begun = append(words, string(word)), nil, false
+			}
+		default:
+			word, begun = append(word, c), true
+		}
+	}
+	if quote != 0 {
+		return nil, recording.Errorf(recording.CodeInvalid, "--build-flags: the quote %c in %q has no end", quote, text).
+			WithHint(`--build-flags "-race '-ldflags=-s -w'"`)
+	}
+	if begun {
+		words = append(words, string(word))
+	}
+	return words, nil
+}
+
 func (a *app) runCommand() *cobra.Command {
-	capture := newCaptureFlags()
-	var buildFlags, engine string
-	var tags, lines []string
-	var quiet bool
-	var remote remoteFlags
+	launch := newLaunchFlags()
 	command := &cobra.Command{
 		Use:   "run [flags] TARGET [-- ARGS]",
 		Short: "Run a program and record what it does",
@@ -37,7 +106,8 @@ func (a *app) runCommand() *cobra.Command {
 TARGET is a binary, a package (./cmd/x, ., an import path) or a .go file. Packages and files are built first, their own module
 without inlining so that every call can be seen. The program owns standard input, output and error as if it had been
 started without smiley; signals reach it, and a second SIGINT or SIGTERM kills it, with everything captured so far kept. smiley
-exits with the program's status (128+n when signal n ended it), or with 125 when smiley itself fails.
+exits with the program's status (128+n when signal n ended it), or with 125 when smiley itself fails. Flags of the program go
+behind --; those of a test binary (-test.run) need none. The tests of a package are run by smiley test.
 
 By default the functions of the main module are recorded. A pattern names a package ("example.com/m/...") or a function
 ("main.(*Cart).Add"), "..." standing for any text; with --include only what it names is recorded.
@@ -50,42 +120,44 @@ the others are listed by smiley show.`,
   smiley run ./server --include 'main.handle...' --include 'example.com/m/db/...'
   smiley run ./bin/tool --include-deps --max-depth 4
   smiley run . --lines main.parse`,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 0 || cmd.ArgsLenAtDash() == 0 {
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
 				return errors.New("what should be run? a binary, a package or a .go file is missing")
 			}
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			options, err := capture.traceOptions()
+			options, err := launch.options()
 			if err != nil {
 				return err
 			}
 			options.Target, options.Args = args[0], args[1:]
-			options.BuildFlags, options.Tags = strings.Fields(buildFlags), tags
-			switch options.Engine = tracer.Engine(engine); options.Engine {
-			case tracer.EngineAuto, tracer.EngineProbe, tracer.EngineBreakpoint:
-			default:
-				return recording.Errorf(recording.CodeInvalid, "there is no engine %q", engine).WithHint("--engine auto, probe or breakpoint")
-			}
-			if options.Lines = lines; len(lines) > 0 && options.Engine == tracer.EngineProbe {
-				return recording.Errorf(recording.CodeInvalid, "lines need breakpoints, and --engine probe allows none").WithHint("leave --engine out")
-			}
-			if remote.recorder != "" {
-				return a.runRemote(cmd.Context(), options, quiet, &remote)
-			}
-			return a.run(cmd.Context(), options, quiet)
+			a.warnGoTool(args)
+			return a.launch(cmd.Context(), options, launch)
 		},
 	}
-	flags := command.Flags()
-	flags.StringVar(&buildFlags, "build-flags", "", "further flags for go build, separated by spaces")
-	flags.StringSliceVar(&tags, "tags", nil, "build tags")
-	flags.StringArrayVar(&lines, "lines", nil, "record each line of these functions, with its variables; every line stops the program for about a millisecond")
-	flags.StringVar(&engine, "engine", string(tracer.EngineAuto), "how calls are captured: auto, probe or breakpoint")
-	capture.register(command)
-	remote.registerSending(command)
-	flags.BoolVarP(&quiet, "quiet", "q", false, "say nothing unless something is wrong")
+	launch.register(command)
 	return command
+}
+
+// warnGoTool tells somebody who has the go command run a program or tests that these are children of it, which are not recorded.
+func (a *app) warnGoTool(args []string) {
+	if len(args) < 2 || args[0] != "go" {
+		return
+	}
+	instead := map[string]string{"test": "smiley test PACKAGE", "run": "smiley run PACKAGE"}[args[1]]
+	if instead != "" {
+		a.sayError(recording.Errorf(recording.CodeInvalid, "this records the go command itself: what go %s starts is another process", args[1]).
+			WithHint("to record that: %s", instead))
+	}
+}
+
+// launch records a program as the options and flags say, here or elsewhere.
+func (a *app) launch(ctx context.Context, options tracer.Options, flags *launchFlags) error {
+	if flags.remote.recorder != "" {
+		return a.runRemote(ctx, options, flags.quiet, &flags.remote)
+	}
+	return a.run(ctx, options, flags.quiet)
 }
 
 // run records a program into the store, through the channel that a remote recorder would be at the other end of.
