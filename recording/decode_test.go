@@ -91,10 +91,8 @@ func readAll(encoded []byte) error {
 	if err != nil {
 		return err
 	}
-	for _, err := range b.Calls() {
-		if err != nil {
-			return err
-		}
+	if _, err := b.Begun(nil); err != nil {
+		return err
 	}
 	if _, err := AppendText(nil, b); err != nil {
 		return err

@@ -44,29 +44,24 @@ func (b *Block) Event(seq uint64) (Event, error) {
 	return Event{}, b.damaged("events")
 }
 
-// Calls yields the calls that ended in the block, in the order of their end. Calls that are open at its end are in
-// Summary.Opened when they began in it. It stops after the first error, yielded with a zero Call.
-func (b *Block) Calls() iter.Seq2[Call, error] {
-	return func(yield func(Call, error) bool) {
-		w, err := b.newWalk()
-		if err != nil {
-			yield(Call{}, err)
-			return
+// Begun returns the calls that begin in the block, by seq. One that is open at its end is open in the answer. It passes the
+// events that are neither calls nor returns to other, which may be nil, without their data; they are valid until it returns.
+func (b *Block) Begun(other func(*Event)) ([]Call, error) {
+	w, err := b.newWalk()
+	if err != nil {
+		return nil, err
+	}
+	w.begun = make([]Call, 0, min(b.Summary.Calls, uint64(b.Header.Events)))
+	w.keepBegun = true
+	for w.i < len(w.s.codes) {
+		if !w.step() {
+			return nil, b.damaged("events")
 		}
-		w.keepEnded = true
-		for w.i < len(w.s.codes) {
-			w.ended = w.ended[:0]
-			if !w.step() {
-				yield(Call{}, b.damaged("events"))
-				return
-			}
-			for _, c := range w.ended {
-				if !yield(c, nil) {
-					return
-				}
-			}
+		if kind := w.event.Kind; kind != KindCall && kind != KindReturn && other != nil {
+			other(&w.event)
 		}
 	}
+	return w.begun, nil
 }
 
 // eventWalk derives the events of a block one after the other.
@@ -82,8 +77,8 @@ type eventWalk struct {
 	stack     *stack // of the event's goroutine
 	event     Event
 	rare      bool // the event's rare fields may be set
-	keepEnded bool
-	ended     []Call // by the event, when keepEnded
+	keepBegun bool
+	begun     []Call // so far, when keepBegun
 	data      *blockData
 	cursors   []int  // records of each group that were used
 	wanted    uint64 // seq of the first event whose data is wanted
@@ -145,6 +140,9 @@ func (w *eventWalk) step() bool {
 	case KindCall:
 		g.frames = append(g.frames, openFrame{seq: e.Seq, start: e.Time, function: e.Function, slot: slot})
 		g.locate(e)
+		if w.keepBegun {
+			w.begin(g)
+		}
 	case KindReturn:
 		slot, ok = w.returned(g, code, slot)
 	case KindLine:
@@ -161,6 +159,15 @@ func (w *eventWalk) step() bool {
 		e.Data, ok = w.record(e.Kind, slot)
 	}
 	return ok
+}
+
+// begin keeps the call of the event, the innermost one.
+func (w *eventWalk) begin(g *stack) {
+	e := &w.event
+	w.begun = append(w.begun, Call{
+		Seq: e.Seq, Goroutine: g.id, Function: e.Function, Parent: e.Parent, Depth: e.Depth, Start: e.Time, End: -1, Self: -1,
+	})
+	g.frames[len(g.frames)-1].begun = uint32(len(w.begun))
 }
 
 // locate fills in the innermost open call as the one that e belongs to.
@@ -233,12 +240,10 @@ func (w *eventWalk) pop(g *stack, outcome Outcome) {
 	n := len(g.frames) - 1
 	f := &g.frames[n]
 	duration := w.event.Time - f.start
-	if w.keepEnded {
-		w.ended = append(w.ended, Call{
-			Seq: f.seq, Goroutine: g.id, Function: f.function, Parent: g.parent(), Depth: g.hidden + n,
-			Start: f.start, End: w.event.Time, EndSeq: w.event.Seq, Self: duration - f.children,
-			Outcome: outcome, Failed: outcome == OutcomeReturned && w.event.Failed,
-		})
+	if f.begun > 0 {
+		c := &w.begun[f.begun-1]
+		c.End, c.EndSeq, c.Self = w.event.Time, w.event.Seq, duration-f.children
+		c.Outcome, c.Failed = outcome, outcome == OutcomeReturned && w.event.Failed
 	}
 	if n > 0 {
 		g.frames[n-1].children += duration

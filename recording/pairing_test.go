@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"reflect"
-	"slices"
 	"testing"
 	"time"
 
@@ -414,7 +413,7 @@ func TestBlocksAgainstNaivePairing(t *testing.T) {
 
 func compareWithNaive(t *rapid.T, want *naive, blocks []*Block) {
 	i := 0
-	var ended []Call
+	calls := map[uint64]Call{}
 	for _, block := range blocks {
 		for e, err := range block.Events(WithData) {
 			if err != nil {
@@ -429,24 +428,66 @@ func compareWithNaive(t *rapid.T, want *naive, blocks []*Block) {
 			}
 			i++
 		}
-		for c, err := range block.Calls() {
-			if err != nil {
-				t.Fatal(err)
-			}
-			ended = append(ended, c)
-		}
+		addCalls(t, calls, block)
 	}
 	if i != len(want.raws) {
 		t.Fatalf("%d events came out, %d went in", i, len(want.raws))
 	}
-	var wantEnded []Call
 	for _, c := range want.calls {
-		if c.End >= 0 || c.EndSeq != 0 {
-			wantEnded = append(wantEnded, c)
+		if c.End < 0 && c.EndSeq == 0 {
+			continue
+		}
+		if calls[c.Seq] != c {
+			t.Fatalf("call %d is\n%+v, not\n%+v", c.Seq, calls[c.Seq], c)
+		}
+		delete(calls, c.Seq)
+	}
+	for _, c := range calls {
+		if c.Outcome != OutcomeOpen {
+			t.Fatalf("%+v has not ended", c)
 		}
 	}
-	slices.SortFunc(ended, func(a, b Call) int { return int(a.Seq) - int(b.Seq) })
-	if !reflect.DeepEqual(ended, wantEnded) {
-		t.Fatalf("calls that ended are\n%+v, not\n%+v", ended, wantEnded)
+}
+
+// addCalls adds the calls that begin in a block, and ends those that end there.
+func addCalls(t *rapid.T, calls map[uint64]Call, block *Block) {
+	var other []Event
+	begun, err := block.Begun(func(e *Event) { other = append(other, *e) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	for e, err := range block.Events(Structure) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e.Kind == KindCall || e.Kind == KindReturn {
+			continue
+		}
+		if len(other) == 0 || !reflect.DeepEqual(other[0], e) {
+			t.Fatalf("event %+v is not one of %+v", e, other)
+		}
+		other = other[1:]
+	}
+	if len(other) > 0 {
+		t.Fatalf("%+v is no event", other)
+	}
+	open := 0
+	for _, c := range begun {
+		calls[c.Seq] = c
+		if c.Outcome == OutcomeOpen {
+			open++
+		}
+	}
+	if uint64(len(begun)) != block.Summary.Calls || open != len(block.Summary.Opened) {
+		t.Fatalf("%d calls begin and %d of them are open, not %d and %d", len(begun), open, block.Summary.Calls, len(block.Summary.Opened))
+	}
+	for i := range block.Summary.Opened {
+		o := &block.Summary.Opened[i]
+		if want := (Call{Seq: o.Seq, Goroutine: o.Goroutine, Function: o.Function, Parent: o.Parent, Depth: o.Depth, Start: o.Start, End: -1, Self: -1}); calls[o.Seq] != want {
+			t.Fatalf("open call %+v is not %+v", calls[o.Seq], want)
+		}
+	}
+	for _, c := range block.Summary.Closed {
+		calls[c.Seq] = c
 	}
 }

@@ -29,6 +29,7 @@ type openFrame struct {
 	children int64
 	function FunctionID
 	slot     uint32
+	begun    uint32 // its place in eventWalk.begun + 1; 0: it is not there
 }
 
 // loadStructure decodes the columns the first time.

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"fmt"
 	"reflect"
 	"slices"
 	"sync"
@@ -268,19 +267,17 @@ func TestCachedStructuresAreBounded(t *testing.T) {
 	if all < 2*limit {
 		t.Fatalf("the run takes %d bytes in the cache, which says nothing about a limit of %d", all, limit)
 	}
-	r.structures, r.marks = newCache[structureKey, *structure](limit), newCache[structureKey, *structure](limit)
+	r.structures = newCache[structureKey, *structure](limit)
 	for range 2 {
 		if got := askAll(t, r, f.run.ID); !reflect.DeepEqual(got, want) {
 			t.Error("with a small cache the answers are others")
 		}
-		for name, c := range map[string]*cache[structureKey, *structure]{"structures": r.structures, "marks": r.marks} {
-			sum := 0
-			for e := c.order.Front(); e != nil; e = e.Next() {
-				sum += e.Value.(*cacheEntry[structureKey, *structure]).value.bytes()
-			}
-			if sum != c.size || sum > limit {
-				t.Errorf("%s: %s", name, fmt.Sprintf("%d bytes, counted as %d, limit %d", sum, c.size, limit))
-			}
+		sum := 0
+		for e := r.structures.order.Front(); e != nil; e = e.Next() {
+			sum += e.Value.(*cacheEntry[structureKey, *structure]).value.bytes()
+		}
+		if sum != r.structures.size || sum > limit {
+			t.Errorf("%d bytes, counted as %d, limit %d", sum, r.structures.size, limit)
 		}
 	}
 }

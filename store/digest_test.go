@@ -304,6 +304,24 @@ func TestReadingStopsWhenNobodyWantsIt(t *testing.T) {
 	}
 }
 
+// Whoever takes what was read already neither begins reading nor ends what others wait for.
+func TestOnlyReadChangesNothing(t *testing.T) {
+	f := busy(t, newRun(t, 0), false)
+	s := openStore(t, withTuning(3, 4), func(o *options) { o.linger = time.Hour })
+	keep(t, s, f)
+	ask := func(wait time.Duration) *TimeBuckets {
+		got, err := s.TimeBuckets(t.Context(), f.run.ID, TimeQuery{Wait: wait})
+		check(t, err)
+		return got
+	}
+	for range 10 {
+		equal(t, "blocks that were read before anybody asked", ask(OnlyRead).Blocks, 0)
+	}
+	ask(time.Nanosecond)
+	for !ask(OnlyRead).Complete() { // for ever, when the question ended the reading
+	}
+}
+
 // A run that is deleted while its stacks are read is not there, and not damaged.
 func TestDeletedRunIsNotRead(t *testing.T) {
 	for _, goroutine := range []int64{0, 1} {

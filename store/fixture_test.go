@@ -229,6 +229,7 @@ func withTuning(fan, rollUp uint32) Option {
 		o.fan, o.rollUpBlocks = fan, rollUp
 		o.digestBlocks, o.fineBlocks = rollUp+2, int(fan)
 		o.ownTrees, o.readBlocks = int(fan), rollUp/2
+		o.goroutineScan = int(fan)
 	}
 }
 

@@ -24,7 +24,6 @@ type Reader struct {
 
 	prepared   prepared
 	structures *cache[structureKey, *structure]
-	marks      *cache[structureKey, *structure]
 	nodes      *cache[keptNodeKey, *timeNode]
 	tails      tailCache
 	types      typeCache
@@ -83,7 +82,6 @@ func newReader(ctx context.Context, file string, db *sql.DB, o options) (*Reader
 	return &Reader{
 		file: file, db: db, options: o, prepared: statements, structures: newCache[structureKey, *structure](structureCacheBytes),
 		tasks: tasks, digests: newDigesters(tasks), readings: newReadings(tasks),
-		marks: newCache[structureKey, *structure](marksCacheBytes),
 		nodes: newCache[keptNodeKey, *timeNode](nodeCacheBytes),
 		views: newCache[stackViewKey, *stackView](stackViewBytes),
 	}, nil

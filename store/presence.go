@@ -26,12 +26,15 @@ type tuning struct {
 	fineBlocks   int
 	ownTrees     int
 	readBlocks   uint32
-	linger       time.Duration // taskLinger
+	// goroutineScan is how many goroutines are looked at for one page of GoroutinesWithin.
+	goroutineScan int
+	linger        time.Duration // taskLinger
 }
 
 var defaultTuning = tuning{
 	fan: presenceFan, rollUpBlocks: rollUpBlocks, stackLevels: StackLevels, stackNodes: StackNodes,
-	digestBlocks: digestBlocks, fineBlocks: fineBlocks, ownTrees: ownTrees, readBlocks: readBlocks, linger: taskLinger,
+	digestBlocks: digestBlocks, fineBlocks: fineBlocks, ownTrees: ownTrees, readBlocks: readBlocks,
+	goroutineScan: goroutineScan, linger: taskLinger,
 }
 
 // span is the number of blocks that one list of a level covers.

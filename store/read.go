@@ -43,6 +43,12 @@ const (
 	queryLong = `SELECT parent, seq, function, depth, start_ns, end_ns, end_seq, self_ns, outcome, failed FROM long_calls
 		WHERE run = ?1 AND goroutine = ?2 AND length = ?3 AND start_ns > ?4 AND start_ns < ?5
 		AND (end_ns IS NULL OR end_ns >= ?6 AND end_ns - start_ns >= ?7) AND depth < ?8 ORDER BY start_ns LIMIT (?9+0)`
+	queryBlockSpans = `SELECT max(first_ns, 0) / ?2 AS first, max(last_ns, 0) / ?2 AS last, sum(calls), sum(panics) FROM blocks
+		WHERE run = ?1 AND events > 0 GROUP BY first, last ORDER BY first, last`
+	queryGoroutineScan    = `SELECT id FROM goroutines WHERE run = ? AND id > ? ORDER BY id LIMIT 1 OFFSET (?+0)`
+	queryGoroutinesWithin = `SELECT ` + goroutineColumns + ` FROM goroutines WHERE run = ?1 AND id > ?2 AND id <= ?3
+		AND ifnull(end_ns, 9223372036854775807) >= ?5 AND start_ns < ?4
+		AND (?6 = '' OR start_function IN (SELECT value FROM json_each(?6))) ORDER BY id LIMIT (?7+0)`
 )
 
 // prepared holds statements by their text.
@@ -53,7 +59,7 @@ func prepareReads(ctx context.Context, db *sql.DB) (prepared, error) {
 	for _, query := range []string{
 		queryRun, queryKey, queryBody, queryPresence, queryBlockOf, queryLongCall, querySibling, queryLastChild, queryGoroutine, queryNextBlock,
 		queryTimeNode, queryBlockAt,
-		queryWindowBlocks, queryLong,
+		queryWindowBlocks, queryLong, queryGoroutineScan, queryGoroutinesWithin, queryBlockSpans,
 	} {
 		stmt, err := db.PrepareContext(ctx, query)
 		if err != nil {

@@ -131,6 +131,7 @@ func TestUnknown(t *testing.T) {
 		"statistics":     func() error { _, err := s.FunctionStats(ctx, none); return err },
 		"call graph":     func() error { _, err := s.EdgeStats(ctx, none); return err },
 		"time line":      func() error { _, err := s.BlockTimeline(ctx, none, 0, 1); return err },
+		"its stretches":  func() error { _, err := s.BlockSpans(ctx, none, 1); return err },
 		"events":         func() error { return firstError(s.Reader, t, none, EventQuery{}) },
 		"its events":     func() error { return firstError(s.Reader, t, id, EventQuery{Goroutine: 99999}) },
 		"exported run":   func() error { return s.Export(ctx, none, filepath.Join(t.TempDir(), "x.db"), false) },
@@ -183,5 +184,33 @@ func TestBlockTimeline(t *testing.T) {
 		b, err := recording.Decode(f.blocks[i])
 		check(t, err)
 		equal(t, "bytes", all[i].Bytes, int64(len(b.WithoutFileBodies(f.blocks[i]))))
+	}
+}
+
+// Stretches of time hold all calls and panics of the blocks that lie in them.
+func TestBlockSpans(t *testing.T) {
+	s := openStore(t)
+	f := busy(t, newRun(t, 0), false)
+	keep(t, s, f)
+	blocks, err := s.BlockTimeline(t.Context(), f.run.ID, 0, 1000)
+	check(t, err)
+	last := mustRun(t, s.Reader, f.run.ID).Last
+	for _, width := range []int64{0, 1, 7, last / 3, last, 2 * last} {
+		want := map[[2]int64]BlockSpan{}
+		for i := range blocks {
+			b := &blocks[i]
+			if b.Events == 0 {
+				continue
+			}
+			first, last := max(b.First, 0)/max(width, 1), max(b.Last, 0)/max(width, 1)
+			sum := want[[2]int64{first, last}]
+			want[[2]int64{first, last}] = BlockSpan{first, last, sum.Calls + b.Calls, sum.Panics + b.Panics}
+		}
+		got, err := s.BlockSpans(t.Context(), f.run.ID, width)
+		check(t, err)
+		equal(t, "spans", len(got), len(want))
+		for _, span := range got {
+			equal(t, "span", span, want[[2]int64{span.First, span.Last}])
+		}
 	}
 }

@@ -126,3 +126,29 @@ func (r *Reader) BlockTimeline(ctx context.Context, id recording.RunID, from uin
 	})
 	return page, err
 }
+
+// BlockSpan is some blocks of a run that lie in the same stretches of time.
+type BlockSpan struct {
+	First, Last int64 // numbers of the stretches of their earliest and latest event: its time by the width
+	Calls       uint64
+	Panics      uint64
+}
+
+// BlockSpans sums the blocks of a run up by where they lie in stretches of time that are width ns long. It needs no block's events, and
+// looks at one row a block. Events before the run's start count as being there.
+func (r *Reader) BlockSpans(ctx context.Context, id recording.RunID, width int64) ([]BlockSpan, error) {
+	var spans []BlockSpan
+	err := r.snapshot(ctx, func(q queries) error {
+		run, err := r.runRow(ctx, q, id)
+		if err != nil {
+			return err
+		}
+		return each(ctx, q, func(rows *sql.Rows) error {
+			var s BlockSpan
+			err := rows.Scan(&s.First, &s.Last, &s.Calls, &s.Panics)
+			spans = append(spans, s)
+			return err
+		}, queryBlockSpans, run.key, max(width, 1))
+	})
+	return spans, err
+}

@@ -12,15 +12,15 @@ import (
 // structureCacheBytes bounds the decoded blocks that a Reader keeps.
 const structureCacheBytes = 64 << 20
 
-// structure is what a call tree needs of a block: the calls that begin in it, by seq. Those that are open at its end are
-// as they were there. It is read only.
+// structure is what call tree and time line need of a block: the calls that begin in it, by seq, and the moments that are marked.
+// Calls that are open at its end are as they were there. It is read only.
 type structure struct {
 	calls []recording.Call
-	marks []Mark // in the cache of marks only
+	marks []Mark
 }
 
 func (s *structure) bytes() int {
-	return len(s.calls)*int(unsafe.Sizeof(recording.Call{})) + len(s.marks)*markBytes + 256
+	return cap(s.calls)*int(unsafe.Sizeof(recording.Call{})) + cap(s.marks)*int(unsafe.Sizeof(Mark{})) + 256
 }
 
 // from returns the calls that begin at seq or later.
@@ -61,30 +61,15 @@ func (r *Reader) structure(ctx context.Context, q queries, key int64, number uin
 	return s, nil
 }
 
-// newStructure gathers the calls that begin in a block.
+// newStructure gathers the calls that begin in a block, and its marks.
 func newStructure(block *recording.Block) (*structure, error) {
-	calls := make([]recording.Call, 0, min(block.Summary.Calls, uint64(block.Header.Events)))
-	at := make([]int32, block.Header.Events) // by event: index in calls + 1
-	add := func(c recording.Call) {
-		if inBlock(block, c.Seq) {
-			calls = append(calls, c)
-			at[c.Seq-block.FirstSeq] = int32(len(calls))
+	s := &structure{}
+	var err error
+	s.calls, err = block.Begun(func(e *recording.Event) {
+		switch e.Kind {
+		case recording.KindPanic, recording.KindRecovered, recording.KindOutput, recording.KindGap:
+			s.marks = append(s.marks, Mark{e.Seq, e.Time, e.Goroutine, e.Call, e.Kind})
 		}
-	}
-	for c, err := range block.Calls() { // in the order of their end
-		if err != nil {
-			return nil, err
-		}
-		add(c)
-	}
-	for i := range block.Summary.Opened {
-		add(openCall(&block.Summary.Opened[i]))
-	}
-	s := &structure{calls: make([]recording.Call, 0, len(calls))}
-	for _, i := range at {
-		if i > 0 {
-			s.calls = append(s.calls, calls[i-1])
-		}
-	}
-	return s, nil
+	})
+	return s, err
 }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -95,13 +96,17 @@ func (t *task) begin() {
 	}()
 }
 
+// OnlyRead as a Wait answers from what was read before. It begins no reading, and does not end what is under way.
+const OnlyRead time.Duration = math.MinInt64
+
 // wait waits until ready, at most for the time that patience gives (0: without end), and calls read with what there is then.
-// ready and read are called with t.mu held. A patience below 0 begins no work, and ends the one that nobody else waits for.
+// ready and read are called with t.mu held. A patience below 0 begins no work, and ends the one that nobody else waits for unless
+// it is OnlyRead.
 func (t *task) wait(ctx context.Context, patience time.Duration, ready func() bool, read func() error) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if patience < 0 || ready() {
-		if patience < 0 && t.waiting == 0 && t.working.Load() {
+		if patience < 0 && patience != OnlyRead && t.waiting == 0 && t.working.Load() {
 			t.halt()
 		}
 		return read()

@@ -5,10 +5,10 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"maps"
 	"math"
 	"slices"
-	"unsafe"
 
 	"smiley/recording"
 )
@@ -31,7 +31,6 @@ const (
 	windowLongCalls = 4000
 	windowLevels    = 64
 	fewLongCalls    = 128 // of a goroutine, however many there are
-	marksCacheBytes = 8 << 20
 )
 
 // Mark is a moment that a time line shows.
@@ -138,67 +137,27 @@ func (w *windowWalk) block(ctx context.Context, number uint32) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	s, marks, err := w.r.windowBlock(ctx, w.q, w.run.key, number)
+	s, err := w.r.structure(ctx, w.q, w.run.key, number)
 	if err != nil {
 		return err
 	}
+	goroutine, wanted := int64(0), false
 	for i := range s.calls {
 		c := &s.calls[i]
-		if c.Outcome != recording.OutcomeOpen && c.Depth < w.query.Levels && w.overlaps(c) && w.query.Goroutines[c.Goroutine] {
+		if c.Goroutine != goroutine {
+			goroutine, wanted = c.Goroutine, w.query.Goroutines[c.Goroutine]
+		}
+		if wanted && c.Outcome != recording.OutcomeOpen && c.Depth < w.query.Levels && w.overlaps(c) {
 			w.call(c)
 		}
 	}
-	for i := range marks {
-		m := &marks[i]
+	for i := range s.marks {
+		m := &s.marks[i]
 		if m.Time >= w.query.From && m.Time < w.query.To && (m.Goroutine == 0 || w.query.Goroutines[m.Goroutine]) {
 			w.mark(m)
 		}
 	}
 	return nil
-}
-
-// windowBlock returns the calls that begin in a block, and its marks.
-func (r *Reader) windowBlock(ctx context.Context, q queries, key int64, number uint32) (*structure, []Mark, error) {
-	at := structureKey{key, number}
-	s, m := r.structures.get(at), r.marks.get(at)
-	if s != nil && m != nil {
-		return s, m.marks, nil
-	}
-	block, err := readBlock(ctx, q, key, number)
-	if err != nil {
-		return nil, nil, err
-	}
-	if s == nil {
-		if s, err = newStructure(block); err != nil {
-			return nil, nil, err
-		}
-		r.structures.put(at, s)
-	}
-	if m == nil {
-		m = &structure{}
-		if m.marks, err = marksOf(block); err != nil {
-			return nil, nil, err
-		}
-		r.marks.put(at, m)
-	}
-	return s, m.marks, nil
-}
-
-const markBytes = int(unsafe.Sizeof(Mark{}))
-
-// marksOf gathers the moments of a block that a time line shows.
-func marksOf(block *recording.Block) ([]Mark, error) {
-	var marks []Mark
-	for e, err := range block.Events(recording.Structure) {
-		if err != nil {
-			return nil, err
-		}
-		switch e.Kind {
-		case recording.KindPanic, recording.KindRecovered, recording.KindOutput, recording.KindGap:
-			marks = append(marks, Mark{e.Seq, e.Time, e.Goroutine, e.Call, e.Kind})
-		}
-	}
-	return marks, nil
 }
 
 // The lengths of long calls, as their index has them.
@@ -316,6 +275,12 @@ func (r *Reader) GoroutinesWithin(ctx context.Context, id recording.RunID, query
 		if err != nil {
 			return err
 		}
+		last := int64(math.MaxInt64) // goroutine to be looked at
+		err = q.QueryRowContext(ctx, queryGoroutineScan, run.key, query.After, r.goroutineScan-1).Scan(&last)
+		if err != nil && !errors.Is(err, sql.ErrNoRows) {
+			return err
+		}
+		more := err == nil
 		known := map[int64]bool{}
 		err = each(ctx, q, func(rows *sql.Rows) error {
 			g, err := scanGoroutine(rows)
@@ -327,19 +292,12 @@ func (r *Reader) GoroutinesWithin(ctx context.Context, id recording.RunID, query
 				page = append(page, g.GoroutineInfo)
 			}
 			return err
-		}, `SELECT `+goroutineColumns+` FROM (SELECT * FROM goroutines WHERE run = ?1 AND id > ?2 ORDER BY id LIMIT (?3+0))
-			WHERE start_ns < ?4 AND ifnull(end_ns >= ?5, 1)
-			AND (?6 = '' OR start_function IN (SELECT value FROM json_each(?6))) ORDER BY id LIMIT (?7+0)`,
-			run.key, query.After, goroutineScan, query.To, query.From, functions, n+1+len(t.goroutines))
+		}, queryGoroutinesWithin, run.key, query.After, last, query.To, query.From, functions, n+1+len(t.goroutines))
 		if err != nil {
 			return err
 		}
-		if len(page) <= n { // otherwise the page itself says where the next one begins
-			err = q.QueryRowContext(ctx, `SELECT iif(count(*) < ?3, 0, max(id)) FROM
-				(SELECT id FROM goroutines WHERE run = ?1 AND id > ?2 ORDER BY id LIMIT (?3+0))`, run.key, query.After, goroutineScan).Scan(&next)
-			if err != nil {
-				return err
-			}
+		if more && len(page) <= n { // otherwise the page itself says where the next one begins
+			next = last
 		}
 		for id, d := range t.goroutines {
 			// Goroutines that are in no table yet, and those that the query passed over.
@@ -353,7 +311,7 @@ func (r *Reader) GoroutinesWithin(ctx context.Context, id recording.RunID, query
 				page = append(page, g.GoroutineInfo)
 			}
 		}
-		return err
+		return nil
 	})
 	slices.SortFunc(page, func(a, b GoroutineInfo) int { return cmp.Compare(a.ID, b.ID) })
 	if len(page) > n {

@@ -34,14 +34,20 @@ func newSite(t testing.TB, file string, options Options) *site {
 // get asks for a page as a browser on this machine would.
 func (s *site) get(address string, change ...func(*http.Request)) *httptest.ResponseRecorder {
 	s.t.Helper()
-	r := httptest.NewRequestWithContext(s.t.Context(), http.MethodGet, address, nil)
-	r.Host = "127.0.0.1:8080"
+	r := requestTo(s.t, address)
 	for _, c := range change {
 		c(r)
 	}
 	w := httptest.NewRecorder()
 	s.server.ServeHTTP(w, r)
 	return w
+}
+
+func requestTo(t testing.TB, address string) *http.Request {
+	t.Helper()
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, address, nil)
+	r.Host = "127.0.0.1:8080"
+	return r
 }
 
 // post sends a form.

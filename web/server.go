@@ -61,6 +61,7 @@ type Server struct {
 	formToken string        // every form that changes something carries it
 
 	windowEvents uint64 // most events that a time line looks at, 0: the store's own bound
+	fewBlocks    uint32 // runs with no more are read at once
 }
 
 // New returns a Server over a file of recordings, which need not exist yet. The caller closes it.
@@ -68,7 +69,7 @@ func New(file string, options Options) *Server {
 	s := &Server{
 		Options: options, database: database{file: file, patience: lockPatience}, templates: parseTemplates(), assets: readAssets(),
 		mux: http.NewServeMux(), origins: http.NewCrossOriginProtection(), formToken: rand.Text(),
-		turns: make(chan struct{}, max(pagesAtOnce, runtime.GOMAXPROCS(0))),
+		turns: make(chan struct{}, max(pagesAtOnce, runtime.GOMAXPROCS(0))), fewBlocks: activityRead,
 	}
 	if s.Undo == 0 {
 		s.Undo = defaultUndo

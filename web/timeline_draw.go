@@ -2,6 +2,7 @@ package web
 
 import (
 	"cmp"
+	"html/template"
 	"math"
 	"slices"
 	"strconv"
@@ -93,6 +94,30 @@ type timelineBox struct {
 	Y, H, Tone              int
 	Class                   string
 	Dense                   bool
+}
+
+// Drawn is the boxes of a track as a part of a page. They are a thousand, which takes a template as long as finding them.
+func (tr *timelineTrack) Drawn() template.HTML {
+	var b strings.Builder
+	for i := range tr.Boxes {
+		tr.Boxes[i].draw(&b)
+	}
+	return template.HTML(b.String())
+}
+
+// draw writes the box. X and W are numbers and Class is ours; all else is escaped.
+func (x *timelineBox) draw(b *strings.Builder) {
+	class := x.Class
+	if !x.Dense {
+		class = "t" + strconv.Itoa(x.Tone) + " " + class
+	}
+	place := ` x="` + x.X + `%" y="` + strconv.Itoa(x.Y) + `" width="` + x.W + `%" height="`
+	b.WriteString(`<a href="` + template.HTMLEscapeString(x.Href) + `" tabindex="-1" class="` + class + `"><title>` + template.HTMLEscapeString(x.Title) + `</title><rect` +
+		place + strconv.Itoa(x.H) + `" rx="1.5"/>`)
+	if x.Text != "" {
+		b.WriteString(`<svg` + place + `15"><text x="4" y="11.5">` + template.HTMLEscapeString(x.Text) + `</text></svg>`)
+	}
+	b.WriteString("</a>")
 }
 
 // timelineMark is a moment with a shape of its own for each kind.
@@ -485,8 +510,7 @@ func (t *timeline) overview(c *timelineContent) error {
 	c.WindowX = strconv.FormatFloat(x, 'f', 1, 64)
 	c.WindowW = strconv.FormatFloat(max(2, min(activityWidth-x, float64(t.query.to-t.query.from)/whole*activityWidth)), 'f', 1, 64)
 	for i := range c.Overview {
-		from := int64(float64(c.Overview[i].X) / activityWidth * whole)
-		c.Overview[i].Href = t.at(from, from+t.query.whole/activityBars+1)
+		c.Overview[i].Href = t.at(c.Overview[i].from, c.Overview[i].to)
 	}
 	return nil
 }

@@ -16,7 +16,8 @@ type track struct {
 	counts    trackCounts
 	calls     []recording.Call // wide enough to be seen, by depth and time
 	dense     map[denseKey]*denseBar
-	bars      []denseBar // the same, by depth and time
+	latest    [timelineLevels]latestBar // by depth: the bar that a call was added to last, mostly that of the next one
+	bars      []denseBar                // the bars of dense, by depth and time
 	marks     []trackMark
 	all       []store.Mark // before those that are too close are put together
 	buckets   []store.TimeBucket
@@ -45,6 +46,12 @@ type denseBar struct {
 	errors, panics uint64
 	first          uint64 // seq
 	chosen         uint64 // calls that the filter chooses
+}
+
+// latestBar is a bar of track.dense, and the stretch of time that its cell is.
+type latestBar struct {
+	*denseBar
+	from, to int64
 }
 
 // trackMark is some moments of the same kind, too close to be told apart.
@@ -95,11 +102,14 @@ func (t *timeline) gather() error {
 	t.narrowest = max(1, (t.query.to-t.query.from)/int64(t.query.pixels))
 	t.cell = denseCell * t.narrowest
 	calls := 0
+	tr := &t.program
 	query := store.WindowQuery{
 		From: t.query.from, To: t.query.to, Goroutines: wanted, Levels: timelineLevels, Events: t.q.server.windowEvents, Shortest: wideCall * t.narrowest,
 	}
 	found, err := t.q.reader.Window(t.q.Context(), t.q.info.ID, query, func(c *recording.Call) {
-		tr := byID[c.Goroutine]
+		if tr.goroutine.ID != c.Goroutine {
+			tr = byID[c.Goroutine]
+		}
 		tr.count(c)
 		if !t.filter.all() && t.filter.matchCall(c) {
 			tr.counts.Chosen++
@@ -185,17 +195,29 @@ func (t *timeline) merge(tr *track, c *recording.Call) {
 	if t.filter.matchCall(c) {
 		one.chosen = 1
 	}
-	tr.addBar(&one, t.cell)
+	if latest := &tr.latest[c.Depth]; latest.denseBar != nil && c.Start >= latest.from && c.Start < latest.to {
+		latest.add(&one)
+		return
+	}
+	bar := tr.addBar(&one, t.cell)
+	from := floorDivide(c.Start, t.cell) * t.cell
+	tr.latest[c.Depth] = latestBar{bar, from, from + t.cell}
 }
 
-func (tr *track) addBar(b *denseBar, cell int64) {
+// addBar makes a bar a part of the one at its place, which it returns.
+func (tr *track) addBar(b *denseBar, cell int64) *denseBar {
 	key := denseKey{b.depth, floorDivide(b.from, cell)}
 	sum := tr.dense[key]
 	if sum == nil {
 		copied := *b
 		tr.dense[key] = &copied
-		return
+		return &copied
 	}
+	sum.add(b)
+	return sum
+}
+
+func (sum *denseBar) add(b *denseBar) {
 	if b.from < sum.from || b.from == sum.from && b.first < sum.first {
 		sum.from, sum.first = b.from, b.first
 	}
