@@ -11,6 +11,7 @@ type Address struct {
 	JSON       string // what its JSON holds, in Markdown; "" when it has none
 
 	view   view                           // of a page
+	bare   bool                           // the page needs no recordings
 	handle func(*Server) http.HandlerFunc // of anything else
 }
 
@@ -54,7 +55,7 @@ func Addresses() []Address {
 			JSON:       "`runs`: array of the two [runs](json.md#run)",
 		},
 		{
-			Path: "/help", About: "keys, filters, versions, and where the recordings are", view: helpView,
+			Path: "/help", About: "keys, filters, versions, and where the recordings are", view: helpView, bare: true,
 			JSON: "`database`: the file; `versions`: object of versions by name",
 		},
 		{Path: ofRun, About: "one run summed up", view: runView, JSON: "a [run](json.md#run)"},

@@ -127,6 +127,21 @@ func (d *database) release(used *openDatabase) {
 	}
 }
 
+// doubt is told that a reader says its file is damaged. When the file was written since it was opened, the next who asks for it has
+// it opened anew: what was put over it may be whole, and a reader stays with what it has seen.
+func (d *database) doubt(reader *store.Reader) {
+	info, err := os.Stat(d.file)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.current == nil || d.current.reader != reader {
+		return
+	}
+	if old := d.current.info; err == nil && info.Size() == old.Size() && info.ModTime().Equal(old.ModTime()) {
+		return
+	}
+	_ = d.retire() // whoever doubts it uses it still, so that it closes later
+}
+
 // retire closes the current reader, now or when its last user has gone.
 func (d *database) retire() error {
 	old := d.current

@@ -1,7 +1,6 @@
 package web
 
 import (
-	"bytes"
 	"net/http"
 	"strings"
 	"testing"
@@ -22,9 +21,20 @@ func (s *site) document(t *testing.T, address string) *document {
 	if w.Code != http.StatusOK {
 		t.Fatalf("%s: %d %s", address, w.Code, w.Body)
 	}
-	root, err := html.Parse(bytes.NewReader(w.Body.Bytes()))
+	return &document{t, parse(t, w.Body.String())}
+}
+
+// parse reads a page.
+func parse(t *testing.T, body string) *html.Node {
+	t.Helper()
+	root, err := html.Parse(strings.NewReader(body))
 	check(t, err)
-	return &document{t, root}
+	return root
+}
+
+// named chooses elements by their name.
+func named(name string) func(*html.Node) bool {
+	return func(n *html.Node) bool { return n.Data == name }
 }
 
 // find returns the first element that is wanted.

@@ -98,6 +98,23 @@ func (s *Server) global(make view) http.HandlerFunc {
 			return
 		}
 		p, err := make(q)
+		s.look(reader, err)
+		s.answer(w, q, p, err)
+	}
+}
+
+// look finds out whether a failure says that the file is another one by now.
+func (s *Server) look(reader *store.Reader, err error) {
+	if reader != nil && recording.CodeOf(err) == recording.CodeDamaged {
+		s.database.doubt(reader)
+	}
+}
+
+// bare serves a page that needs no recordings, so that nothing that happens to them takes it away.
+func (s *Server) bare(make view) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		q := &request{Request: r, server: s, query: r.URL.Query()}
+		p, err := make(q)
 		s.answer(w, q, p, err)
 	}
 }
@@ -113,6 +130,7 @@ func (s *Server) ofRun(make view) http.HandlerFunc {
 		defer done()
 		q := &request{Request: r, server: s, reader: reader, query: r.URL.Query()}
 		p, err := s.takeTurn(q, make)
+		s.look(reader, err)
 		s.answer(w, q, p, err)
 	}
 }

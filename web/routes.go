@@ -24,6 +24,8 @@ func (s *Server) routes() {
 			s.mux.HandleFunc(pattern+"{$}", s.global(a.view))
 		case a.handle != nil:
 			s.mux.HandleFunc(pattern, a.handle(s))
+		case a.bare:
+			s.mux.HandleFunc(pattern, s.bare(a.view))
 		case strings.HasPrefix(a.Path, "/runs/{run}"):
 			s.mux.HandleFunc(pattern, s.ofRun(a.view))
 		default:

@@ -69,6 +69,13 @@ func TestFlameIslandKeys(t *testing.T) {
 	b.press(kb.Enter, base+"?stack=1.2")
 	b.flameReady()
 	b.awaitText(flameName, "main.leaf")
+	b.do(chromedp.Evaluate[chromedp.Void](`history.back()`)) // to the box that was chosen
+	b.arrive(base)
+	b.flameReady()
+	b.awaitText(flameName, "main.leaf")
+	b.do(chromedp.Evaluate[chromedp.Void](`history.forward()`))
+	b.arrive(base + "?stack=1.2")
+	b.flameReady()
 	b.do(chromedp.Evaluate[chromedp.Void](`document.querySelector(".flame-frame").focus()`), chromedp.KeyEvent(kb.End))
 	b.awaitText(flameName, "main.(*Cart).Name")
 	b.do(chromedp.KeyEvent(kb.Home))

@@ -1,6 +1,9 @@
 package browsertests
 
 import (
+	"slices"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/chromedp/chromedp"
@@ -125,5 +128,101 @@ func TestLinksRestoreViews(t *testing.T) {
 		if shows := evaluate[string](b, picture); shows != v.shows {
 			t.Errorf("opened anew, %s:\n%s\nwas\n%s", v.address, shows, v.shows)
 		}
+	}
+}
+
+// TestKeysOnEveryPage presses the keys of the help page on every page of a run: each view is a digit away, rows are stepped
+// through, a filter takes the keyboard and gives it back, Escape lets go of the call in focus, and back leads back. No page has a
+// key that the help page does not name.
+func TestKeysOnEveryPage(t *testing.T) {
+	b := open(t)
+	s := subject{Run: b.runs[0].ID, Call: 5, Function: 2, File: 1}
+	b.goTo("/help")
+	named := evaluate[[]string](b, `[...document.querySelectorAll("kbd")].map((k) => k.textContent)`)
+	for key, sign := range map[string]string{"ArrowLeft": "←", "ArrowRight": "→", "Escape": "Esc"} {
+		if slices.Contains(named, sign) {
+			named = append(named, key)
+		}
+	}
+	views := []string{"", "/events", "/tree", "/statistics", "/graph", "/flame", "/timeline", "/goroutines", "/files"}
+	for i := range views {
+		named = append(named, strconv.Itoa(i+1))
+	}
+	visited := 0
+	for _, p := range pages {
+		if p.Problem != "" {
+			continue
+		}
+		address := s.address(p.Path)
+		b.goTo(address)
+		b.await(`document.querySelectorAll("[data-island]:not([data-mounted])").length`, 0)
+		at := evaluate[string](b, `location.pathname + location.search`)
+		keys := evaluate[[][2]string](b, `[...document.querySelectorAll("[data-key]")].map((e) => [e.dataset.key, e.getAttribute("href") ?? ""])`)
+		leads := map[string]string{}
+		for _, k := range keys {
+			if !slices.Contains(named, k[0]) {
+				t.Errorf("%s has the key %s, which the help page does not name", p.Name, k[0])
+			}
+			if leads[k[0]] == "" {
+				leads[k[0]] = k[1]
+			}
+		}
+		if leads["?"] != "/help" || leads["g"] != "/" {
+			t.Errorf("%s: ? leads to %s, g to %s", p.Name, leads["?"], leads["g"])
+		}
+		b.stepThroughRows(p.Name)
+		if _, there := leads["/"]; there {
+			// The protocol would write the character of the key into the field, which people's browsers do not.
+			b.do(chromedp.Evaluate[chromedp.Void](`document.body.dispatchEvent(new KeyboardEvent("keydown", { key: "/", bubbles: true, cancelable: true }))`))
+			b.await(`document.activeElement === document.querySelector("[data-key='/']") ? 1 : 0`, 1)
+			b.do(chromedp.KeyEvent(kb.Escape))
+			b.await(`document.activeElement === document.querySelector("[data-key='/']") ? 1 : 0`, 0)
+		}
+		if !strings.Contains(p.Path, "{run}") || strings.HasPrefix(p.Path, "/compare") {
+			continue
+		}
+		for i, view := range views {
+			path, _, _ := strings.Cut(leads[strconv.Itoa(i+1)], "?")
+			if path != s.address("/runs/{run}")+view {
+				t.Errorf("%s: %d leads to %s, want %s", p.Name, i+1, path, view)
+			}
+		}
+		digit := strconv.Itoa(1 + visited%len(views)) // one of them by its key
+		visited++
+		if leads[digit] != at {
+			b.press(digit, leads[digit])
+			b.do(chromedp.Evaluate[chromedp.Void](`history.back()`))
+			b.arrive(at)
+			b.await(`document.querySelectorAll("[data-island]:not([data-mounted])").length`, 0)
+		}
+		if strings.Contains(at, "at=") {
+			b.do(chromedp.KeyEvent(kb.Escape))
+			b.await(`location.search.includes("at=") ? 1 : 0`, 0)
+		}
+	}
+	if visited < len(views) {
+		t.Errorf("only %d pages of a run", visited)
+	}
+}
+
+// stepThroughRows goes to the second row of a page and back to the first, where it has rows that no script draws.
+func (b *browser) stepThroughRows(name string) {
+	b.t.Helper()
+	const current = `[...document.querySelectorAll("[data-row]")].findIndex((r) => r.classList.contains("current"))`
+	rows := evaluate[int](b, `document.querySelector("[data-island]") ? 0 : document.querySelectorAll("[data-row]").length`)
+	if rows < 2 {
+		return
+	}
+	b.do(chromedp.KeyEvent("j"))
+	first := evaluate[int](b, current)
+	if first < rows-1 {
+		b.do(chromedp.KeyEvent("j"))
+		b.await(current, first+1)
+		b.do(chromedp.KeyEvent("k"))
+		b.await(current, first)
+	}
+	// Where the row leads somewhere, Enter leads there: its link has the keyboard.
+	if first < 0 || !evaluate[bool](b, `(() => { const r = document.querySelector("[data-row].current"); return !r.querySelector("a") || r.contains(document.activeElement); })()`) {
+		b.t.Errorf("%s: row %d of %d does not have the keyboard", name, first, rows)
 	}
 }

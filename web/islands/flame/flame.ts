@@ -33,6 +33,7 @@ class Flame {
   private root: Box | null = null;
   private current: Box | null = null;
   private words = ""; // of the search
+  private kept = ""; // path of the box that was chosen when the page was left
   private readonly canvas: HTMLCanvasElement;
   private readonly frame: HTMLElement;
   private readonly about: HTMLElement;
@@ -114,10 +115,18 @@ class Flame {
     }
     this.place.querySelector<SVGElement>("svg.flame")?.setAttribute("hidden", "");
     this.words = this.search.value.trim();
+    this.keep();
     this.draw();
     this.showMatches();
     this.place.dataset["mounted"] = "";
     if (this.source !== "") document.addEventListener("recording-grew", () => void this.grow());
+  }
+
+  // keep makes the browser remember the box that is chosen, so that going back finds it.
+  private keep(): void {
+    if (this.source === "") return;
+    this.kept = (history.state as { box?: string } | null)?.box ?? "";
+    window.addEventListener("pagehide", () => history.replaceState({ box: this.current?.path.join(".") ?? "" }, ""));
   }
 
   private later(): void {
@@ -134,7 +143,7 @@ class Flame {
     const width = this.frame.clientWidth;
     if (width === 0) return; // on a part of a report that is not seen
     const matches = matcher(this.words);
-    const path = this.current?.path.join(".") ?? "";
+    const path = this.current?.path.join(".") ?? this.kept;
     this.root = layout(this.answer.stack, this.answer.weight, narrowest / width, matches ?? (() => false));
     this.current = this.root;
     each(this.root, (box) => {

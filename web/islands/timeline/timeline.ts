@@ -402,8 +402,8 @@ class Timeline {
       case "a": return () => this.pan(-0.15);
       case "d": return () => this.pan(0.15);
       case "0": return () => this.jump(0, this.whole);
-      case "n": return () => void this.step(true);
-      case "p": return () => void this.step(false);
+      case "n": case "e": return () => void this.step(true);
+      case "p": case "E": return () => void this.step(false);
       case "Escape": return this.view.at ? () => this.select(0, true) : undefined;
       case "f": return this.view.at ? () => void this.show(this.view.at) : undefined;
       default:
