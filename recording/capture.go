@@ -2,13 +2,17 @@ package recording
 
 import (
 	"encoding/binary"
+	"errors"
 	"math"
 )
 
-// Memory reads the program's memory. An error means not one byte is valid.
+// Memory reads the program's memory. An error means not one byte is valid; one that wraps ErrNotCopied, that nobody tried.
 type Memory interface {
 	ReadMemory(dst []byte, addr uint64) error
 }
+
+// ErrNotCopied is the error of a Memory that holds copies of some of the program's memory only, for all that lies beyond.
+var ErrNotCopied = Errorf(CodeNotFound, "this memory was not copied")
 
 // Resolver knows what the program's pointers to code and types mean. It may add to the run's tables while the program runs.
 type Resolver interface {
@@ -42,6 +46,7 @@ const (
 	markFault
 	markTooLarge
 	markImplausible
+	markNotCopied
 )
 
 // unknownTypeWord stands for a dynamic type that the type table does not have.
@@ -204,8 +209,8 @@ func (w *walk) load(lay *layout, root *Root) string {
 		if root.Addr == 0 {
 			return "it has no location"
 		}
-		if !w.read(lay, root.Addr) {
-			return markReason(markFault)
+		if mark := w.read(lay, root.Addr); mark != markPresent {
+			return markReason(mark)
 		}
 		return ""
 	}
@@ -218,16 +223,24 @@ func (w *walk) load(lay *layout, root *Root) string {
 	return ""
 }
 
-// read puts the memory that lay needs of the value at addr behind raw.
-func (w *walk) read(lay *layout, addr uint64) bool {
+// read puts the memory that lay needs of the value at addr behind raw. It returns markPresent, or why it could not.
+func (w *walk) read(lay *layout, addr uint64) byte {
 	for _, s := range lay.spans {
 		at := len(w.raw)
 		w.raw = extend(w.raw, s.length)
-		if w.c.Memory.ReadMemory(w.raw[at:], addr+uint64(s.offset)) != nil {
-			return false
+		if err := w.c.Memory.ReadMemory(w.raw[at:], addr+uint64(s.offset)); err != nil {
+			return missingMark(err)
 		}
 	}
-	return true
+	return markPresent
+}
+
+// missingMark says of memory that could not be read whether somebody tried.
+func missingMark(err error) byte {
+	if errors.Is(err, ErrNotCopied) {
+		return markNotCopied
+	}
+	return markFault
 }
 
 // image fills all of img from the memory at raw.
@@ -308,6 +321,8 @@ func markReason(mark byte) string {
 		return "the record is full"
 	case markImplausible:
 		return "implausible length"
+	case markNotCopied:
+		return "not copied: beyond the bounds"
 	}
 	return "unknown reason"
 }

@@ -360,6 +360,52 @@ func TestCaptureOfHoles(t *testing.T) {
 	})
 }
 
+// extentsOnly is a memory that holds the extents of one value and nothing else.
+type extentsOnly struct {
+	*live
+	base    uint64
+	extents []Extent
+}
+
+func (m extentsOnly) ReadMemory(dst []byte, addr uint64) error {
+	for _, e := range m.extents {
+		from := m.base + uint64(e.Offset)
+		if addr >= from && addr+uint64(len(dst)) <= from+uint64(e.Length) {
+			return m.live.ReadMemory(dst, addr)
+		}
+	}
+	return fmt.Errorf("at %#x: %w", addr, ErrNotCopied)
+}
+
+// TestExtents: what the extents of a type hold is all that its own image needs, and what lies behind it is said not to have been copied.
+func TestExtents(t *testing.T) {
+	l := newLive(t)
+	beyond := 0
+	rapid.Check(t, func(t *rapid.T) {
+		bounds := DefaultBounds()
+		pointer := draw(t)
+		id := l.define(pointer.Type().Elem())
+		memory := extentsOnly{l, uint64(pointer.Pointer()), NewExtents(l.types, bounds).Of(id)}
+		capturer := Capturer{Types: l.types, Bounds: bounds, Memory: memory, Resolver: l}
+		record, _ := capturer.Append(nil, []Param{{Name: "v", Type: id}}, []Root{{Addr: memory.base}})
+		v := l.decode([]Param{{Name: "v", Type: id}}, record, bounds)[0]
+		if v.Kind >= KindString && v.Kind != KindStruct && v.Kind != KindArray {
+			return // what it refers to is all there is
+		}
+		if v.Unreadable != "" {
+			t.Fatalf("%s: %s", pointer.Type(), v.String())
+		}
+		text := v.String()
+		beyond += strings.Count(text, "<unreadable: not copied: beyond the bounds>")
+		if strings.Contains(text, "memory fault") {
+			t.Fatalf("nobody looked: %s", text)
+		}
+	})
+	if beyond == 0 {
+		t.Error("nothing lay beyond")
+	}
+}
+
 // TestRecordParts covers what stands around the values: static and momentary reasons, several parameters, the words that a
 // block's author looks at.
 func TestRecordParts(t *testing.T) {

@@ -231,6 +231,30 @@ func (lay *layout) finish() {
 // direct reports whether an interface keeps a value with this layout in its data word.
 func (l *layouts) direct(lay *layout) bool { return lay.size <= 8 && l.types.pointerShaped(lay.typ) }
 
+// Extent is a piece of memory, relative to the address of a value.
+type Extent struct{ Offset, Length int }
+
+// Extents tells of which memory the images of values are made. It is not safe for concurrent use.
+type Extents struct{ layouts layouts }
+
+// NewExtents is for values of types that are captured within bounds.
+func NewExtents(types *Types, bounds Bounds) *Extents {
+	e := &Extents{}
+	e.layouts.reset(types, bounds)
+	return e
+}
+
+// Of returns the pieces of memory that a Capturer reads of a value of a type, ascending. What lies between them is left out: it is
+// beyond the bounds.
+func (e *Extents) Of(id TypeID) []Extent {
+	lay := e.layouts.of(id)
+	extents := make([]Extent, len(lay.spans))
+	for i, s := range lay.spans {
+		extents[i] = Extent{s.offset, s.length}
+	}
+	return extents
+}
+
 // elements returns how many elements of a slice of t with this length a chunk holds.
 func (l *layouts) elements(t *Type, length uint64) int {
 	if l.types.isBytes(t) {

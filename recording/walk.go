@@ -55,8 +55,10 @@ func (w *walk) bytesChunk(dst []byte, addr uint64, n int) ([]byte, bool) {
 	if !ok {
 		return dst, false
 	}
-	if n > 0 && w.c.Memory.ReadMemory(dst[len(dst)-n:], addr) != nil {
-		return w.missing(dst[:start], markFault), false
+	if n > 0 {
+		if err := w.c.Memory.ReadMemory(dst[len(dst)-n:], addr); err != nil {
+			return w.missing(dst[:start], missingMark(err)), false
+		}
 	}
 	return dst, true
 }
@@ -112,10 +114,10 @@ func (w *walk) values(dst []byte, lay *layout, addr uint64, n int, b budget) ([]
 	}
 	images := len(dst) - n*lay.size
 	raw := len(w.raw)
-	stride, ok := w.readValues(lay, addr, n)
-	if !ok {
+	stride, mark := w.readValues(lay, addr, n)
+	if mark != markPresent {
 		w.raw = w.raw[:raw]
-		return w.missing(dst[:start], markFault), false
+		return w.missing(dst[:start], mark), false
 	}
 	for i := range n {
 		w.image(lay, dst[images+i*lay.size:], raw+i*stride)
@@ -132,22 +134,25 @@ func (w *walk) values(dst []byte, lay *layout, addr uint64, n int, b budget) ([]
 	return dst, true
 }
 
-// readValues puts the memory of n values behind raw: in one piece where they are dense enough.
-func (w *walk) readValues(lay *layout, addr uint64, n int) (stride int, ok bool) {
+// readValues puts the memory of n values behind raw: in one piece where they are dense enough. mark is markPresent, or why it could not.
+func (w *walk) readValues(lay *layout, addr uint64, n int) (stride int, mark byte) {
 	if lay.raw == 0 {
-		return 0, true
+		return 0, markPresent
 	}
 	if size := int(lay.typ.Size); len(lay.spans) == 1 && (n == 1 || size-lay.raw <= maxGap) {
 		at, length := len(w.raw), (n-1)*size+lay.raw
 		w.raw = extend(w.raw, length)
-		return size, w.c.Memory.ReadMemory(w.raw[at:], addr+uint64(lay.spans[0].offset)) == nil
+		if err := w.c.Memory.ReadMemory(w.raw[at:], addr+uint64(lay.spans[0].offset)); err != nil {
+			return 0, missingMark(err)
+		}
+		return size, markPresent
 	}
 	for i := range n {
-		if !w.read(lay, addr+uint64(i)*uint64(lay.typ.Size)) {
-			return 0, false
+		if mark := w.read(lay, addr+uint64(i)*uint64(lay.typ.Size)); mark != markPresent {
+			return 0, mark
 		}
 	}
-	return lay.raw, true
+	return lay.raw, markPresent
 }
 
 // interfaceChunk appends what an interface holds.
@@ -219,7 +224,7 @@ func (w *walk) funcChunk(dst []byte, addr uint64) []byte {
 	pc := binary.LittleEndian.Uint64(w.raw[at:])
 	w.raw = w.raw[:at]
 	if err != nil {
-		return w.missing(dst, markFault)
+		return w.missing(dst, missingMark(err))
 	}
 	dst, ok := w.open(dst, 4)
 	if ok {

@@ -4,6 +4,7 @@ package tracer
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"slices"
@@ -285,5 +286,17 @@ func TestReplacedProgram(t *testing.T) {
 	gaps := r.of(recording.KindGap)
 	if len(gaps) != 1 || !strings.Contains(string(gaps[0].Data), "exec") || r.result.Ledger.Dropped != 1 {
 		t.Errorf("gaps %v, ledger %+v", gaps, r.result.Ledger)
+	}
+}
+
+// TestGenericMethods: a call of a generic type's method through an interface is one call, although the compiler puts a function of the same
+// name before it, which hands over the type arguments.
+func TestGenericMethods(t *testing.T) {
+	for _, engine := range []Engine{EngineBreakpoint, EngineProbe} {
+		r := record(t, Options{Target: fixture(t, "generic"), Engine: engine})
+		want := map[string]int{"main.main": 1, "main.use[...]": 1, "main.(*box[...]).set": 1, "main.box[...].String": 3}
+		if got := r.calls(); !maps.Equal(got, want) {
+			t.Errorf("%s: %v, want %v", engine, got, want)
+		}
 	}
 }

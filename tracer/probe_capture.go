@@ -20,7 +20,7 @@ import (
 var intRegister = [intRegisters]asm.Reg{asm.RAX, asm.RBX, asm.RCX, asm.RDI, asm.RSI, asm.R8, asm.R9, asm.R10, asm.R11}
 
 const (
-	maxStackWords  = 64      // of a value that is passed on the stack
+	maxStackWords  = 256     // of what a call's values take of the stack
 	maxCopies      = 64      // of one record, or of what an interface holds
 	maxCopied      = 7 << 10 // bytes of the same
 	interfaceBytes = 128     // of what an interface holds: its type is not known when the code is generated
@@ -33,10 +33,15 @@ type probeCapture struct {
 	routine.Capture
 	types  *recording.Types
 	bounds recording.Bounds
-	size   int  // bytes that the copies can take
-	held   int  // interfaces of which copies are made by type
-	typed  bool // it is for what an interface holds
-	inner  bool // which lies in what another one holds
+	size   int // bytes that the copies can take
+	held   int // interfaces of which copies are made by type
+	stack  int // words of the stack
+	// What the values that follow in the same call need at least, so that a large one before them does not take all.
+	reserved, reservedCopies int
+
+	extents *recording.Extents
+	typed   bool // it is for what an interface holds
+	inner   bool // which lies in what another one holds
 	// roots are where the values lie in a record; nil when that is not in one piece for each.
 	roots  []wordRange
 	scalar bool // all values are, and have roots
@@ -46,7 +51,13 @@ type probeCapture struct {
 	wants []want
 }
 
-// most returns the bytes that the copies may take.
+// room returns the bytes that copies may still take.
+func (c *probeCapture) room() int { return c.most() - c.size - c.reserved }
+
+// full reports whether there is no place for n more copies.
+func (c *probeCapture) full(n int) bool { return len(c.Copies)+n > maxCopies-c.reservedCopies }
+
+// most returns the bytes that the copies may take together.
 func (c *probeCapture) most() int {
 	switch {
 	case c.inner:
@@ -64,7 +75,7 @@ type want struct {
 }
 
 // maxHeld bounds the interfaces of one record of which copies are made by type: each can be long.
-const maxHeld = 6
+const maxHeld = 8
 
 // compileHeld lists the copies that a value of a type needs when it is in an interface of a class, whose data word is all that is
 // known.
@@ -94,8 +105,9 @@ func compileHeld(types *recording.Types, bounds recording.Bounds, t *recording.T
 	if !ok {
 		return c
 	}
+	extents := len(c.Copies)
 	c.value(t, in, b.deeper())
-	c.nest(0)
+	c.nestAll(0, extents)
 	return c
 }
 
@@ -120,17 +132,33 @@ func pointerShaped(types *recording.Types, t *recording.Type) bool {
 // compile lists the words and copies that values at locations need.
 func (all *captures) compile(params []recording.Param, locations []location) *probeCapture {
 	types, bounds := all.types, all.bounds
-	c := &probeCapture{types: types, bounds: bounds}
+	if all.extents == nil {
+		all.extents = recording.NewExtents(types, bounds)
+	}
+	c := &probeCapture{types: types, bounds: bounds, extents: all.extents}
 	c.Words, c.Copies = all.words[:0], all.copies[:0]
-	for i := range locations {
+	used := func(i int) (*recording.Type, bool) {
 		if i >= len(params) || params[i].Unreadable != "" || locations[i].reason != "" {
+			return nil, false
+		}
+		return types.Get(params[i].Type)
+	}
+	for i := range locations {
+		if t, ok := used(i); ok && refers(t) {
+			c.reserved += leastBytes
+			c.reservedCopies++
+		}
+	}
+	for i := range locations {
+		t, ok := used(i)
+		if !ok {
 			continue
 		}
-		l := &locations[i]
-		at := c.place(l)
-		if t, ok := types.Get(params[i].Type); ok {
-			c.value(t, at, copyBudget{pointers: bounds.Follow, nesting: max(3, bounds.Follow+2), errors: 1})
+		if refers(t) && c.reservedCopies > 0 {
+			c.reserved -= leastBytes
+			c.reservedCopies--
 		}
+		c.value(t, c.place(&locations[i], t), copyBudget{pointers: bounds.Follow, nesting: max(3, bounds.Follow+2), errors: 1})
 	}
 	c.findRoots(params, locations)
 	all.words, all.copies = c.Words, c.Copies
@@ -148,12 +176,13 @@ func kept[T any](scratch []T) []T {
 
 // captures are those that were compiled already.
 type captures struct {
-	types  *recording.Types
-	bounds recording.Bounds
-	known  map[string]*probeCapture
-	key    []byte // scratch, as the next two
-	words  []routine.Word
-	copies []routine.Copy
+	types   *recording.Types
+	bounds  recording.Bounds
+	known   map[string]*probeCapture
+	extents *recording.Extents
+	key     []byte // scratch, as the next two
+	words   []routine.Word
+	copies  []routine.Copy
 }
 
 // of returns the compiled form of values.
@@ -187,10 +216,10 @@ func (c *captures) of(params []recording.Param, locations []location) *probeCapt
 // source finds the word at an offset of a value.
 type source func(offset uint32) (routine.Source, bool)
 
-// place adds the words of a value.
-func (c *probeCapture) place(l *location) source {
+// place adds the words of a value of type t.
+func (c *probeCapture) place(l *location, t *recording.Type) source {
 	if len(l.pieces) == 0 {
-		return c.placeStack(l)
+		return c.placeStack(l, t)
 	}
 	words := map[uint32]int{}
 	for _, p := range l.pieces {
@@ -202,13 +231,29 @@ func (c *probeCapture) place(l *location) source {
 	}
 }
 
-func (c *probeCapture) placeStack(l *location) source {
+// placeStack adds the words of the stack that are shown of a value: all of these, or none when they are too many.
+func (c *probeCapture) placeStack(l *location, t *recording.Type) source {
+	nowhere := func(uint32) (routine.Source, bool) { return routine.Source{}, false }
 	if l.stack < 0 {
-		return func(uint32) (routine.Source, bool) { return routine.Source{}, false }
+		return nowhere
+	}
+	extents := []recording.Extent{{Offset: 0, Length: l.size}}
+	if l.size > fewStackBytes {
+		extents = c.extents.Of(t.ID)
+	}
+	need := 0
+	for _, e := range extents {
+		need += (l.stack+e.Offset+e.Length+7)/8 - (l.stack+e.Offset)/8
+	}
+	if c.stack += need; c.stack > maxStackWords {
+		c.stack -= need
+		return nowhere
 	}
 	words := map[int]int{}
-	for at := l.stack &^ 7; at < l.stack+l.size && len(words) < maxStackWords; at += 8 {
-		words[at] = c.word(routine.Word{Kind: routine.Stack, Offset: int32(at)})
+	for _, e := range extents {
+		for at := (l.stack + e.Offset) &^ 7; at < l.stack+e.Offset+e.Length; at += 8 {
+			words[at] = c.word(routine.Word{Kind: routine.Stack, Offset: int32(at)})
+		}
 	}
 	return func(offset uint32) (routine.Source, bool) {
 		i, ok := words[l.stack+int(offset)]
@@ -265,12 +310,13 @@ func (c *probeCapture) value(t *recording.Type, at source, b copyBudget) {
 		if !ok || b.pointers <= 0 || b.nesting <= 0 || elem.Name == "time.Location" {
 			return
 		}
+		first := len(c.Copies)
 		if in, ok := c.whole(at, elem); ok {
-			i := len(c.Copies) - 1
+			behind := len(c.Copies)
 			b = b.deeper()
 			b.pointers--
 			c.value(elem, in, b)
-			c.nest(i)
+			c.nestAll(first, behind)
 		}
 	case recording.KindMap, recording.KindFunc:
 		c.copy(at, 0, constant, 8, 8)
@@ -301,8 +347,9 @@ func (c *probeCapture) slice(t *recording.Type, at source, b copyBudget) {
 		c.copy(at, 0, 8, 1, c.bounds.StringBytes)
 		return
 	}
-	n := c.bounds.Elements
-	if b.nesting <= 0 || n == 0 {
+	// When not all elements fit that may be shown, slices that have no more than fit are readable all the same.
+	n := min(c.bounds.Elements, (c.room()-copyHead)/int(elem.Size))
+	if b.nesting <= 0 || n <= 0 {
 		return
 	}
 	in, ok := c.copy(at, 0, 8, int(elem.Size), n*int(elem.Size))
@@ -333,7 +380,7 @@ func (c *probeCapture) dynamic(t *recording.Type, at source, b copyBudget) {
 		class |= routine.Inner
 		size = 8 + routine.InnerMax
 	}
-	if data, there := at(8); ok && there && !c.inner && c.held < limit && len(c.Copies) < maxCopies && c.size+size <= c.most() {
+	if data, there := at(8); ok && there && !c.inner && c.held < limit && !c.full(1) && size <= c.room() {
 		c.held++
 		c.size += size
 		c.Copies = append(c.Copies, routine.Copy{Dynamic: true, Class: class, Pointer: data, Count: described})
@@ -378,24 +425,65 @@ func (c *probeCapture) want(t *recording.Type, class routine.Class) {
 // nest says that all copies added since depend on copy i.
 func (c *probeCapture) nest(i int) { c.Copies[i].Nested = len(c.Copies) - 1 - i }
 
+// nestAll says it of the copies from first to before end, the pieces of one value.
+func (c *probeCapture) nestAll(first, end int) {
+	for i := first; i < end; i++ {
+		c.nest(i)
+	}
+}
+
 // copyHead is what a copy takes beyond its bytes, at most: their number, and what is added to end at a multiple of sixteen.
 const copyHead = 8 + 15
 
 // constant says that a copy's length does not depend on the value.
 const constant = ^uint32(0)
 
-// maxWhole bounds the bytes that are copied of a value that a pointer leads to.
+// maxWhole bounds the bytes of a value that are copied in one piece, whatever of them is shown.
 const maxWhole = 1024
 
-// whole copies the value of type t that the pointer at the start of a value leads to.
+// fewStackBytes is the same for a value on the stack.
+const fewStackBytes = 64
+
+// leastBytes is what is kept free for each value of a call that is yet to come.
+const leastBytes = 64 + copyHead
+
+// whole copies the value of type t that the pointer at the start of a value leads to: all of it, or when it is large the pieces
+// that are shown.
 func (c *probeCapture) whole(at source, t *recording.Type) (source, bool) {
-	n := int(min(t.Size, maxWhole))
-	return c.copy(at, 0, constant, n, n)
+	if t.Size <= maxWhole {
+		return c.copy(at, 0, constant, int(t.Size), int(t.Size))
+	}
+	if c.extents == nil {
+		c.extents = recording.NewExtents(c.types, c.bounds)
+	}
+	extents := c.extents.Of(t.ID)
+	need := 0
+	for _, e := range extents {
+		need += e.Length + copyHead
+	}
+	if len(extents) == 0 || need > c.room() || c.full(len(extents)) { // not shown without one of them
+		return nil, false
+	}
+	pieces := make([]source, len(extents))
+	for i, e := range extents {
+		if pieces[i], _ = c.copy(at, 0, constant, e.Length, e.Length); pieces[i] == nil {
+			return nil, false // the pointer is not there
+		}
+		c.Copies[len(c.Copies)-1].Skip = uint32(e.Offset)
+	}
+	return func(offset uint32) (routine.Source, bool) {
+		for i, e := range extents {
+			if e.Offset <= int(offset) && int(offset) < e.Offset+e.Length {
+				return pieces[i](offset - uint32(e.Offset))
+			}
+		}
+		return routine.Source{}, false
+	}, true
 }
 
 // copy adds one copy from the pointer at an offset of a value, count being the offset of the number of elements.
 func (c *probeCapture) copy(at source, pointer, count uint32, scale, limit int) (source, bool) {
-	if limit <= 0 || scale <= 0 || len(c.Copies) >= maxCopies || c.size+limit > c.most() {
+	if limit <= 0 || scale <= 0 || c.full(1) || limit > c.room() {
 		return nil, false
 	}
 	p, ok := at(pointer)
@@ -431,6 +519,7 @@ type recordMemory struct {
 	next   int      // the piece to look at first
 	items  [][]byte // scratch of loadCopies
 	data   []byte   // data words of the interfaces whose values are being unpacked
+	faults []uint64 // where the program tried and could not read
 	held   heldTypes
 }
 
@@ -480,10 +569,13 @@ func (m *recordMemory) ReadMemory(dst []byte, addr uint64) error {
 			return nil
 		}
 	}
-	return errNotCopied
+	if slices.Contains(m.faults, addr) {
+		return errFault
+	}
+	return recording.ErrNotCopied
 }
 
-var errNotCopied = recording.Errorf(recording.CodeNotFound, "the record holds no copy of this memory")
+var errFault = recording.Errorf(recording.CodeNotFound, "the program could not read this memory")
 
 // add appends a piece of memory; neighbours grow together.
 func (m *recordMemory) add(addr uint64, b []byte) {
@@ -518,6 +610,9 @@ func (c *probeCapture) unpack(words, rest []byte, m *recordMemory) []byte {
 			if k.Dynamic {
 				m.held.meet(sourceWord(k.Count, words, items), k.Class)
 			} else {
+				if n < 0 {
+					m.faults = append(m.faults, sourceWord(k.Pointer, words, items)+uint64(k.Skip))
+				}
 				i += k.Nested
 			}
 		case k.Dynamic:
@@ -529,7 +624,7 @@ func (c *probeCapture) unpack(words, rest []byte, m *recordMemory) []byte {
 		default:
 			bytes := rest[:n:n]
 			rest = rest[(n+7)&^7:]
-			m.pieces = append(m.pieces, memoryPiece{sourceWord(k.Pointer, words, items), bytes})
+			m.pieces = append(m.pieces, memoryPiece{sourceWord(k.Pointer, words, items) + uint64(k.Skip), bytes})
 			items[i] = bytes
 		}
 	}

@@ -150,7 +150,7 @@ const maxRuntimeCallers = 6
 func (p *probes) panicCapture() *probeCapture {
 	anyType := &recording.Type{Name: "any", Kind: recording.KindInterface, Size: 16}
 	c := &probeCapture{types: p.capturer.Types, bounds: p.opt.Bounds}
-	value := c.place(&location{size: 16, pieces: []piece{{0, 8, 0, false}, {8, 8, 1, false}}})
+	value := c.place(&location{size: 16, pieces: []piece{{0, 8, 0, false}, {8, 8, 1, false}}}, nil)
 	// The words that follow are found by position, see panicked.
 	c.value(anyType, value, copyBudget{nesting: 3, errors: 1})
 	at := routine.Source{Index: c.word(routine.Word{Reg: asm.RBP})}

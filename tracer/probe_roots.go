@@ -109,7 +109,7 @@ func (c *probeCapture) appendRoots(dst []recording.Root, rec *ring.Record, locat
 
 // load makes memory of a record, and registers where its values are looked for in these.
 func (c *probeCapture) load(rec *ring.Record, regs *Registers, m *recordMemory) {
-	m.pieces, m.next = m.pieces[:0], 0
+	m.pieces, m.next, m.faults = m.pieces[:0], 0, m.faults[:0]
 	if c.roots == nil {
 		c.loadWords(rec, regs, m)
 	}

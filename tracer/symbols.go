@@ -72,12 +72,13 @@ func (p *Program) loadSymbols() {
 	}
 }
 
-// wrapperID returns the function id that this Go version gives to what the compiler made by itself, such as the equality
-// of a type; 0 when there is none.
+// wrapperID returns the function id that this Go version gives to what the compiler made by itself, such as the function that a
+// go statement starts, of which the runtime has some; 0 when there is none. Some of these, such as what gives a generic method that is
+// called through an interface its type arguments, have the name and the line of what somebody wrote.
 func wrapperID(list []pclntab.Function) uint8 {
 	for i := range list {
-		if strings.HasPrefix(list[i].Name, "type:.eq.") {
-			return list[i].ID
+		if f := &list[i]; f.ID != 0 && (strings.Contains(f.Name, ".gowrap") || strings.Contains(f.Name, ".deferwrap")) {
+			return f.ID
 		}
 	}
 	return 0

@@ -51,7 +51,7 @@ type Estate struct {
 //	         note
 //	         for each held type, in the order of their numbers, varint its key, and a shape
 const (
-	estateMagic = 0x34657461747365 // "estate4"
+	estateMagic = 0x35657461747365 // "estate5"
 	estateHead  = 8 * 8
 	heldRoom    = 128 << 10
 	noteMax     = 1 << 20

@@ -114,7 +114,7 @@ const LimitStep = 64 << 10
 const firstTurn = 256 << 10
 
 // RecordMax bounds a record in bytes. It is also the room behind a ring's data into which the last record may reach.
-const RecordMax = 80 << 10
+const RecordMax = 112 << 10
 
 // The head of a record. Words in the order of the site's plan follow, then copies: each one word with its length, −1 when
 // the memory could not be read, and the bytes, up to a multiple of eight.

@@ -35,6 +35,7 @@ const (
 // Copy copies bytes behind a pointer into the record: Scale × n bytes, n being the word at Count, at most Max.
 type Copy struct {
 	Pointer Source
+	Skip    uint32 // bytes behind the pointer that are left out, where it is not nil; none with Dynamic
 	Count   Source // where the number of elements is; Constant: Scale bytes
 	Count32 bool   // the number of elements has four bytes
 	Nested  int    // how many of the copies that follow are left out when this one is empty or unreadable

@@ -30,6 +30,13 @@ func (g *Generator) copy(c Capture, i int, none Label) {
 	ready, lost, back := a.NewLabel(), a.NewLabel(), a.NewLabel()
 	a.Store(At(R13, g.item(i)), R12)
 	g.load(RAX, c, k.Pointer, lost)
+	if k.Skip > 0 {
+		whole := a.NewLabel()
+		a.Test(RAX, RAX)
+		a.J(Equal, whole)
+		a.AddImm(RAX, int32(k.Skip))
+		a.Bind(whole)
+	}
 	if k.Dynamic {
 		g.load(RDX, c, k.Count, lost)
 	} else if k.Count.Constant {

@@ -100,7 +100,7 @@ func appendKey(key []byte, c Capture) []byte {
 			count32 |= 2 | byte(k.Class)<<2
 		}
 		key = binary.AppendUvarint(append(key, count32), uint64(k.Nested))
-		key = binary.AppendUvarint(binary.AppendUvarint(key, uint64(k.Scale)), uint64(k.Max))
+		key = binary.AppendUvarint(binary.AppendUvarint(binary.AppendUvarint(key, uint64(k.Scale)), uint64(k.Max)), uint64(k.Skip))
 	}
 	return key
 }

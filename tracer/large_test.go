@@ -1,0 +1,68 @@
+//go:build linux && amd64
+
+package tracer
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"smiley/tracer/probe/ring"
+	"smiley/tracer/probe/routine"
+)
+
+// TestLargeValues records values of which only parts are shown, with both engines: the parts are the same. What does not fit into a
+// record is said to be so, and all else of that call is there.
+func TestLargeValues(t *testing.T) {
+	for name, flags := range map[string][]string{"optimized": nil, "unoptimized": {"-gcflags=all=-N -l"}} {
+		t.Run(name, func(t *testing.T) {
+			path := fixture(t, "large", flags...)
+			want, _, missing := recordValues(t, path, EngineBreakpoint)
+			if missing > 0 {
+				t.Fatalf("breakpoints could not read %d values", missing)
+			}
+			got, _, _ := recordValues(t, path, EngineProbe)
+			if len(got) != len(want) {
+				t.Fatalf("%d calls, breakpoints %d", len(got), len(want))
+			}
+			addresses := regexp.MustCompile(`\(0x[0-9a-f]+\)`)
+			notCopied := 0
+			for i := range want {
+				if got[i].function != want[i].function {
+					t.Fatalf("%s, breakpoints %s", got[i].function, want[i].function)
+				}
+				shown, expected := slices.Concat(got[i].args, got[i].results), slices.Concat(want[i].args, want[i].results)
+				if len(shown) != len(expected) {
+					t.Fatalf("%s: %d values, breakpoints %d", got[i].function, len(shown), len(expected))
+				}
+				for k := range shown {
+					g, w := addresses.ReplaceAllString(shown[k], "(0x)"), addresses.ReplaceAllString(expected[k], "(0x)")
+					known, _, cut := strings.Cut(g, "<unreadable: not copied: beyond the bounds>")
+					switch {
+					case g == w:
+					case cut && strings.HasPrefix(w, known) && (got[i].function == "main.beyond" || got[i].function == "main.ten"):
+						notCopied++
+					default:
+						t.Errorf("%s, value %d:\n%s\nbreakpoints\n%s", got[i].function, k, g, w)
+					}
+				}
+			}
+			if notCopied < 4 { // two of beyond, two of ten
+				t.Errorf("only %d values were too much for a record", notCopied)
+			}
+		})
+	}
+}
+
+// TestRecordsFit checks that what the bounds allow for one call is no more than a record can hold.
+func TestRecordsFit(t *testing.T) {
+	registers := intRegisters + floatRegisters
+	most := ring.RecordWords + 8*(maxStackWords+registers) + maxHeld*(8+routine.DynamicMax) + maxCopied + maxCopies*(8+15)
+	if most > ring.RecordMax {
+		t.Errorf("a call can take %d bytes, a record %d", most, ring.RecordMax)
+	}
+	if maxCopies > ring.TypeItems {
+		t.Errorf("a call can take %d copies, a record %d", maxCopies, ring.TypeItems)
+	}
+}
