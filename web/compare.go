@@ -60,7 +60,10 @@ func compareView(q *request) (*page, error) {
 }
 
 func chosen(n int) string {
-	if n == 1 {
+	switch n {
+	case 0:
+		return "none was"
+	case 1:
 		return "one was"
 	}
 	return count(uint64(n)) + " were"

@@ -3,6 +3,9 @@ package web
 import (
 	"errors"
 	"net/http"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"smiley/export"
 	"smiley/recording"
@@ -53,6 +56,9 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, q *request, err er
 	var of *request
 	if q != nil && q.info != nil && known.Code != recording.CodeDamaged {
 		of = q
+		if shown.Hint == runsHint {
+			shown.Hint = runHint
+		}
 	}
 	s.errorPage(w, r, of, status, &shown)
 }
@@ -72,6 +78,16 @@ func (s *Server) nowhere(w http.ResponseWriter, r *http.Request, handler http.Ha
 	s.errorPage(w, r, nil, status, recording.Errorf(recording.CodeNotFound, "%s", message).WithHint("the list of runs leads everywhere"))
 }
 
+// sentence makes a message begin like a sentence: terminals continue a line with it, pages begin one.
+func sentence(message string) string {
+	first, size := utf8.DecodeRuneInString(message)
+	word, _, _ := strings.Cut(message, " ")
+	if strings.ContainsAny(word, ".=_/") { // a name, which is what it is
+		return message
+	}
+	return string(unicode.ToUpper(first)) + message[size:]
+}
+
 func (s *Server) errorPage(w http.ResponseWriter, r *http.Request, q *request, status int, e *recording.Error) {
 	if is, _ := r.Context().Value(wantsJSON{}).(bool); is {
 		var out errorJSON
@@ -79,7 +95,7 @@ func (s *Server) errorPage(w http.ResponseWriter, r *http.Request, q *request, s
 		writeJSON(w, status, out)
 		return
 	}
-	content := errorContent{Message: export.Escape(e.Message), Hint: export.Escape(e.Hint)}
+	content := errorContent{Message: sentence(export.Escape(e.Message)), Hint: sentence(export.Escape(e.Hint))}
 	p := &page{Template: "error", Title: "Not like this", Status: status, Content: &content}
 	if q != nil {
 		content.Run = links{run: q.links.run}.to("")

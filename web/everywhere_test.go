@@ -331,3 +331,36 @@ func TestLockedEverywhere(t *testing.T) {
 		}
 	}
 }
+
+// TestEmptyStatesLeadOn checks that a page which has nothing to show says where to go, or what to do.
+func TestEmptyStatesLeadOn(t *testing.T) {
+	file, run := newSmallDatabase(t)
+	s := newSite(t, file, Options{})
+	nothing := newSite(t, filepath.Join(t.TempDir(), "none.db"), Options{})
+	base := "/runs/" + run
+	for address, want := range map[string]string{
+		"/?q=nobody": `href="/"`, base + "/events?f=over:1h": `href="` + base + `/events"`, base + "/statistics?f=nobody": `href="` + base + `/statistics"`,
+		base + "/timeline?after=99999": `href="` + base + `/timeline"`, base + "/goroutines?after=99999": `href="` + base + `/goroutines"`,
+		base + "/tree?g=5555": `href="` + base + `"`, base + "/call/99999": `href="` + base + `"`,
+	} {
+		w := s.get(address)
+		d := document{t, parse(t, w.Body.String())}
+		empty := d.classed("empty")
+		if len(empty) != 1 {
+			t.Errorf("%s: %d, %d parts say that there is nothing", address, w.Code, len(empty))
+			continue
+		}
+		links := ""
+		for n := range empty[0].Descendants() {
+			if n.Data == "a" {
+				links += `href="` + attribute(n, "href") + `" `
+			}
+		}
+		if !strings.Contains(links, want) {
+			t.Errorf("%s leads to %q, want %s", address, links, want)
+		}
+	}
+	if body := nothing.get("/").Body.String(); !strings.Contains(body, "smiley run ./your/program") {
+		t.Error("without recordings, the list does not say how to make one")
+	}
+}

@@ -182,6 +182,12 @@ func (q *request) wantsJSON() bool {
 	return is
 }
 
+// Hints where what was asked for is not there: there is no such run, or the run has no such thing.
+const (
+	runsHint = "the list of runs shows what there is"
+	runHint  = "the details of the run show what there is"
+)
+
 // webHints puts what a person can do in the browser in place of a command.
 func webHints(err error) error {
 	var known *recording.Error
@@ -191,7 +197,7 @@ func webHints(err error) error {
 	switch known.Code {
 	case recording.CodeNotFound, recording.CodeInvalid:
 		other := *known
-		other.Hint = "the list of runs shows what there is"
+		other.Hint = runsHint
 		return &other
 	}
 	return err

@@ -181,15 +181,15 @@ func assetName(address string) (string, bool) {
 	return strings.CutPrefix(u.Path, "/static/")
 }
 
-// introduction stands above a report's first page.
-var introduction = template.Must(template.New("introduction").Parse(`<section class="report" aria-label="About this report"><h1><bdi>{{.Title}}</bdi></h1>
+// introduction stands above a report's first page, whose own heading is the command.
+var introduction = template.Must(template.New("introduction").Parse(`<section class="report" aria-label="About this report">{{with .Title}}<h1><bdi>{{.}}</bdi></h1>{{end}}
 <p class="dim">A report of one recorded run. {{if .LeftOut}}It does not hold all of it; links to what is missing lead nowhere:{{else}}It holds all of it.{{end}}</p>
 {{if .LeftOut}}<ul>{{range .LeftOut}}<li>{{.}}</li>{{end}}</ul>{{end}}</section>`))
 
 // introduce puts the introduction on the first page.
 func (r *report) introduce(root *html.Node) error {
 	var text bytes.Buffer
-	if err := introduction.Execute(&text, map[string]any{"Title": r.title(), "LeftOut": r.leftOut()}); err != nil {
+	if err := introduction.Execute(&text, map[string]any{"Title": r.options.Title, "LeftOut": r.leftOut()}); err != nil {
 		return err
 	}
 	for n := range root.Descendants() {

@@ -36,7 +36,7 @@ const statisticsPage = 200
 type statisticsContent struct {
 	Columns               []statColumn
 	Rows                  []statRow
-	Filter                string
+	Filter, Everything    string // Everything is the address without the filter
 	Action                string
 	Sort                  string
 	Empty                 bool
@@ -92,7 +92,7 @@ func statisticsView(q *request) (*page, error) {
 		return p, nil
 	}
 	c := &statisticsContent{
-		Filter: q.focus.Filter, Action: "/runs/" + q.links.run + "/statistics", Sort: order, Empty: len(list) == 0,
+		Filter: q.focus.Filter, Everything: q.links.to("statistics", "f", "", "sort", q.query.Get("sort")), Action: "/runs/" + q.links.run + "/statistics", Sort: order, Empty: len(list) == 0,
 		Total: export.Plural(uint64(len(list)), "function"),
 	}
 	for _, column := range statColumns {

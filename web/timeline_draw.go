@@ -55,6 +55,7 @@ type timelineContent struct {
 	Chosen           string // how many calls match the filter
 	Unfiltered       string // address
 	Matching         string // address of the events that match
+	Everything       string // address of all there is
 	Action           string
 	At               uint64
 	// For the script: the run's address, and times in ns.
@@ -173,6 +174,7 @@ func (t *timeline) content() (*timelineContent, error) {
 		c.More = t.at(query.from, query.to, "after", t.next)
 	}
 	c.Unseen = len(t.tracks) == 0 && t.next > 0
+	c.Everything = t.q.links.to("timeline", "at", 0, "g", 0)
 	t.sayFilter(c)
 	t.drawAxis(c)
 	c.Axis, c.Height = axisHeight, axisHeight

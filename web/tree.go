@@ -22,14 +22,16 @@ const (
 type treeContent struct {
 	Goroutine  int64
 	Goroutines []goroutineChoice
-	MoreOfThem string // address of the goroutines page
-	Rows       []callRow
-	Up         string // address of the tree from its top
-	Empty      bool
-	Cut        bool   // callers were left out
-	Values     bool   // some values were not loaded
-	Base       string // address of the run, for the island
-	Events     uint64 // of the run
+	MoreOfThem string // address of the goroutines page, when they are more than are listed
+
+	AllGoroutines string // the same address
+	Rows          []callRow
+	Up            string // address of the tree from its top
+	Empty         bool
+	Cut           bool   // callers were left out
+	Values        bool   // some values were not loaded
+	Base          string // address of the run, for the island
+	Events        uint64 // of the run
 }
 
 type goroutineChoice struct {
@@ -87,7 +89,7 @@ func treeView(q *request) (*page, error) {
 	}
 	p := &page{Template: "tree", Title: "Call tree", View: "tree", Island: "tree"}
 	if goroutine == 0 {
-		p.Content, p.JSON = &treeContent{Empty: true}, &treeJSON{Run: q.links.run, Path: []treeCall{}, Calls: []treeCall{}}
+		p.Content, p.JSON = &treeContent{Empty: true, AllGoroutines: q.links.to("goroutines", "g", 0)}, &treeJSON{Run: q.links.run, Path: []treeCall{}, Calls: []treeCall{}}
 		return p, nil
 	}
 	if err := b.build(goroutine); err != nil {
@@ -331,7 +333,7 @@ func (c *treeCall) shorten() {
 
 func (b *treeBuilder) content(goroutine int64, events []analysis.Event) (*treeContent, error) {
 	q := b.q
-	c := &treeContent{Base: "/runs/" + q.links.run, Events: q.info.Events, Goroutine: goroutine, Up: q.links.to("tree", "at", 0, "g", goroutine), Cut: b.cut, Empty: len(b.nodes) == 0}
+	c := &treeContent{AllGoroutines: q.links.to("goroutines", "g", 0), Base: "/runs/" + q.links.run, Events: q.info.Events, Goroutine: goroutine, Up: q.links.to("tree", "at", 0, "g", goroutine), Cut: b.cut, Empty: len(b.nodes) == 0}
 	for i := range b.nodes {
 		node := &b.nodes[i]
 		if node.more != 0 {
