@@ -104,7 +104,8 @@ type Sink interface {
 // NearSink is a Sink whose blocks do not leave the process, and are decoded at once: Draft.EncodeNear is for it.
 type NearSink interface {
 	Sink
-	Near()
+	// Spare returns memory of a block that was acknowledged, for the next one to be encoded into; nil when there is none.
+	Spare() []byte
 }
 
 // FullSink is a Sink that can say that it has no room for more. What is captured meanwhile is to be dropped and counted before

@@ -19,6 +19,9 @@ func (b *Builder) Define(d Definitions) error {
 	if err := b.checkDense(&d); err != nil {
 		return err
 	}
+	own := &b.d.definitions // of the block, which may be another one soon
+	own.Files, own.Types = slices.Grow(own.Files, len(d.Files)), slices.Grow(own.Types, len(d.Types))
+	own.Functions = slices.Grow(own.Functions, len(d.Functions))
 	for i := range d.Files {
 		if err := b.defineFile(d.Files[i]); err != nil {
 			return err

@@ -128,6 +128,9 @@ func (s *session) setBreakpoints(symbols, stopping []Symbol) (refused []Symbol) 
 
 // noteUntraced defines functions that could not be traced, with their reasons.
 func (s *session) noteUntraced(symbols []Symbol) error {
+	if err := s.sourcesSent(); err != nil {
+		return err
+	}
 	for i := range symbols {
 		sym := &symbols[i]
 		f := recording.Function{Name: sym.Name, Package: sym.Package, Line: sym.Line, Trace: recording.TraceNot, Reason: sym.Reason}

@@ -2,6 +2,7 @@ package tracer
 
 import (
 	"debug/dwarf"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -179,10 +180,7 @@ func (p *Program) inlined() []Symbol {
 	}
 	p.loadSymbols()
 	origins := p.origins()
-	present := map[string]bool{}
-	for i := range p.symbols {
-		present[p.symbols[i].Name] = true
-	}
+	found := map[string]bool{}
 	var list []Symbol
 	for _, u := range p.debug.units {
 		if origins(u.Path) != OriginMain {
@@ -200,13 +198,19 @@ func (p *Program) inlined() []Symbol {
 			full := e.Name()
 			s := Symbol{Name: plainName(full), Package: packageOf(full), Reason: "inlined everywhere", index: -1}
 			s.Line, s.Origin = int(e.Line), origins(s.Package)
-			if s.Origin != OriginMain || present[s.Name] {
+			if s.Origin != OriginMain || found[s.Name] {
 				continue
 			}
-			present[s.Name] = true
+			found[s.Name] = true
 			list = append(list, s)
 		}
 	}
+	for i := range p.symbols { // of a generic function another instance may have code
+		if name := p.symbols[i].Name; found[name] {
+			found[name] = false
+		}
+	}
+	list = slices.DeleteFunc(list, func(s Symbol) bool { return !found[s.Name] })
 	sort.Slice(list, func(i, j int) bool { return list[i].Name < list[j].Name })
 	return list
 }

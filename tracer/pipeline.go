@@ -22,29 +22,36 @@ type pipeline struct {
 	builder *recording.Builder
 	ledger  recording.Ledger // Captured, Truncated, Unreadable; the rest is added by result
 	calls   uint64
-	full    func() bool // the sink has no room; nil: it always has
-	near    bool        // blocks do not leave the process
-	lost    uint64      // events dropped since the last gap
+	full    func() bool        // the sink has no room; nil: it always has
+	near    recording.NearSink // sink, when blocks do not leave the process; else nil
+	lost    uint64             // events dropped since the last gap
 
-	drafts  chan *recording.Draft
+	drafts  chan outgoing
+	encoded func()        // for the draft that is emitted next, see outgoing; nil: nothing
 	ended   chan struct{} // closed when the sending goroutine has ended
 	refused chan struct{} // closed when the sink has refused a block
 	err     error         // why, valid once refused is closed
 	stored  atomic.Uint64 // events in blocks that the sink took
 }
 
+// outgoing is a draft on its way.
+type outgoing struct {
+	*recording.Draft
+	encoded func() // called when nothing that it refers to is needed any more; nil: nobody wants to know
+}
+
 func newPipeline(run recording.Run, sink recording.Sink) *pipeline {
 	p := &pipeline{
 		start:   run.Start,
 		sink:    sink,
-		drafts:  make(chan *recording.Draft, draftsInFlight),
+		drafts:  make(chan outgoing, draftsInFlight),
 		ended:   make(chan struct{}),
 		refused: make(chan struct{}),
 	}
 	if s, ok := sink.(recording.FullSink); ok {
 		p.full = s.Full
 	}
-	_, p.near = sink.(recording.NearSink)
+	p.near, _ = sink.(recording.NearSink)
 	p.builder = recording.NewBuilder(run, p.emit)
 	go p.send()
 	return p
@@ -55,7 +62,7 @@ func (p *pipeline) now() int64 { return int64(time.Since(p.start)) }
 
 func (p *pipeline) emit(d *recording.Draft) error {
 	select {
-	case p.drafts <- d:
+	case p.drafts <- outgoing{d, p.encoded}:
 		return nil
 	case <-p.refused:
 		return p.err
@@ -67,23 +74,29 @@ func (p *pipeline) send() {
 	defer close(p.ended)
 	failed := false
 	for d := range p.drafts {
-		if failed {
-			continue
-		}
-		if err := p.sendOne(d); err != nil {
-			p.err = err
-			failed = true
-			close(p.refused)
+		if !failed {
+			if err := p.sendOne(d); err != nil {
+				p.err = err
+				failed = true
+				close(p.refused)
+			}
+		} else if d.encoded != nil {
+			d.encoded()
 		}
 	}
 }
 
-func (p *pipeline) sendOne(d *recording.Draft) error {
-	encode := d.Encode
-	if p.near {
-		encode = d.EncodeNear
+func (p *pipeline) sendOne(d outgoing) error {
+	var encoded []byte
+	var err error
+	if p.near != nil {
+		encoded, err = d.EncodeNear(p.near.Spare())
+	} else {
+		encoded, err = d.Encode(nil)
 	}
-	encoded, err := encode(nil)
+	if d.encoded != nil {
+		d.encoded()
+	}
 	if err != nil {
 		return err
 	}

@@ -227,7 +227,7 @@ func (c *probeCapture) place(l *location, t *recording.Type) source {
 	}
 	return func(offset uint32) (routine.Source, bool) {
 		i, ok := words[offset]
-		return routine.Source{Index: i}, ok
+		return routine.Source{Index: int32(i)}, ok
 	}
 }
 
@@ -257,7 +257,7 @@ func (c *probeCapture) placeStack(l *location, t *recording.Type) source {
 	}
 	return func(offset uint32) (routine.Source, bool) {
 		i, ok := words[l.stack+int(offset)]
-		return routine.Source{Index: i}, ok
+		return routine.Source{Index: int32(i)}, ok
 	}
 }
 
@@ -423,7 +423,7 @@ func (c *probeCapture) want(t *recording.Type, class routine.Class) {
 }
 
 // nest says that all copies added since depend on copy i.
-func (c *probeCapture) nest(i int) { c.Copies[i].Nested = len(c.Copies) - 1 - i }
+func (c *probeCapture) nest(i int) { c.Copies[i].Nested = int32(len(c.Copies) - 1 - i) }
 
 // nestAll says it of the copies from first to before end, the pieces of one value.
 func (c *probeCapture) nestAll(first, end int) {
@@ -500,7 +500,7 @@ func (c *probeCapture) copy(at source, pointer, count uint32, scale, limit int) 
 	c.Copies = append(c.Copies, k)
 	c.size += limit + copyHead
 	return func(offset uint32) (routine.Source, bool) {
-		return routine.Source{InCopy: true, Index: item, Offset: int32(offset)}, int(offset)+8 <= limit
+		return routine.Source{InCopy: true, Index: int32(item), Offset: int32(offset)}, int(offset)+8 <= limit
 	}, true
 }
 
@@ -613,14 +613,14 @@ func (c *probeCapture) unpack(words, rest []byte, m *recordMemory) []byte {
 				if n < 0 {
 					m.faults = append(m.faults, sourceWord(k.Pointer, words, items)+uint64(k.Skip))
 				}
-				i += k.Nested
+				i += int(k.Nested)
 			}
 		case k.Dynamic:
 			level := len(m.data)
 			m.data = binary.LittleEndian.AppendUint64(m.data, sourceWord(k.Pointer, words, items))
 			rest = m.held.captures[n-1].unpack(m.data[level:], rest, m)
 			m.data = m.data[:level]
-			i += k.Nested
+			i += int(k.Nested)
 		default:
 			bytes := rest[:n:n]
 			rest = rest[(n+7)&^7:]

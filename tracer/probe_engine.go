@@ -67,7 +67,10 @@ func (s *session) armProbes(traced []Symbol) ([]Symbol, error) {
 		return nil, err
 	}
 	put := func(wanted []install.Probe, o install.Options) (*install.Process, error) {
-		// Types and files are known now, whatever becomes of the functions.
+		// Types are known now, whatever becomes of the functions.
+		if err := s.sourcesSent(); err != nil {
+			return nil, err
+		}
 		if err := s.out.announce(s.engine.define); err != nil {
 			return nil, err
 		}

@@ -153,11 +153,11 @@ func (p *probes) panicCapture() *probeCapture {
 	value := c.place(&location{size: 16, pieces: []piece{{0, 8, 0, false}, {8, 8, 1, false}}}, nil)
 	// The words that follow are found by position, see panicked.
 	c.value(anyType, value, copyBudget{nesting: 3, errors: 1})
-	at := routine.Source{Index: c.word(routine.Word{Reg: asm.RBP})}
+	at := routine.Source{Index: int32(c.word(routine.Word{Reg: asm.RBP}))}
 	c.word(routine.Word{Kind: routine.Stack, Offset: 0})
 	for range maxRuntimeCallers {
 		c.Copies = append(c.Copies, routine.Copy{Pointer: at, Count: routine.Source{Constant: true}, Scale: 16, Max: 16})
-		at = routine.Source{InCopy: true, Index: len(c.Copies) - 1}
+		at = routine.Source{InCopy: true, Index: int32(len(c.Copies) - 1)}
 	}
 	return c
 }
@@ -191,7 +191,7 @@ func (p *probes) recoveryCapture(gSize int) *probeCapture {
 	const size = 104
 	for range maxPanics {
 		c.Copies = append(c.Copies, routine.Copy{Pointer: at, Count: routine.Source{Constant: true}, Scale: size, Max: size})
-		at = routine.Source{InCopy: true, Index: len(c.Copies) - 1, Offset: int32(p.link)}
+		at = routine.Source{InCopy: true, Index: int32(len(c.Copies) - 1), Offset: int32(p.link)}
 	}
 	return c
 }
@@ -339,12 +339,12 @@ func (p *probes) printCapture() *probeCapture {
 		Pointer: routine.Source{Index: 1}, Count: routine.Source{Index: 3}, Count32: true, Scale: 1, Max: maxOutput,
 	}}
 	// On a system stack the g is not the one that prints: g.m.curg is.
-	at := routine.Source{Index: c.word(routine.Word{Reg: asm.R14})}
+	at := routine.Source{Index: int32(c.word(routine.Word{Reg: asm.R14}))}
 	for _, offset := range []uint64{p.offsets.M, p.offsets.MCurG, p.offsets.GoID} {
 		c.Copies = append(c.Copies, routine.Copy{
 			Pointer: at, Count: routine.Source{Constant: true}, Scale: uint32(offset + 8), Max: uint32(offset + 8),
 		})
-		at = routine.Source{InCopy: true, Index: len(c.Copies) - 1, Offset: int32(offset)}
+		at = routine.Source{InCopy: true, Index: int32(len(c.Copies) - 1), Offset: int32(offset)}
 	}
 	return c
 }

@@ -3,6 +3,7 @@ package tracer
 import (
 	"crypto/sha256"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -84,27 +85,47 @@ func (s *sources) close() {
 	s.reading.Wait()
 }
 
+// takeSources numbers the source files of functions that are likely to be defined. Their definitions are the caller's then, without
+// what they hold: see readSource.
+func (p *Program) takeSources(symbols []Symbol) []recording.File {
+	for i := range symbols {
+		p.fileID(symbols[i].File)
+	}
+	files := p.defined.added.Files
+	p.defined.added.Files = nil
+	return files
+}
+
 // sourceOf fills in what a source file holds.
 func (p *Program) sourceOf(f *recording.File) {
 	s := p.sources.known[f.Name]
 	if s == nil {
-		s = &sourceFile{name: f.Name}
+		p.readSource(f, nil)
+		return
 	}
 	p.loadSource(s)
 	f.Body, f.Hash, f.Missing = s.body, s.hash, s.missing
 	s.body = nil // whoever asked has it now
 }
 
-// loadSource reads a source file as it was when the binary was built, or finds out why it is not to be had, once.
+// loadSource is readSource for a file that was announced, once.
 func (p *Program) loadSource(s *sourceFile) {
 	s.once.Do(func() {
-		if s.body, s.missing = p.readSource(s.name); s.missing == "" {
-			s.hash = sha256.Sum256(s.body)
-		}
+		f := recording.File{Name: s.name}
+		p.readSource(&f, nil)
+		s.body, s.hash, s.missing = f.Body, f.Hash, f.Missing
 	})
 }
 
-func (p *Program) readSource(name string) (body []byte, missing string) {
+// readSource fills in what a source file holds as it was when the binary was built, or why it is not to be had. It is read into the
+// capacity of room when it fits there. Other methods of p may be called meanwhile.
+func (p *Program) readSource(f *recording.File, room []byte) {
+	if f.Body, f.Missing = p.sourceBody(f.Name, room); f.Missing == "" {
+		f.Hash = sha256.Sum256(f.Body)
+	}
+}
+
+func (p *Program) sourceBody(name string, room []byte) (body []byte, missing string) {
 	if !filepath.IsAbs(name) {
 		return nil, "the binary does not say where it is (built with -trimpath)"
 	}
@@ -125,10 +146,25 @@ func (p *Program) readSource(name string) (body []byte, missing string) {
 	if built, ok := p.buildTime(); ok && info.ModTime().After(built) {
 		return nil, "newer than the binary"
 	}
-	if body, err = os.ReadFile(name); err != nil {
+	if body, err = readInto(room, name, int(info.Size())); err != nil {
 		return nil, "not readable"
 	}
 	return body, ""
+}
+
+// readInto reads a file of a size into the capacity of room when it fits there.
+func readInto(room []byte, name string, size int) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	if cap(room) < size {
+		room = make([]byte, 0, size)
+	}
+	body := room[:size:size]
+	_, err = io.ReadFull(f, body) // one that has become shorter is not the file that was built
+	return body, err
 }
 
 // buildTime returns when the binary was written; false when that is not known.

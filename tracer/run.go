@@ -75,6 +75,7 @@ type session struct {
 	traced   int // functions with probes or breakpoints
 	untraced []recording.Function
 	inlined  map[string]bool // names of functions that were inlined at some of their calls
+	sources  func() error    // waits until they are sent; nil: there are none to wait for
 	note     []byte          // for who comes when this tracer has died
 	collect  func()          // garbage again
 	guardian *os.File        // a socket to who comes when this tracer dies; nil: nobody does
@@ -107,7 +108,7 @@ func (c *chosen) move(bias uint64) {
 }
 
 func (s *session) close() {
-	s.collect()
+	time.AfterFunc(cutEvery, s.collect) // a process that records one program has ended until then
 	if s.probes != nil {
 		_ = s.probes.installed.Close() // the program has ended
 	}
@@ -139,7 +140,6 @@ func (s *session) prepare(ctx context.Context) error {
 		return err
 	}
 	traced := s.chosen.traced
-	s.program.ReadSources(traced)
 	switch {
 	case len(traced) == 0:
 		warn(s.opt, recording.Errorf(recording.CodeNotFound, "no function of %s will be recorded", s.opt.Target).
@@ -245,7 +245,8 @@ func revision(info *buildinfo.BuildInfo) string {
 func (s *session) record(ctx context.Context) (Result, error) {
 	defer s.process.restoreTerminal()
 	s.out = newPipeline(s.run, s.sink)
-	setupErr := s.arm()
+	s.sendSources()
+	setupErr := errors.Join(s.arm(), s.sourcesSent())
 	if setupErr != nil {
 		s.engine.fail(setupErr)
 		_ = s.process.clearBreakpoints()
@@ -274,6 +275,22 @@ func (s *session) record(ctx context.Context) (Result, error) {
 		living: len(s.engine.goroutines),
 	}
 	return result, errors.Join(setupErr, engineErr, s.engine.failure, flushErr, sinkErr)
+}
+
+// sendSources begins to send the source files of the functions that are to be recorded, on a goroutine that sourcesSent waits for.
+func (s *session) sendSources() {
+	files := s.program.takeSources(s.chosen.traced)
+	sent := make(chan error, 1)
+	go func() { sent <- s.out.sendSources(files, s.program.readSource) }()
+	s.sources = sync.OnceValue(func() error { return <-sent })
+}
+
+// sourcesSent waits until the source files were sent, if they are. Before, no definition may be.
+func (s *session) sourcesSent() error {
+	if s.sources == nil {
+		return nil
+	}
+	return s.sources()
 }
 
 // goMinor returns 26 for "go1.26.8", 0 for what it does not understand.

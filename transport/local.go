@@ -18,15 +18,24 @@ func Local(inFlight int) (recording.Sink, Receiver) {
 		blocks: make(chan []byte, inFlight),
 		room:   make(chan struct{}, inFlight),
 		broken: make(chan struct{}),
+		spare:  make(chan []byte, spareBlocks),
 	}
 	return &localSink{c: c}, &localReceiver{c: c}
 }
+
+// spareBlocks is how many blocks' memory is kept to be used again, of spareMax bytes at most each: what a program begins with is longer
+// than nearly all that follows.
+const (
+	spareBlocks = 2
+	spareMax    = 2 << 20
+)
 
 // localChannel is what both ends share. room holds a token for every block that is not acknowledged.
 type localChannel struct {
 	blocks chan []byte
 	room   chan struct{}
 	broken chan struct{} // closed once, by the receiving side, after err is set
+	spare  chan []byte
 	once   sync.Once
 	err    error
 }
@@ -44,8 +53,15 @@ type localSink struct {
 	closed bool
 }
 
-// Near implements [recording.NearSink].
-func (s *localSink) Near() {}
+// Spare implements [recording.NearSink].
+func (s *localSink) Spare() []byte {
+	select {
+	case memory := <-s.c.spare:
+		return memory[:0]
+	default:
+		return nil
+	}
+}
 
 // Send hands the block to the receiver, waiting while too many are unacknowledged.
 func (s *localSink) Send(encoded []byte) error {
@@ -98,16 +114,22 @@ func (r *localReceiver) Receive(ctx context.Context) (Delivery, error) {
 		if !open {
 			return Delivery{}, io.EOF
 		}
-		return Delivery{Encoded: encoded, ack: r.acknowledge}, nil
+		return Delivery{Encoded: encoded, ack: func(err error) { r.acknowledge(encoded, err) }}, nil
 	case <-ctx.Done():
 		return Delivery{}, ctx.Err()
 	}
 }
 
-func (r *localReceiver) acknowledge(err error) {
+func (r *localReceiver) acknowledge(encoded []byte, err error) {
 	if err != nil {
 		r.c.fail(err)
 		return
+	}
+	if cap(encoded) <= spareMax {
+		select {
+		case r.c.spare <- encoded:
+		default: // there is enough
+		}
 	}
 	<-r.c.room
 }

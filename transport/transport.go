@@ -18,7 +18,7 @@ type Receiver interface {
 
 // Delivery is a block on its way.
 type Delivery struct {
-	Encoded []byte // belongs to the receiver
+	Encoded []byte // belongs to the receiver until it acknowledges the delivery
 	ack     func(error)
 }
 

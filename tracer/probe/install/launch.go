@@ -221,7 +221,8 @@ func (p *Process) generate(img *site.Image, plan plan, cfg routine.Config) error
 	gen := routine.NewGenerator(cfg)
 	expected := 0
 	for i := range plan.sites {
-		expected += 1 + len(plan.sites[i].Returns)
+		s := &plan.sites[i]
+		expected += 1 + len(s.Returns) + 2*len(s.Hosts) // there is an island for each host
 	}
 	gen.Expect(expected)
 	for i := range plan.sites {
@@ -341,7 +342,7 @@ func shape(c routine.Capture) ring.Shape {
 		s.Copies = make([]ring.CopyShape, 0, len(c.Copies))
 	}
 	for _, k := range c.Copies {
-		s.Copies = append(s.Copies, ring.CopyShape{Nested: k.Nested, Dynamic: k.Dynamic})
+		s.Copies = append(s.Copies, ring.CopyShape{Nested: int(k.Nested), Dynamic: k.Dynamic})
 	}
 	return s
 }

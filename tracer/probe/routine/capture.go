@@ -37,14 +37,14 @@ type Copy struct {
 	Pointer Source
 	Skip    uint32 // bytes behind the pointer that are left out, where it is not nil; none with Dynamic
 	Count   Source // where the number of elements is; Constant: Scale bytes
+	Scale   uint32 // bytes an element
+	Max     uint32 // bytes, at most CopyMax
+	Nested  int32  // how many of the copies that follow are left out when this one is empty or unreadable
 	Count32 bool   // the number of elements has four bytes
-	Nested  int    // how many of the copies that follow are left out when this one is empty or unreadable
 	// Dynamic copies what an interface holds, whose data word Pointer is and whose type is described at Count: as the routine of
 	// that type says, see [Types]. When there is none the copies that are Nested follow instead.
 	Dynamic bool
-	Class   Class  // of that interface
-	Scale   uint32 // bytes an element
-	Max     uint32 // bytes, at most CopyMax
+	Class   Class // of that interface
 }
 
 // CopyMax bounds one copy in bytes, DynamicMax those of what an interface holds together, of which InnerMax are counted for each of
@@ -85,6 +85,6 @@ func TypeOf(key uint64) (word uint64, c Class) {
 type Source struct {
 	Constant bool
 	InCopy   bool
-	Index    int // of the word, or of the copy
+	Index    int32 // of the word, or of the copy
 	Offset   int32
 }

@@ -17,7 +17,7 @@ func (g *Generator) copies(c Capture) {
 	}
 	for i := range c.Copies {
 		g.code.Bind(behind[i])
-		g.copy(c, i, behind[i+1+c.Copies[i].Nested])
+		g.copy(c, i, behind[i+1+int(c.Copies[i].Nested)])
 	}
 	g.code.Bind(behind[len(c.Copies)])
 	g.code.ZeroX(R15)
@@ -115,10 +115,10 @@ func (g *Generator) load(dst Reg, c Capture, s Source, lost Label) {
 	}
 	if !s.InCopy {
 		a.Load(dst, At(R13, ring.Head))
-		a.Load(dst, At(dst, int32(ring.RecordWords+8*s.Index)))
+		a.Load(dst, At(dst, ring.RecordWords+8*s.Index))
 		return
 	}
-	a.Load(R15, At(R13, g.item(s.Index)))
+	a.Load(R15, At(R13, g.item(int(s.Index))))
 	a.CmpMemImm(At(R15, 0), s.Offset+8)
 	a.J(Less, lost)
 	a.Load(dst, At(R15, 8+s.Offset))

@@ -195,7 +195,7 @@ func check(captures ...Capture) error {
 	for _, c := range captures {
 		n := ring.RecordWords + 8*len(c.Words)
 		for i, k := range c.Copies {
-			if i+1+k.Nested > len(c.Copies) {
+			if i+1+int(k.Nested) > len(c.Copies) {
 				return recording.Errorf(recording.CodeInternal, "copy %d depends on one that is not there", i)
 			}
 			if k.Dynamic {
