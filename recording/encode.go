@@ -99,7 +99,11 @@ func (e *encoder) definitions(dst []byte, d *draftState, near bool) []byte {
 		dst = e.section(dst, sectionTypes, appendTypes(e.scratch[:0], t))
 	}
 	if f := d.definitions.Functions; len(f) > 0 {
-		dst = e.section(dst, sectionFunctions, appendFunctions(e.scratch[:0], f))
+		size := 0
+		for i := range f {
+			size += f[i].encodedSize()
+		}
+		dst = e.section(dst, sectionFunctions, appendFunctions(slices.Grow(e.scratch[:0], size), f))
 	}
 	switch f := d.definitions.Files; {
 	case len(f) > 0 && near:

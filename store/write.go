@@ -25,6 +25,7 @@ type writeTx struct {
 	s   *Store
 
 	body []byte // scratch of insertFile
+	json []byte // scratch of paramsJSON
 }
 
 // statements are the write statements, prepared when the Store opens: most run many times a second.

@@ -80,11 +80,11 @@ func (w *writeTx) insertFunctions(run *liveRun, functions []recording.Function) 
 		}
 		for i := range chunk {
 			f := &chunk[i]
-			params, err := paramsJSON(f.Params)
+			params, err := w.paramsJSON(f.Params)
 			if err != nil {
 				return err
 			}
-			results, err := paramsJSON(f.Results)
+			results, err := w.paramsJSON(f.Results)
 			if err != nil {
 				return err
 			}
@@ -102,11 +102,11 @@ func (w *writeTx) insertFunctions(run *liveRun, functions []recording.Function) 
 }
 
 // paramsJSON is asJSON for parameters, of which a large program has tens of thousands.
-func paramsJSON(params []recording.Param) (string, error) {
+func (w *writeTx) paramsJSON(params []recording.Param) (string, error) {
 	if params == nil {
 		return "null", nil
 	}
-	b := append(make([]byte, 0, 64*len(params)+2), '[')
+	b := append(w.json[:0], '[')
 	for i := range params {
 		p := &params[i]
 		if !plainJSON(p.Name) || !plainJSON(p.Unreadable) {
@@ -119,7 +119,8 @@ func paramsJSON(params []recording.Param) (string, error) {
 		b = append(strconv.AppendUint(b, uint64(p.Type), 10), `,"Unreadable":"`...)
 		b = append(append(b, p.Unreadable...), `"}`...)
 	}
-	return string(append(b, ']')), nil
+	w.json = append(b, ']')
+	return string(w.json), nil
 }
 
 // plainJSON reports whether a string is written in JSON as it is.

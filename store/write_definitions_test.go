@@ -10,6 +10,7 @@ import (
 
 // TestParamsJSON: parameters are written as encoding/json writes them.
 func TestParamsJSON(t *testing.T) {
+	w := &writeTx{}
 	rapid.Check(t, func(t *rapid.T) {
 		params := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) recording.Param {
 			text := rapid.OneOf(rapid.String(), rapid.StringMatching(`[a-z~_. ]*`), rapid.SampledFrom([]string{"\xff", "<a>", `"`, `\`, "a&b", "\x7f", "é", "\u2028"}))
@@ -22,7 +23,7 @@ func TestParamsJSON(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := paramsJSON(params)
+		got, err := w.paramsJSON(params)
 		if err != nil || got != want {
 			t.Fatalf("%s, %v\nis not %s", got, err, want)
 		}

@@ -30,9 +30,10 @@ type assigner struct {
 	types        *recording.Types
 	ints, floats int
 	stack        int
-	spill        int // room that the caller leaves for register values
-	pieces       []piece
-	unknown      bool // a value's type is not known, so nothing behind it is sure
+	spill        int     // room that the caller leaves for register values
+	pieces       []piece // of the value that is being placed
+	list         []piece // room for those of all values
+	unknown      bool    // a value's type is not known, so nothing behind it is sure
 }
 
 // assignment is where all values of a function lie.
@@ -49,6 +50,10 @@ type assignment struct {
 func assign(types *recording.Types, params, results []recording.Param, dictionary int) assignment {
 	a := assigner{types: types, stack: returnAddress}
 	var out assignment
+	if all := make([]location, 0, len(params)+len(results)); cap(all) > 0 {
+		out.args, out.results = all[:0:len(params)], all[len(params):len(params)]
+	}
+	a.list = make([]piece, 0, min(2*cap(out.args)+2*cap(out.results), intRegisters))
 	for i, p := range params {
 		if i == dictionary {
 			a.hidden()
@@ -87,12 +92,13 @@ func (a *assigner) value(p recording.Param, spilled bool) location {
 	size := int(t.Size)
 	if size != 0 {
 		ints, floats := a.ints, a.floats
-		a.pieces = nil
+		a.pieces = a.list[len(a.list):]
 		if a.register(t, 0, 0) {
+			a.list = a.list[:min(len(a.list)+len(a.pieces), cap(a.list))]
 			if spilled {
 				a.spill = align(a.spill, alignment(a.types, t, 0)) + size
 			}
-			return location{size: size, pieces: a.pieces, buffer: make([]byte, size)}
+			return location{size: size, pieces: a.pieces[:len(a.pieces):len(a.pieces)], buffer: make([]byte, size)}
 		}
 		a.ints, a.floats = ints, floats
 	}

@@ -98,7 +98,10 @@ func (p *Program) placeValues(pl *Plan, f *pclntab.Function) {
 }
 
 func (p *Program) params(declared []variable) []recording.Param {
-	var list []recording.Param
+	if len(declared) == 0 {
+		return nil
+	}
+	list := make([]recording.Param, 0, len(declared))
 	for _, v := range declared {
 		list = append(list, recording.Param{Name: v.name, Type: p.types.id(v.typ)})
 	}
