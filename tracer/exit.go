@@ -3,6 +3,7 @@
 package tracer
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -99,7 +100,10 @@ func (p *process) reap() (ending, error) {
 
 // wait waits for the end of a program that Delve does not trace any longer.
 func (p *process) wait() (ending, error) {
-	awaitExit(p.pid)
+	if fd, err := unix.PidfdOpen(p.pid, 0); err == nil { // else the kernel has no means for it
+		_, _ = awaitEnd(context.Background(), fd, 0)
+		_ = unix.Close(fd)
+	}
 	for {
 		var status unix.WaitStatus
 		_, err := unix.Wait4(p.pid, &status, 0, nil)
@@ -115,18 +119,31 @@ func (p *process) wait() (ending, error) {
 	}
 }
 
-// awaitExit returns when a program has ended, without collecting it, or at once where the kernel has no means for that. Waiting for a
-// process also takes note of its stops, which belong to whoever stops it to write its code.
-func awaitExit(pid int) {
-	fd, err := unix.PidfdOpen(pid, 0)
+// awaitEnd waits until the process that a pidfd stands for has ended, without collecting it. It is false when the limit passed first; 0 is
+// no limit. Waiting for a process by its number also takes note of its stops, which belong to whoever stops it to write its code.
+func awaitEnd(ctx context.Context, process int, limit time.Duration) (ended bool, err error) {
+	canceled, cancel, err := os.Pipe()
 	if err != nil {
-		return
+		return false, recording.Errorf(recording.CodeInternal, "waiting for the program: %w", err)
 	}
-	defer func() { _ = unix.Close(fd) }()
-	for {
-		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, -1)
-		if n > 0 || err != nil && !errors.Is(err, unix.EINTR) {
-			return
+	defer func() { _ = canceled.Close() }()
+	defer func() { _ = cancel.Close() }()
+	defer context.AfterFunc(ctx, func() { _ = cancel.Close() })()
+	for begin := time.Now(); ; {
+		left := -1 // for ever
+		if limit > 0 {
+			left = int(max(limit-time.Since(begin), 0).Milliseconds())
+		}
+		polled := []unix.PollFd{{Fd: int32(process), Events: unix.POLLIN}, {Fd: int32(canceled.Fd())}}
+		n, err := unix.Poll(polled, left)
+		switch {
+		case errors.Is(err, unix.EINTR):
+		case err != nil || polled[0].Revents != 0:
+			return true, nil
+		case ctx.Err() != nil:
+			return false, recording.Errorf(recording.CodeCanceled, "interrupted: %w", ctx.Err())
+		case n == 0 && left >= 0:
+			return false, nil
 		}
 	}
 }

@@ -81,8 +81,11 @@ func Guard(ctx context.Context, socket *os.File, heir func(*Inheritance) error) 
 		return recording.Errorf(recording.CodeInternal, "waiting for the tracer: %w", err)
 	}
 	if process >= 0 {
-		if err := awaitKilled(ctx, process); err != nil {
+		// The kernel has killed the program already.
+		if ended, err := awaitEnd(ctx, process, killedPatience); err != nil {
 			return err
+		} else if !ended {
+			return recording.Errorf(recording.CodeInternal, "the program goes on although the tracer was killed")
 		}
 	}
 	e, err := install.OpenEstate(w.Will, memory)
@@ -125,22 +128,6 @@ func readWill(socket *os.File) (*will, []*os.File, error) {
 		_ = f.Close()
 	}
 	return nil, nil, recording.Errorf(recording.CodeDamaged, "what the tracer leaves cannot be read: %w", err)
-}
-
-// awaitKilled waits until a program has ended whose tracer was killed: the kernel has killed it already.
-func awaitKilled(ctx context.Context, process int) error {
-	const often = 100 * time.Millisecond
-	for deadline := time.Now().Add(killedPatience); time.Now().Before(deadline); {
-		if err := ctx.Err(); err != nil {
-			return recording.Errorf(recording.CodeCanceled, "interrupted: %w", err)
-		}
-		poll := []unix.PollFd{{Fd: int32(process), Events: unix.POLLIN}}
-		n, err := unix.Poll(poll, int(often.Milliseconds()))
-		if n > 0 || err != nil && !errors.Is(err, unix.EINTR) {
-			return nil
-		}
-	}
-	return recording.Errorf(recording.CodeInternal, "the program goes on although the tracer was killed")
 }
 
 // killedPatience is how long a killed program may take to end: much of its memory may have to be freed.

@@ -25,7 +25,6 @@ const (
 )
 
 const (
-	lookEvery = 100 * time.Millisecond
 	// What passes until the tracer gives way again after it was starved; twice as long each time.
 	firstAbsence   = 10 * time.Second
 	longestAbsence = 5 * time.Minute
@@ -70,9 +69,9 @@ func (p *precedence) give() {
 }
 
 // look takes the place before others back when the program waits for a tracer that does not get the processor. waited is how long threads of
-// the program have waited for room so far, all together.
+// the program have waited for room so far, all together. Two looks must lie far enough apart to tell, as two heartbeats do.
 func (p *precedence) look(now time.Time, waited time.Duration) {
-	if p == nil || !p.revocable || now.Sub(p.looked) < lookEvery {
+	if p == nil || !p.revocable {
 		return
 	}
 	used := processorTime()

@@ -50,7 +50,6 @@ func TestPrecedence(t *testing.T) {
 		niceness       int
 	}{
 		{"nobody waits", time.Hour, 0, nicer},
-		{"too early to tell", lookEvery / 2, time.Hour, nicer},
 		{"the program waits, and the tracer hardly ran", time.Hour, time.Hour, own},
 		{"too early to give way again", firstAbsence / 2, 0, own},
 		{"later", firstAbsence, 0, nicer},

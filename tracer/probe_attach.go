@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"smiley/recording"
 	"smiley/tracer/probe/install"
 	places "smiley/tracer/probe/site"
@@ -65,7 +67,7 @@ func (s *session) recordAttached(ctx context.Context, pid int) error {
 	until, stopWaiting := context.WithCancel(ctx)
 	go func() {
 		defer close(over)
-		awaitEnd(until, pid)
+		awaitProcess(until, pid)
 	}()
 	ticks := make(chan struct{})
 	ticked := make(chan struct{})
@@ -311,9 +313,15 @@ func (p *probes) readOut() {
 	p.drain()
 }
 
-// awaitEnd returns when ctx ends or the program does.
-func awaitEnd(ctx context.Context, pid int) {
-	const often = 50 * time.Millisecond
+// awaitProcess returns when ctx ends or a process that is not our child does.
+func awaitProcess(ctx context.Context, pid int) {
+	if fd, err := unix.PidfdOpen(pid, 0); err == nil {
+		defer func() { _ = unix.Close(fd) }()
+		if _, err := awaitEnd(ctx, fd, 0); err == nil || ctx.Err() != nil {
+			return
+		}
+	}
+	const often = 50 * time.Millisecond // the kernel, or a sandbox, has no means for it
 	ticker := time.NewTicker(often)
 	defer ticker.Stop()
 	for lives(pid) {

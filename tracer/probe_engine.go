@@ -423,12 +423,12 @@ func (p *probes) beat(stop <-chan struct{}, way *precedence, second uint64) {
 	defer ticker.Stop()
 	for {
 		p.installed.Reader.Beat()
-		way.look(time.Now(), time.Duration(float64(p.installed.Reader.Waited())/float64(second)*1e9))
 		select {
 		case <-stop:
 			return
 		case <-ticker.C:
 		}
+		way.look(time.Now(), time.Duration(float64(p.installed.Reader.Waited())/float64(second)*1e9))
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"context"
 	"debug/elf"
-	"encoding/json"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -18,7 +17,6 @@ import (
 	"testing"
 	"time"
 
-	"smiley/analysis"
 	"smiley/internal/stress"
 )
 
@@ -245,21 +243,13 @@ func (l *launchedBusy) kill() {
 // ledgers that balance.
 func interruptedRuns(t *testing.T, database string) (n int) {
 	t.Helper()
-	out, err := command(t, "list", "--json", "--database", database)
-	if err != nil {
-		t.Fatalf("%v, %s", err, out)
-	}
-	for line := range strings.Lines(out) {
-		var s analysis.Summary
-		if err := json.Unmarshal([]byte(line), &s); err != nil {
-			t.Fatalf("%v in %s", err, line)
-		}
+	for _, s := range summaries(t, database) {
 		cut := s.Status == "interrupted" && s.End == nil
 		if cut {
 			n++
 		}
 		if rest := s.Status == "complete" && s.ExitCode == nil; !cut && !rest || !s.Loss.Balances() || s.Events != s.Loss.Stored {
-			t.Errorf("a run that was cut off: %s", line)
+			t.Errorf("a run that was cut off: %+v", s)
 		}
 		const ends = 500 // events at both ends are shown; what lies between is as long as the machine is fast
 		shown := min(ends, s.Events)

@@ -3,11 +3,13 @@
 package install
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
 	"runtime"
 	"strconv"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -22,28 +24,70 @@ type stopped struct {
 	pid     int
 	threads map[int]*thread
 	ended   bool // a thread ended that had stopped: only an exec, or the program's end, does that
+	gaveUp  atomic.Bool
+	result  chan error // has room for one
 }
 
 // thread is one thread of a stopped program.
 type thread struct {
+	of     *stopped // nil for one that this process started
 	id     int
 	signal unix.Signal // it was about to be delivered when the thread stopped
 	regs   unix.PtraceRegs
 }
 
+// How long one thread is waited for: the program stands still meanwhile.
+var (
+	stopPatience  = 10 * time.Second // tests have less
+	sleepPatience = time.Second      // for one that sleeps where nothing wakes it
+)
+
 // whileStopped stops a program, calls f, and lets the program go on, whatever f returns.
+//
+// A thread that does not do what it is asked to within stopPatience is given up. When it is looked for, that is an error like others. When
+// it runs a step, nothing ends the waiting for it but its stop, or our end: the error is returned at once, and the thread
+// that traces the program lets it go as soon as one or the other happens.
 func whileStopped(pid int, f func(*stopped) error) error {
-	result := make(chan error, 1)
-	go func() {
-		runtime.LockOSThread() // ptrace belongs to a thread; this one ends with the goroutine
-		s := &stopped{pid: pid, threads: map[int]*thread{}}
+	s := &stopped{pid: pid, threads: map[int]*thread{}, result: make(chan error, 1)}
+	go onThread(func() {
 		err := s.seize()
 		if err == nil {
 			err = f(s)
 		}
-		result <- errors.Join(err, s.release())
+		s.finish(errors.Join(err, s.release()))
+	})
+	return <-s.result
+}
+
+// onThread calls f on a thread of its own, which ends with it: ptrace belongs to a thread, and what that traces goes on when it ends. The
+// process's first thread does not end with its goroutine, so it is not taken.
+func onThread(f func()) {
+	runtime.LockOSThread()
+	if unix.Gettid() != unix.Getpid() {
+		f()
+		return
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done) // also when f gives up
+		onThread(f)
 	}()
-	return <-result
+	<-done
+	runtime.UnlockOSThread()
+}
+
+// finish says how it went, if nobody has.
+func (s *stopped) finish(err error) {
+	select {
+	case s.result <- err:
+	default:
+	}
+}
+
+// doesNotStop is the error of giving a thread up.
+func (s *stopped) doesNotStop(id int) error {
+	return recording.Errorf(recording.CodeLocked, "thread %d of process %d does not stop: it waits in the kernel", id, s.pid).
+		WithHint("try again; look at /proc/%d/task/%d/stack for what it waits for", s.pid, id)
 }
 
 // seize stops all threads, those too that begin while it does.
@@ -97,7 +141,7 @@ func (s *stopped) seizeThread(id int) error {
 	if err := unix.PtraceInterrupt(id); err != nil && !errors.Is(err, unix.ESRCH) {
 		return recording.Errorf(recording.CodeInternal, "stopping thread %d: %w", id, err)
 	}
-	t := &thread{id: id}
+	t := &thread{of: s, id: id}
 	alive, err := s.await(t)
 	if err != nil || !alive {
 		return err
@@ -113,6 +157,7 @@ func (s *stopped) seizeThread(id int) error {
 // does not stop until those that we trace have been waited for.
 func (s *stopped) await(t *thread) (bool, error) {
 	const patient = 200 // looks, after which it may be that
+	begin := time.Now()
 	for looks := 0; ; looks++ {
 		alive, stopped, err := t.look(syscall.WNOHANG)
 		if err != nil || !alive || stopped {
@@ -130,13 +175,38 @@ func (s *stopped) await(t *thread) (bool, error) {
 				s.ended = true
 			}
 		}
+		if waited := time.Since(begin); waited > stopPatience || waited > sleepPatience && asleep(s.pid, t.id) {
+			return false, s.doesNotStop(t.id)
+		}
 		time.Sleep(50 * time.Microsecond) // nothing tells
 	}
 }
 
-// wait waits for the thread to stop; false when it ended instead.
+// asleep reports whether a thread sleeps in the kernel and nothing but what it waits for wakes it, such as a disk, or a child that
+// has its memory.
+func asleep(pid, id int) bool {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/stat", pid, id))
+	_, rest, found := bytes.Cut(stat[bytes.LastIndexByte(stat, ')')+1:], []byte(" "))
+	return err == nil && found && len(rest) > 0 && rest[0] == 'D'
+}
+
+// wait waits for the thread to stop; false when it ended instead. There is no wait with a limit, and looking again and again is no
+// good: see decisions.md. So somebody else looks at the clock.
 func (t *thread) wait() (bool, error) {
+	s := t.of
+	if s == nil {
+		alive, _, err := t.look(0)
+		return alive, err
+	}
+	limit := time.AfterFunc(stopPatience, func() {
+		s.gaveUp.Store(true)
+		s.finish(s.doesNotStop(t.id))
+	})
 	alive, _, err := t.look(0)
+	limit.Stop()
+	if s.gaveUp.Load() {
+		runtime.Goexit() // nobody waits for us; the program goes on when this thread ends
+	}
 	return alive, err
 }
 

@@ -1,0 +1,129 @@
+//go:build linux && amd64
+
+package install
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"smiley/recording"
+	"smiley/tracer/probe/site"
+)
+
+// TestThreadThatDoesNotStop attaches to a program of which one thread waits for a child in the kernel, where nothing interrupts it. The
+// others stand still for a second; then smiley says which thread it was, all go on, and the next attach is like a first one.
+func TestThreadThatDoesNotStop(t *testing.T) {
+	path := fixture(t, "vfork")
+	img, err := site.Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(path)
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = cmd.Process.Kill() }()
+	pid, lines := cmd.Process.Pid, bufio.NewReader(out)
+	if line, err := lines.ReadString('\n'); line != "ready\n" {
+		t.Fatalf("%q %v", line, err)
+	}
+	awaitSleeper(t, pid)
+	_, err = Attach(pid, img, mainProbes(img, twoWords), Options{})
+	if recording.CodeOf(err) != recording.CodeLocked || !strings.Contains(err.Error(), "does not stop") {
+		t.Fatalf("attached with %v", err)
+	}
+	_ = in.Close() // the child ends, and with it the wait
+	if line, err := lines.ReadString('\n'); line != "over\n" {
+		t.Fatalf("%q %v", line, err)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Error(err)
+	}
+}
+
+func awaitSleeper(t *testing.T, pid int) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		ids, err := threadsOf(pid)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, id := range ids {
+			if asleep(pid, id) {
+				return
+			}
+		}
+	}
+	t.Fatal("no thread waits for the child")
+}
+
+// TestStepThatDoesNotEnd waits for the stop of a thread that goes on instead: the wait is given up, and the program is let go when it ends.
+func TestStepThatDoesNotEnd(t *testing.T) {
+	pid, img, end := busy(t)
+	usual := stopPatience
+	stopPatience = 200 * time.Millisecond
+	given, looked := 0, false
+	err := whileStopped(pid, func(s *stopped) error {
+		one := s.any()
+		given = one.id
+		if err := unix.PtraceCont(one.id, 0); err != nil {
+			return err
+		}
+		_, err := one.wait()
+		looked = true // nobody listens any more
+		return err
+	})
+	stopPatience = usual
+	if recording.CodeOf(err) != recording.CodeLocked || !strings.Contains(err.Error(), strconv.Itoa(given)) {
+		t.Fatalf("waited for %d: %v", given, err)
+	}
+	if err := unix.Tgkill(pid, given, unix.SIGURG); err != nil { // it stops, and the wait is over
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(time.Minute); traced(t, pid); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the program is still traced")
+		}
+	}
+	if looked {
+		t.Error("who had given up went on")
+	}
+	if _, err := Clean(pid, img); err != nil {
+		t.Error(err)
+	}
+	if out := end(); out != "wrong results: 0\n" {
+		t.Errorf("the program says %q", out)
+	}
+}
+
+// traced reports whether a thread of a process has a tracer.
+func traced(t *testing.T, pid int) bool {
+	t.Helper()
+	ids, err := threadsOf(pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range ids {
+		status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/status", pid, id))
+		if len(status) > 0 && !strings.Contains(string(status), "\nTracerPid:\t0\n") {
+			return true
+		}
+	}
+	return false
+}
