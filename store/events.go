@@ -6,6 +6,7 @@ import (
 	"errors"
 	"iter"
 	"math"
+	"slices"
 
 	"smiley/recording"
 )
@@ -18,8 +19,17 @@ type EventQuery struct {
 	Goroutine int64  // only of this goroutine; 0: of all
 	// Functions, when it is not nil, leaves only events of functions in it.
 	Functions map[recording.FunctionID]bool
-	Parts     recording.Parts
-	Limit     int // at most so many; 0: all
+	// Kinds, when it is not nil, leaves only events of kinds in it.
+	Kinds map[recording.Kind]bool
+	// Failed leaves only returns with an error that is not nil.
+	Failed bool
+	// Over leaves only returns of calls that took at least so long, in ns; 0: all events.
+	Over  int64
+	Parts recording.Parts
+	Limit int // at most so many; 0: all
+	// Passed, when it is not nil, is called behind each block that was looked at, with the seq behind it, also when nothing of it was
+	// wanted. The events end there when it returns false.
+	Passed func(next uint64) bool
 }
 
 func (query *EventQuery) from() int64 {
@@ -40,7 +50,28 @@ func (query *EventQuery) to() int64 {
 func (query *EventQuery) match(e *recording.Event) bool {
 	return e.Seq >= query.FromSeq && e.Time >= query.from() && e.Time < query.to() &&
 		(query.Goroutine == 0 || e.Goroutine == query.Goroutine) &&
-		(query.Functions == nil || query.Functions[e.Function])
+		(query.Functions == nil || query.Functions[e.Function]) &&
+		(query.Kinds == nil || query.Kinds[e.Kind]) &&
+		(!query.Failed || e.Kind == recording.KindReturn && e.Failed) &&
+		(query.Over <= 0 || e.Kind == recording.KindReturn && e.Duration >= query.Over)
+}
+
+// mayHold reports whether a block can hold a wanted event, without deriving them.
+func (query *EventQuery) mayHold(b *recording.Block) (bool, error) {
+	if query.Over > 0 && !slices.ContainsFunc(b.Summary.Functions, func(d recording.FunctionDelta) bool {
+		return d.Duration.Count > 0 && d.Duration.Max >= query.Over && (query.Functions == nil || query.Functions[d.Function])
+	}) {
+		return false, nil
+	}
+	if query.Kinds == nil && query.Functions == nil {
+		return true, nil
+	}
+	return b.MayHold(query.Kinds, query.Functions)
+}
+
+// onlyPanics reports whether only panic events are wanted, of which the table of blocks says how many each has.
+func (query *EventQuery) onlyPanics() bool {
+	return len(query.Kinds) == 1 && query.Kinds[recording.KindPanic]
 }
 
 // Events yields the events of a run in order, block by block: the first comes at once, whatever the size of the run, and
@@ -96,21 +127,36 @@ func (r *Reader) events(ctx context.Context, id recording.RunID, query *EventQue
 		if err != nil || block == nil {
 			return err
 		}
+		more, err := query.pass(block, &left, yield)
+		if err != nil || !more {
+			return err
+		}
+	}
+}
+
+// pass yields the wanted events of a block, left at most, and reports whether more are wanted.
+func (query *EventQuery) pass(block *recording.Block, left *int, yield func(recording.Event, error) bool) (more bool, err error) {
+	may, err := query.mayHold(block)
+	if err != nil {
+		return false, err
+	}
+	if may {
 		for e, err := range block.EventsFrom(query.FromSeq, query.Parts) {
 			if err != nil {
-				return err
+				return false, err
 			}
 			if !query.match(&e) {
 				continue
 			}
 			if !yield(e, nil) {
-				return nil
+				return false, nil
 			}
-			if left--; left == 0 {
-				return nil
+			if *left--; *left == 0 {
+				return false, nil
 			}
 		}
 	}
+	return query.Passed == nil || query.Passed(block.FirstSeq+uint64(block.Header.Events)), nil
 }
 
 // nextBlock returns the first block from number on that can hold wanted events; false when there is none.
@@ -121,7 +167,7 @@ func nextBlock(ctx context.Context, q queries, where *place, query *EventQuery, 
 			return 0, false, err
 		}
 		err = q.QueryRowContext(ctx, queryNextBlock,
-			where.run.key, at, query.from(), where.last, query.to()).Scan(&number)
+			where.run.key, at, query.from(), where.last, query.to(), query.Failed, query.onlyPanics()).Scan(&number)
 		if errors.Is(err, sql.ErrNoRows) {
 			return 0, false, nil
 		}

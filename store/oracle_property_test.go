@@ -154,7 +154,20 @@ func compareEvents(t *rapid.T, r *Reader, id recording.RunID, o *oracle) {
 		Limit:     rapid.SampledFrom([]int{0, 0, 1, 7}).Draw(t, "limit"),
 	}
 	if rapid.Bool().Draw(t, "by function") {
-		query.Functions = map[recording.FunctionID]bool{2: true, 3: true}
+		query.Functions = map[recording.FunctionID]bool{recording.FunctionID(rapid.IntRange(0, 5).Draw(t, "function")): true, 3: rapid.Bool().Draw(t, "and another")}
+	}
+	if rapid.IntRange(0, 2).Draw(t, "by kind") == 0 {
+		query.Kinds = map[recording.Kind]bool{}
+		for range rapid.IntRange(1, 3).Draw(t, "kinds") {
+			query.Kinds[recording.Kind(rapid.IntRange(int(recording.KindCall), int(recording.KindGoroutineEnd)).Draw(t, "kind"))] = true
+		}
+	}
+	query.Failed = rapid.IntRange(0, 3).Draw(t, "only failed") == 0
+	query.Over = rapid.SampledFrom([]int64{0, 0, 0, 1, 5, 100, 10_000}).Draw(t, "over")
+	passed, stopAfter := []uint64{0}, rapid.SampledFrom([]int{0, 0, 1, 3}).Draw(t, "blocks")
+	query.Passed = func(next uint64) bool {
+		passed = append(passed, next)
+		return len(passed) != stopAfter+1 || stopAfter == 0
 	}
 	var got []recording.Event
 	for e, err := range r.Events(context.Background(), id, query) {
@@ -164,7 +177,14 @@ func compareEvents(t *rapid.T, r *Reader, id recording.RunID, o *oracle) {
 		}
 		got = append(got, e)
 	}
+	if !slices.IsSorted(passed) {
+		t.Fatalf("blocks were passed in the order %v", passed)
+	}
 	want := o.query(query)
+	if n := len(passed); stopAfter > 0 && n > stopAfter {
+		want = slices.DeleteFunc(want, func(e recording.Event) bool { return e.Seq >= passed[n-1] })
+	}
+	query.Passed = nil // its address says nothing
 	for i := range want {
 		if len(want[i].Data) == 0 {
 			want[i].Data = nil

@@ -36,7 +36,7 @@ const (
 	// may still be too early or too late, because goroutines are a little out of order.
 	queryNextBlock = `SELECT number FROM blocks WHERE run = ?1 AND number BETWEEN max(?2,
 		ifnull((SELECT number FROM blocks WHERE run = ?1 AND high_ns >= ?3 ORDER BY high_ns, number LIMIT 1), 0)) AND ?4
-		AND events > 0 AND last_ns >= ?3 AND first_ns < ?5 ORDER BY number LIMIT 1`
+		AND events > 0 AND last_ns >= ?3 AND first_ns < ?5 AND errors >= ?6 AND panics >= ?7 ORDER BY number LIMIT 1`
 	queryWindowBlocks = `SELECT number, events FROM blocks WHERE run = ?1 AND number >=
 		ifnull((SELECT number FROM blocks WHERE run = ?1 AND high_ns >= ?2 ORDER BY high_ns, number LIMIT 1), 0)
 		AND events > 0 AND last_ns >= ?2 AND first_ns < ?3 ORDER BY number LIMIT (?4+0)`

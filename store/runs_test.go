@@ -2,6 +2,7 @@ package store
 
 import (
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -131,6 +132,7 @@ func TestUnknown(t *testing.T) {
 		"statistics":     func() error { _, err := s.FunctionStats(ctx, none); return err },
 		"call graph":     func() error { _, err := s.EdgeStats(ctx, none); return err },
 		"time line":      func() error { _, err := s.BlockTimeline(ctx, none, 0, 1); return err },
+		"its last error": func() error { _, err := s.LastTrouble(ctx, none, false, 1); return err },
 		"its stretches":  func() error { _, err := s.BlockSpans(ctx, none, 1); return err },
 		"events":         func() error { return firstError(s.Reader, t, none, EventQuery{}) },
 		"its events":     func() error { return firstError(s.Reader, t, id, EventQuery{Goroutine: 99999}) },
@@ -212,5 +214,36 @@ func TestBlockSpans(t *testing.T) {
 		for _, span := range got {
 			equal(t, "span", span, want[[2]int64{span.First, span.Last}])
 		}
+	}
+}
+
+// The last block with an error or a panic before any event is the last one that says so.
+func TestLastTrouble(t *testing.T) {
+	s := openStore(t)
+	f := busy(t, newRun(t, 0), false)
+	keep(t, s, f)
+	blocks, err := s.BlockTimeline(t.Context(), f.run.ID, 0, 1000)
+	check(t, err)
+	found := 0
+	for _, panics := range []bool{false, true} {
+		for i := range blocks {
+			for _, before := range []uint64{blocks[i].FirstSeq, blocks[i].FirstSeq + 1} {
+				want := slices.Clone(blocks)
+				want = slices.DeleteFunc(want, func(b BlockInfo) bool {
+					return b.Events == 0 || b.FirstSeq >= before || b.Errors == 0 && !panics || b.Panics == 0 && panics
+				})
+				got, err := s.LastTrouble(t.Context(), f.run.ID, panics, before)
+				check(t, err)
+				if len(want) == 0 {
+					equal(t, "no block", got == nil, true)
+					continue
+				}
+				found++
+				equal(t, "block", *got, want[len(want)-1])
+			}
+		}
+	}
+	if found < 2 {
+		t.Fatalf("%d blocks were looked for", found)
 	}
 }

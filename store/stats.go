@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"errors"
 	"slices"
 
 	"smiley/recording"
@@ -116,15 +117,40 @@ func (r *Reader) BlockTimeline(ctx context.Context, id recording.RunID, from uin
 			return err
 		}
 		return each(ctx, q, func(rows *sql.Rows) error {
-			var b BlockInfo
-			err := rows.Scan(&b.Number, &b.FirstSeq, &b.Events, &b.First, &b.Last, &b.Calls, &b.Errors, &b.Panics,
-				&b.Captured, &b.Dropped, &b.Bytes)
+			b, err := scanBlock(rows)
 			page = append(page, b)
 			return err
-		}, `SELECT number, first_seq, events, first_ns, last_ns, calls, errors, panics, captured, dropped, bytes FROM blocks
-			WHERE run = ? AND number >= ? ORDER BY number LIMIT (?+0)`, run.key, from, limit(n))
+		}, `SELECT `+blockColumns+` FROM blocks WHERE run = ? AND number >= ? ORDER BY number LIMIT (?+0)`, run.key, from, limit(n))
 	})
 	return page, err
+}
+
+const blockColumns = `number, first_seq, events, first_ns, last_ns, calls, errors, panics, captured, dropped, bytes`
+
+func scanBlock(row scanner) (BlockInfo, error) {
+	var b BlockInfo
+	err := row.Scan(&b.Number, &b.FirstSeq, &b.Events, &b.First, &b.Last, &b.Calls, &b.Errors, &b.Panics, &b.Captured, &b.Dropped, &b.Bytes)
+	return b, err
+}
+
+// LastTrouble returns the last block that begins before an event and holds a panic, or without panics an error; nil when there is
+// none.
+func (r *Reader) LastTrouble(ctx context.Context, id recording.RunID, panics bool, before uint64) (*BlockInfo, error) {
+	var found *BlockInfo
+	err := r.snapshot(ctx, func(q queries) error {
+		run, err := r.runRow(ctx, q, id)
+		if err != nil {
+			return err
+		}
+		b, err := scanBlock(q.QueryRowContext(ctx, `SELECT `+blockColumns+` FROM blocks WHERE run = ?1 AND first_seq < ?2 AND events > 0
+			AND iif(?3, panics, errors) > 0 ORDER BY first_seq DESC, number DESC LIMIT 1`, run.key, before, panics))
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil
+		}
+		found = &b
+		return err
+	})
+	return found, err
 }
 
 // BlockSpan is some blocks of a run that lie in the same stretches of time.

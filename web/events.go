@@ -7,7 +7,6 @@ import (
 	"smiley/analysis"
 	"smiley/export"
 	"smiley/recording"
-	"smiley/store"
 )
 
 // eventRow is a row of the details: an event, or a call and the return that followed it at once.
@@ -128,7 +127,8 @@ func (q *request) eventsFound(f *filter, size int) (scan, uint64, error) {
 		found.next, found.full = before, true
 		return found, from, err
 	}
-	query := store.EventQuery{FromSeq: from, Goroutine: q.focus.Goroutine}
+	query := f.query()
+	query.FromSeq, query.Goroutine = from, q.focus.Goroutine
 	if moment := q.query.Get("t"); moment != "" {
 		d, err := time.ParseDuration(moment)
 		if err != nil || d < 0 {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"smiley/recording"
+	"smiley/store"
 )
 
 // filterWord is a word that a person can write in a filter.
@@ -164,6 +165,11 @@ func (f *filter) matchMoment(kind recording.Kind) bool {
 		return false
 	}
 	return f.kinds == nil || f.kinds[kind]
+}
+
+// query is what the filter leaves to the store, which passes over blocks that hold nothing of it.
+func (f *filter) query() store.EventQuery {
+	return store.EventQuery{Functions: f.functions, Kinds: f.kinds, Failed: f.errors, Over: f.over}
 }
 
 // match reports whether the filter chooses an event.

@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"smiley/recording"
@@ -26,6 +27,9 @@ type site struct {
 
 func newSite(t testing.TB, file string, options Options) *site {
 	t.Helper()
+	if options.SearchTime == 0 {
+		options.SearchTime = time.Hour // one request finds all, on a busy machine too
+	}
 	s := New(file, options)
 	t.Cleanup(func() { check(t, s.Close()) })
 	return &site{t, s}

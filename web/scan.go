@@ -1,9 +1,8 @@
 package web
 
 import (
-	"context"
-	"errors"
 	"slices"
+	"time"
 
 	"smiley/recording"
 	"smiley/store"
@@ -11,10 +10,12 @@ import (
 
 // Bounds of the searches behind one page. They end with what they found, and say how far they came.
 const (
-	scanEvents = 400_000 // events looked at
-	scanShare  = 0.2     // of the request's time
-	fetchBlind = 70_000  // events passed over on the way to a wanted one, rather than asking again from there
-	fetchJumps = 8       // places from which values are fetched for one page
+	// searchTime is how long a search goes on unless Options says otherwise: whoever waits sees the first hits, or how far it came, at once.
+	searchTime = 100 * time.Millisecond
+	// searchStretch is how many events a search backwards looks at before it sees whether its time is over.
+	searchStretch = 4 * recording.BlockEvents
+	fetchBlind    = 70_000 // events passed over on the way to a wanted one, rather than asking again from there
+	fetchJumps    = 8      // places from which values are fetched for one page
 )
 
 // scan is what a search found.
@@ -26,65 +27,64 @@ type scan struct {
 
 // forward returns the first n events from seq from on that a filter chooses, without their data unless it chooses all.
 func (q *request) forward(from uint64, n int, f *filter) (scan, error) {
-	return q.searchForward(store.EventQuery{FromSeq: from, Goroutine: q.focus.Goroutine}, n, f)
+	query := f.query()
+	query.FromSeq, query.Goroutine = from, q.focus.Goroutine
+	return q.searchForward(query, n, f)
 }
 
 func (q *request) searchForward(query store.EventQuery, n int, f *filter) (scan, error) {
-	ctx, cancel := context.WithTimeout(q.Context(), scanTime(scanShare))
-	defer cancel()
 	if f.all() {
 		query.Parts = recording.WithData
 	}
 	var s scan
-	seen := 0
-	last := query.FromSeq
-	for e, err := range q.reader.Events(ctx, q.info.ID, query) {
+	over := q.searchOver()
+	query.Passed = func(next uint64) bool {
+		if !over() {
+			return true
+		}
+		s.next = next
+		return false
+	}
+	for e, err := range q.reader.Events(q.Context(), q.info.ID, query) {
 		if err != nil {
-			if len(s.events) == 0 && seen == 0 || !stopped(q, err) {
-				return s, err
-			}
-			s.next = last + 1
+			return s, err
+		}
+		if !f.match(&e) {
+			continue
+		}
+		if len(s.events) == n {
+			s.next, s.full = e.Seq, true
 			return s, nil
 		}
-		seen++
-		last = e.Seq
-		if f.match(&e) {
-			if len(s.events) == n {
-				s.next, s.full = e.Seq, true
-				return s, nil
-			}
-			s.events = append(s.events, e)
-		}
-		if seen == scanEvents {
-			s.next = e.Seq + 1
-			return s, nil
-		}
+		s.events = append(s.events, e)
+	}
+	if s.next > q.info.Events {
+		s.next = 0
 	}
 	return s, nil
 }
 
-// stopped reports whether a search ended because its time was up, while its request goes on.
-func stopped(q *request, err error) bool {
-	return recording.CodeOf(err) == recording.CodeCanceled && q.Context().Err() == nil ||
-		errors.Is(err, context.DeadlineExceeded) && q.Context().Err() == nil
+// searchOver begins a search, and returns what reports whether its time is over.
+func (q *request) searchOver() func() bool {
+	begun := time.Now()
+	return func() bool { return !q.server.patient && time.Since(begun) >= q.server.SearchTime }
 }
 
-// backward returns the last n events before a seq that a filter chooses. It looks at ever larger stretches of the run, and
-// at scanEvents of them at most; next is then where it began.
+// backward returns the last n events before a seq that a filter chooses. It looks at ever larger stretches of the run until its time
+// is over; next is then where it began.
 func (q *request) backward(before uint64, n int, f *filter) (scan, error) {
 	var s scan
-	low, stretch, left := before, uint64(4*n), uint64(scanEvents)
-	for low > 1 && len(s.events) < n && left > 0 {
+	before = min(before, q.info.Events+1)
+	low, stretch := before, uint64(4*n)
+	for over := q.searchOver(); low > 1 && len(s.events) < n && (low == before || !over()); stretch *= 4 {
 		high := low
-		stretch = min(stretch, left)
+		stretch = min(stretch, searchStretch)
 		low = max(1, high-min(high, stretch))
-		left -= min(left, high-low)
 		part, err := q.stretch(low, high, f)
 		if err != nil {
 			return s, err
 		}
 		s.events = append(part, s.events...)
-		stretch *= 4
 	}
 	if extra := len(s.events) - n; extra > 0 {
 		s.events = s.events[extra:]
@@ -95,7 +95,9 @@ func (q *request) backward(before uint64, n int, f *filter) (scan, error) {
 
 // stretch returns the events with low ≤ seq < high that a filter chooses.
 func (q *request) stretch(low, high uint64, f *filter) ([]recording.Event, error) {
-	query := store.EventQuery{FromSeq: low, Goroutine: q.focus.Goroutine}
+	query := f.query()
+	query.FromSeq, query.Goroutine = low, q.focus.Goroutine
+	query.Passed = func(next uint64) bool { return next < high }
 	if f.all() {
 		query.Parts = recording.WithData
 	}

@@ -23,6 +23,9 @@ type Options struct {
 	Token string
 	// ReadOnly takes the buttons away that delete runs.
 	ReadOnly bool
+	// SearchTime is how long a search goes on in one request, which answers with what was found until then and where to go on; 0: a
+	// tenth of a second. A block of the run is looked at in any case.
+	SearchTime time.Duration
 	// Undo is how long a deleted run can be restored before it is gone; 0: one minute.
 	Undo time.Duration
 	// Versions are shown on the help page: smiley's own and those of what it is made of, as name and version.
@@ -73,6 +76,9 @@ func New(file string, options Options) *Server {
 	}
 	if s.Undo == 0 {
 		s.Undo = defaultUndo
+	}
+	if s.SearchTime == 0 {
+		s.SearchTime = searchTime
 	}
 	if s.Log == nil {
 		s.Log = slog.New(slog.NewTextHandler(io.Discard, nil))

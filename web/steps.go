@@ -1,7 +1,6 @@
 package web
 
 import (
-	"context"
 	"strings"
 
 	"smiley/export"
@@ -193,29 +192,16 @@ func (q *request) sameFunction(step string, call *store.CallData) (uint64, error
 
 // goEvent leads to the next error or panic from a seq on. Blocks know how many they hold, so it is found wherever it is.
 func (q *request) goEvent(what string, from uint64, view string) (*page, error) {
-	wanted := eventFilter(what)
-	for {
-		at, err := q.blockWith(q.Context(), what, from)
+	query := eventFilter(what).query()
+	query.FromSeq, query.Goroutine, query.Limit = from, q.focus.Goroutine, 1
+	for e, err := range q.reader.Events(q.Context(), q.info.ID, query) {
 		if err != nil {
 			return nil, err
 		}
-		if at == 0 {
-			return nil, recording.Errorf(recording.CodeNotFound, "there is no further %s", what).
-				WithHint("the search began at event %s", count(from))
-		}
-		found, err := q.forward(max(at, from), 1, wanted)
-		if err != nil {
-			return nil, err
-		}
-		if len(found.events) > 0 {
-			return q.goToEvent(&found.events[0], view), nil
-		}
-		if found.next == 0 {
-			from = q.info.Events + 1
-		} else {
-			from = found.next
-		}
+		return q.goToEvent(&e, view), nil
 	}
+	return nil, recording.Errorf(recording.CodeNotFound, "there is no further %s", what).
+		WithHint("the search began at event %s", count(from))
 }
 
 // eventFilter chooses errors or panics.
@@ -240,7 +226,7 @@ func (q *request) goToEvent(e *recording.Event, view string) *page {
 // goEventBefore leads to the last error or panic before a seq.
 func (q *request) goEventBefore(what string, before uint64, view string) (*page, error) {
 	for low := before; ; {
-		b, err := q.lastBlockWith(q.Context(), what, low)
+		b, err := q.reader.LastTrouble(q.Context(), q.info.ID, what == "panic", low)
 		if err != nil {
 			return nil, err
 		}
@@ -259,59 +245,10 @@ func (q *request) goEventBefore(what string, before uint64, view string) (*page,
 	}
 }
 
-// lastBlockWith returns the last block that begins before a seq and holds an error or panic; nil: none.
-func (q *request) lastBlockWith(ctx context.Context, what string, before uint64) (*store.BlockInfo, error) {
-	const n = 1000
-	var last *store.BlockInfo
-	for number := uint32(0); ; number += n {
-		blocks, err := q.reader.BlockTimeline(ctx, q.info.ID, number, n)
-		if err != nil {
-			return nil, err
-		}
-		for i := range blocks {
-			b := &blocks[i]
-			if b.FirstSeq >= before {
-				return last, nil
-			}
-			if holds(b, what) {
-				last = b
-			}
-		}
-		if len(blocks) < n {
-			return last, nil
-		}
-	}
-}
-
 // firstFrom returns the seq of the first event at a time or later; 0 when there is none.
 func (q *request) firstFrom(ns int64) (uint64, error) {
 	for e, err := range q.reader.Events(q.Context(), q.info.ID, store.EventQuery{FromTime: ns, Limit: 1}) {
 		return e.Seq, err
 	}
 	return 0, nil
-}
-
-// blockWith returns the first seq of the first block that ends at from or later and holds an error or panic; 0: none.
-func (q *request) blockWith(ctx context.Context, what string, from uint64) (uint64, error) {
-	const n = 1000
-	for number := uint32(0); ; number += n {
-		blocks, err := q.reader.BlockTimeline(ctx, q.info.ID, number, n)
-		if err != nil {
-			return 0, err
-		}
-		for i := range blocks {
-			b := &blocks[i]
-			if holds(b, what) && b.FirstSeq+b.Events > from {
-				return b.FirstSeq, nil
-			}
-		}
-		if len(blocks) < n {
-			return 0, nil
-		}
-	}
-}
-
-// holds reports whether a block has an error or panic.
-func holds(b *store.BlockInfo, what string) bool {
-	return what == "error" && b.Errors > 0 || what == "panic" && b.Panics > 0
 }

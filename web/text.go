@@ -69,6 +69,3 @@ func durationText(ns *int64) string {
 
 // clock is a moment of the world, in this machine's time zone.
 func clock(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05") }
-
-// scanTime is a share of the time that a search within a request may take.
-func scanTime(share float64) time.Duration { return time.Duration(share * float64(requestTime)) }

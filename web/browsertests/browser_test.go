@@ -4,8 +4,10 @@ package browsertests
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"os/exec"
 	"strings"
 	"sync"
@@ -59,18 +61,35 @@ func openFile(t *testing.T, file string, runs []webtest.Recorded) *browser {
 
 func openFor(t *testing.T, file string, runs []webtest.Recorded, patience time.Duration) *browser {
 	t.Helper()
+	server := web.New(file, web.Options{})
+	return openHandler(t, file, runs, server, nil, patience)
+}
+
+// openHandler opens a window on a server, or on a handler in front of it.
+func openHandler(t *testing.T, file string, runs []webtest.Recorded, server *web.Server, front http.Handler, patience time.Duration) *browser {
+	t.Helper()
 	path, err := exec.LookPath("chromium")
 	if err != nil {
 		if path, err = exec.LookPath("google-chrome"); err != nil {
 			t.Skip("there is no chromium on this machine: apt-get install chromium")
 		}
 	}
-	server := web.New(file, web.Options{})
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	check(t, err)
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(ctx, listener) }()
+	go func() {
+		if front == nil {
+			ended <- server.Serve(ctx, listener)
+			return
+		}
+		s := &http.Server{Handler: front, ReadHeaderTimeout: patience}
+		context.AfterFunc(ctx, func() { _ = s.Close() })
+		if err := s.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			ended <- err
+		}
+		close(ended)
+	}()
 	t.Cleanup(func() {
 		stop()
 		check(t, <-ended)

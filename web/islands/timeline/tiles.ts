@@ -32,6 +32,8 @@ export class Tiles {
   problem = "";
   private readonly loaded = new Map<string, Tile>();
   private readonly asked = new Map<string, AbortController>();
+  private counted = 0; // pieces that will be asked for again, because they did not count everything yet
+  held = false; // nothing is asked for, because somebody did not want to wait
 
   constructor(private readonly source: string, private readonly changed: () => void) {}
 
@@ -70,7 +72,7 @@ export class Tiles {
       if (tile && !tile.stale) {
         this.loaded.delete(w.key); // to the end: it was used last
         this.loaded.set(w.key, tile);
-      } else if (!this.asked.has(w.key) && this.asked.size < atOnce) {
+      } else if (!this.held && !this.asked.has(w.key) && this.asked.size < atOnce) {
         void this.load(w);
       }
     }
@@ -90,6 +92,23 @@ export class Tiles {
     return this.asked.size > 0;
   }
 
+  // unfinished reports whether something of the picture is still to come, now or by asking again.
+  get unfinished(): boolean {
+    return this.asked.size > 0 || this.counted > 0;
+  }
+
+  // hold gives up what is still to come; the server ends with it. release asks for it again.
+  hold(): void {
+    this.held = true;
+    for (const control of this.asked.values()) control.abort();
+    this.asked.clear();
+    this.changed();
+  }
+
+  release(): void {
+    this.held = false;
+  }
+
   private async load(w: Wanted): Promise<void> {
     const control = new AbortController();
     this.asked.set(w.key, control);
@@ -107,8 +126,12 @@ export class Tiles {
         tracks: new Map(answer.tracks.map((t) => [t.goroutine.id, t])),
       });
       if (answer.partial && !stopped) {
+        this.counted++;
         setTimeout(() => {
-          this.loaded.delete(w.key);
+          this.counted--;
+          const tile = this.loaded.get(w.key);
+          if (this.held && tile) tile.stale = true; // it stays in sight
+          else this.loaded.delete(w.key);
           this.changed();
         }, again);
       }

@@ -8,6 +8,7 @@ import { Tiles, chunk } from "./tiles";
 
 const shortest = 10; // ns
 const most = 100; // goroutines on a page
+const patience = 1000; // ms that a load may take before a button offers to stop it
 const settled = 400; // ms without a movement, after which the address follows
 
 // mountTimeline draws the time line in its place, when it can.
@@ -50,6 +51,8 @@ class Timeline {
   private detailsOf = 0;
   private focused = ""; // the call in focus, in words
   private growing: Promise<void> = Promise.resolve();
+  private readonly stop = element("button", "", "Stop");
+  private slow = 0; // the timer after which it shows
   private listing = new AbortController();
   private describing = new AbortController();
 
@@ -182,7 +185,10 @@ class Timeline {
     button("whole run", "The whole run (0)", () => this.jump(0, this.whole));
     button("‹ error", "Previous error (p)", () => void this.step(false));
     button("error ›", "Next error (n)", () => void this.step(true));
-    bar.append(this.plain);
+    this.stop.type = "button";
+    this.stop.hidden = true;
+    this.stop.addEventListener("click", () => this.halt());
+    bar.append(this.stop, this.plain);
     this.canvas.tabIndex = 0;
     this.canvas.setAttribute("role", "application");
     this.canvas.setAttribute("aria-roledescription", "time line");
@@ -274,11 +280,31 @@ class Timeline {
     const mark = this.place.querySelector(".overview .window");
     mark?.setAttribute("x", String((this.view.from / this.whole) * 1000));
     mark?.setAttribute("width", String(Math.max(2, (length / this.whole) * 1000)));
+    this.offerStop();
     const state = this.tiles.busy ? "loading" : "ready";
     if (state !== this.place.dataset["state"]) {
       this.place.dataset["state"] = state;
       if (state === "ready") this.say();
     }
+  }
+
+  // offerStop shows a button while something takes long to come, and after it was pressed.
+  private offerStop(): void {
+    const { held, unfinished } = this.tiles;
+    if (!held && unfinished && this.slow !== 0) return;
+    clearTimeout(this.slow);
+    this.slow = held || !unfinished ? 0 : window.setTimeout(() => { this.stop.hidden = !this.tiles.unfinished; }, patience);
+    this.stop.hidden = !held;
+    this.stop.textContent = held ? "Load" : "Stop";
+    this.stop.title = held ? "Load what is missing" : "Stop loading (Esc)";
+  }
+
+  // halt gives up what is still to come, or goes on with it.
+  private halt(): void {
+    if (this.tiles.held) this.tiles.release();
+    else this.tiles.hold();
+    this.schedule();
+    this.say();
   }
 
   // move changes the window, within the run.
@@ -306,6 +332,7 @@ class Timeline {
   // moved draws at once; the address follows when the movement is over.
   private moved(): void {
     this.tip.hidden = true;
+    this.tiles.release();
     this.schedule();
     clearTimeout(this.timer);
     this.timer = window.setTimeout(() => this.settle(), settled);
@@ -322,6 +349,7 @@ class Timeline {
   // jump shows another window, and is a step that "back" takes back.
   private jump(from: number, to: number): void {
     this.move(from, to);
+    this.tiles.release();
     this.schedule();
     this.settle();
   }
@@ -349,7 +377,7 @@ class Timeline {
   private say(): void {
     const length = this.view.to - this.view.from;
     const visible = this.list.length === 1 ? "1 goroutine" : `${this.list.length} goroutines`;
-    this.status.textContent = this.tiles.problem || `${this.view.at ? this.focused : ""}${duration(length)} from ${moment(this.view.from, length)}, ${visible}, ${this.picture.listed} calls drawn one by one${this.picture.filtered ? `, ${this.picture.chosen} of which match the filter; all others are dimmed` : ""}.`;
+    this.status.textContent = this.tiles.problem || `${this.tiles.held ? "Loading was stopped. " : ""}${this.view.at ? this.focused : ""}${duration(length)} from ${moment(this.view.from, length)}, ${visible}, ${this.picture.listed} calls drawn one by one${this.picture.filtered ? `, ${this.picture.chosen} of which match the filter; all others are dimmed` : ""}.`;
     const plain = new URL(this.address(), location.href);
     plain.searchParams.set("plain", "1");
     plain.searchParams.delete("y");
@@ -404,7 +432,8 @@ class Timeline {
       case "0": return () => this.jump(0, this.whole);
       case "n": case "e": return () => void this.step(true);
       case "p": case "E": return () => void this.step(false);
-      case "Escape": return this.view.at ? () => this.select(0, true) : undefined;
+      case "Escape": if (!this.stop.hidden && !this.tiles.held) return () => this.halt();
+        return this.view.at ? () => this.select(0, true) : undefined;
       case "f": return this.view.at ? () => void this.show(this.view.at) : undefined;
       default:
     }
