@@ -108,10 +108,11 @@ const (
 )
 
 // LimitStep is by how many bytes the limit moves on, so that the program looks for the chance to turn now and then.
-const LimitStep = 64 << 10
+const LimitStep = 16 << 10
 
-// firstTurn is how many bytes of a ring the program has for itself behind every turn, until it turns out to need more.
-const firstTurn = 256 << 10
+// firstTurn is how many bytes of a ring the program has for itself behind every turn, until it turns out to need more. It is little, because
+// what a ring takes of the processors' caches the program, and whoever it works with, go without.
+const firstTurn = 16 << 10
 
 // RecordMax bounds a record in bytes. It is also the room behind a ring's data into which the last record may reach.
 const RecordMax = 112 << 10
