@@ -32,6 +32,38 @@ func parse(t *testing.T, body string) *html.Node {
 	return root
 }
 
+// inlineOf returns the first tag of a page that has a handler or a style of its own; "" when none has.
+func inlineOf(body string) string {
+	tokens := html.NewTokenizer(strings.NewReader(body))
+	for {
+		switch tokens.Next() {
+		case html.ErrorToken:
+			return ""
+		case html.StartTagToken, html.SelfClosingTagToken:
+			tag := string(tokens.Raw())
+			_, more := tokens.TagName()
+			for more {
+				var key []byte
+				if key, _, more = tokens.TagAttr(); strings.HasPrefix(string(key), "on") || string(key) == "style" {
+					return tag
+				}
+			}
+		}
+	}
+}
+
+// TestInlineIsFound checks that the check finds something where there is something to find.
+func TestInlineIsFound(t *testing.T) {
+	for body, want := range map[string]string{
+		`<p>x<b class="a" onclick="f()">y</b>`: `<b class="a" onclick="f()">`, `<i STYLE=x>`: `<i STYLE=x>`, `<br onload/>`: `<br onload/>`,
+		`<p title="on style=">onclick= &lt;b onclick=x&gt;<textarea><b onclick=x></textarea>`: "",
+	} {
+		if got := inlineOf(body); got != want {
+			t.Errorf("%s: %q, want %q", body, got, want)
+		}
+	}
+}
+
 // named chooses elements by their name.
 func named(name string) func(*html.Node) bool {
 	return func(n *html.Node) bool { return n.Data == name }

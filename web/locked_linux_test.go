@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"smiley/recording"
 	"smiley/web/webtest"
 )
 
@@ -45,7 +46,7 @@ func TestLockedDatabase(t *testing.T) {
 // on, all who want the new one share one attempt to open it, and what needs no recordings is answered: all of that while nobody lets go.
 func TestLockedDatabaseHoldsNobodyElse(t *testing.T) {
 	file, _ := webtest.NewDatabase(t)
-	other, runs := webtest.NewDatabase(t)
+	other, runs := webtest.RecordDatabase(t)
 	s := newSite(t, file, Options{})
 	d := &s.server.database
 	old, release, err := d.acquire(t.Context())
@@ -85,6 +86,34 @@ func TestLockedDatabaseHoldsNobodyElse(t *testing.T) {
 	for i, code := range codes {
 		if code != http.StatusOK {
 			t.Errorf("reader %d of the new file: %d", i, code)
+		}
+	}
+}
+
+// TestLockedEverywhere asks for everything while another program holds the file for itself: nobody waits longer than a
+// server's patience, and everybody learns why.
+func TestLockedEverywhere(t *testing.T) {
+	file, run := newSmallDatabase(t)
+	s := newSite(t, file, Options{Undo: 1 << 40})
+	s.server.database.patience = time.Millisecond
+	unlock := lockFile(t, file)
+	for _, a := range everywhere(run) {
+		w := s.send(a)
+		code := s.inWords(t, a.path, w)
+		switch {
+		case a.Path == "/help" || a.Path == "/live" || strings.HasPrefix(a.Path, "/static/"):
+			if w.Code != http.StatusOK {
+				t.Errorf("%s: %d, though it needs no recordings", a.path, w.Code)
+			}
+		case strings.HasSuffix(a.Path, "/restore"): // there is nothing to restore, whatever the file is like
+		case w.Code != http.StatusServiceUnavailable || code != "" && code != recording.CodeLocked:
+			t.Errorf("%s: %d %s", a.path, w.Code, w.Body)
+		}
+	}
+	unlock()
+	for _, a := range everywhere(run) {
+		if w := s.send(a); a.Method == http.MethodGet && w.Code >= http.StatusBadRequest {
+			t.Errorf("%s, when the lock is gone: %d %s", a.path, w.Code, w.Body)
 		}
 	}
 }

@@ -179,7 +179,7 @@ func (n *numbers) timelines() {
 		}
 	}
 	for i := range n.truth.calls {
-		if c := &n.truth.calls[i]; i < 6 || c.Failed || c.Outcome != analysis.OutcomeReturned {
+		if c := &n.truth.calls[i]; i < 6 || c.Failed && i < 100 || c.Outcome != analysis.OutcomeReturned {
 			page := n.s.document(n.T, fmt.Sprintf("%s/timeline?at=%d", n.base, c.Seq))
 			want := fmt.Sprintf("%s, %s by itself, from %s in g%d", durationText(c.Duration), durationText(c.Self), since(c.Time), c.Goroutine)
 			if got := page.labelled("The call in focus"); !strings.Contains(got, want) {

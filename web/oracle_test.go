@@ -148,8 +148,8 @@ func TestCallsEqualTree(t *testing.T) {
 		}
 		for i := range truth.calls {
 			c := &truth.calls[i]
-			if i > 40 && children[c.Seq] == nil {
-				continue // leaves are alike
+			if i > 40 && (children[c.Seq] == nil || i > 120 && len(children[c.Seq]) < 2 && !c.Failed && c.Outcome == analysis.OutcomeReturned) {
+				continue // they are alike
 			}
 			var one struct{ Call analysis.Event }
 			s.ask(fmt.Sprintf("/runs/%s/call/%d.json", run.ID, c.Seq), &one)

@@ -79,10 +79,9 @@ func (s *site) ask(address string, into any) {
 }
 
 var (
-	linkPattern    = regexp.MustCompile(`(?:href|action)="([^"]*)"`)
-	scriptPattern  = regexp.MustCompile(`<script src="/static/[a-z]+\.js\?v=[0-9a-f]+" defer></script>`)
-	handlerPattern = regexp.MustCompile(`(?i)<[a-z][a-z0-9]*(?:\s+[a-z-]+(?:="[^"]*")?)*\s+(?:on[a-z]+|style)\s*=`)
-	twinPattern    = regexp.MustCompile(`<a href="([^"]*)" title="The same as JSON"`)
+	linkPattern   = regexp.MustCompile(`(?:href|action)="([^"]*)"`)
+	scriptPattern = regexp.MustCompile(`<script src="/static/[a-z]+\.js\?v=[0-9a-f]+" defer></script>`)
+	twinPattern   = regexp.MustCompile(`<a href="([^"]*)" title="The same as JSON"`)
 )
 
 // checkPage checks what must hold for every page, whatever the recording holds.
@@ -94,7 +93,7 @@ func checkPage(t *testing.T, address, body string) {
 	if strings.Contains(body, "<img src=x") || strings.Contains(strings.ToLower(body), `href="javascript:`) {
 		t.Errorf("%s: the recording's text became a part of the page", address)
 	}
-	if found := handlerPattern.FindString(body); found != "" {
+	if found := inlineOf(body); found != "" {
 		t.Errorf("%s: inline handler or style: %s", address, found)
 	}
 	if !utf8.ValidString(body) {
@@ -109,9 +108,14 @@ func checkPage(t *testing.T, address, body string) {
 
 // TestEveryLinkLeadsSomewhere walks through all pages of a friendly and of a hostile run, from the list on.
 func TestEveryLinkLeadsSomewhere(t *testing.T) {
-	file, _ := webtest.NewDatabase(t)
+	file := filepath.Join(t.TempDir(), "smiley.db")
+	db, err := store.Open(t.Context(), file)
+	check(t, err)
+	webtest.Record(t, db, &webtest.Friendly, 1, 160, true) // more events than one page has
+	webtest.Record(t, db, &webtest.Hostile, 2, 40, true)
+	check(t, db.Close())
 	s := newSite(t, file, Options{})
-	const most, ofAKind = 700, 5
+	const most, ofAKind = 700, 3
 	seen, pending := map[string]bool{"/": true}, []string{"/"}
 	kinds, numbers := map[string]int{}, regexp.MustCompile(`[0-9]+`)
 	templates := map[string]bool{}

@@ -103,16 +103,17 @@ func TestPages(t *testing.T) {
 	}
 }
 
-// look looks at a page in all shapes. Each theme and each width is shown to axe once, the example's the other way round
+// look looks at a page in all shapes, which it takes on while it is open. Each theme and each width is shown to axe once, the example's the other way round
 // than the hostile run's.
 func (b *browser) look(s *subject, p *onePage) {
 	b.t.Helper()
 	b.expect(p.Problem)
+	b.theme(themes[0])
+	b.do(chromedp.EmulateViewport(widths[0], 800))
+	b.goTo(s.address(p.Path))
+	b.await(`document.querySelectorAll("[data-island]:not([data-mounted])").length`, 0)
 	for i, theme := range themes {
 		b.theme(theme)
-		b.do(chromedp.EmulateViewport(widths[0], 800))
-		b.goTo(s.address(p.Path))
-		b.await(`document.querySelectorAll("[data-island]:not([data-mounted])").length`, 0)
 		for j, width := range widths {
 			b.do(chromedp.EmulateViewport(width, 800))
 			at := fmt.Sprintf("%s %s %s %d", s.Kind, p.Name, theme, width)

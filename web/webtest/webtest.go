@@ -7,9 +7,12 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
+	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -343,8 +346,32 @@ func Recurse(t testing.TB, s *store.Store, v *Vocabulary, n, depth int) Recorded
 	return Recorded{p.run.ID}
 }
 
-// NewDatabase makes a file with a friendly and a hostile run.
+// kept is the file that NewDatabase copies.
+var kept struct {
+	mu   sync.Mutex
+	body []byte
+	runs []Recorded
+}
+
+// NewDatabase makes a file with a friendly and a hostile run. They are recorded once for all tests, so that their ids are the
+// same in each file; see [RecordDatabase].
 func NewDatabase(t testing.TB) (file string, runs []Recorded) {
+	t.Helper()
+	kept.mu.Lock()
+	defer kept.mu.Unlock()
+	if kept.body == nil {
+		recorded, runs := RecordDatabase(t)
+		body, err := os.ReadFile(recorded)
+		check(t, err)
+		kept.body, kept.runs = body, runs
+	}
+	file = filepath.Join(t.TempDir(), "smiley.db")
+	check(t, os.WriteFile(file, kept.body, 0o600))
+	return file, slices.Clone(kept.runs)
+}
+
+// RecordDatabase makes a file with a friendly and a hostile run that are in no other.
+func RecordDatabase(t testing.TB) (file string, runs []Recorded) {
 	t.Helper()
 	file = filepath.Join(t.TempDir(), "smiley.db")
 	s, err := store.Open(t.Context(), file)
