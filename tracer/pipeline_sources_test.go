@@ -79,7 +79,7 @@ func TestSourcesAreSent(t *testing.T) {
 		case f.ID != recording.FileID(i+1):
 			t.Errorf("file %d has number %d", i, f.ID)
 		case body == nil:
-			if f.Missing != "not found" || f.Body != nil && len(f.Body) > 0 {
+			if f.Missing != "not found" || len(f.Body) > 0 {
 				t.Errorf("%s: missing because %q", f.Name, f.Missing)
 			}
 		case f.Missing != "" || !bytes.Equal(f.Body, body) || f.Hash != sha256.Sum256(body):
