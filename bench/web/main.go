@@ -6,6 +6,8 @@
 //	go run ./bench/web                      ten million calls
 //	go run ./bench/web -scale 1             a hundred million: some minutes and 2 GB of temporary disk
 //	go run ./bench/web -file big.db         of a recording that is kept; bench/record -only query -file makes the same one
+//	go run ./bench/web -only cold           one of the parts: pages, search, cold, crowd
+//	go run ./bench/web -only pages -pages flame,losses    pages whose name holds a word
 package main
 
 import (
@@ -17,10 +19,11 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
+	"smiley/bench/part"
 	"smiley/bench/synthetic"
+	"smiley/bench/table"
 	"smiley/recording"
 	"smiley/store"
 )
@@ -33,10 +36,13 @@ type settings struct {
 	readers  int
 	rate     int
 	only     string
+	pages    string
 	plain    bool
-	crowd    bool
 	record   bool // this process records into -file until it is interrupted
 	dir      string
+
+	run     *store.RunInfo
+	targets []target
 }
 
 // wholeSize is how many calls the recording has at scale 1; the plain table has a twentieth of its rows.
@@ -52,9 +58,9 @@ func main() {
 	flag.IntVar(&s.requests, "requests", 200, "requests for each page")
 	flag.IntVar(&s.readers, "readers", 20, "readers at once")
 	flag.IntVar(&s.rate, "rate", 100_000, "calls a second that are recorded meanwhile")
-	flag.StringVar(&s.only, "only", "", "only pages whose name holds one of these, with commas between")
+	flag.StringVar(&s.only, "only", "", "parts, separated by commas: pages, search, cold, crowd (default all)")
+	flag.StringVar(&s.pages, "pages", "", "only pages whose name holds one of these, with commas between")
 	flag.BoolVar(&s.plain, "plain", true, "ask the plain table, too")
-	flag.BoolVar(&s.crowd, "crowd", true, "many readers at once, too")
 	flag.BoolVar(&s.record, "record", false, "record into -file until standard input ends")
 	flag.Parse()
 	if err := run(context.Background(), s); err != nil {
@@ -79,27 +85,18 @@ func run(ctx context.Context, s settings) error {
 	if s.file, err = filepath.Abs(s.file); err != nil {
 		return err
 	}
-	run, err := s.prepare(ctx)
-	if err != nil {
+	if s.run, err = s.prepare(ctx); err != nil {
 		return err
 	}
-	targets, err := newTargets(ctx, s.file, run, s.only)
-	if err != nil {
+	if s.targets, err = newTargets(ctx, s.file, s.run, s.pages); err != nil {
 		return err
 	}
-	var rows map[string]plainRow
-	if s.plain {
-		if rows, err = s.askPlain(ctx); err != nil {
-			return err
-		}
-	}
-	if err := s.alone(ctx, run, targets, rows); err != nil {
-		return err
-	}
-	if !s.crowd {
-		return nil
-	}
-	return s.together(ctx, run, targets)
+	return part.Run(ctx, s.only, s, []part.Part[settings]{
+		{Name: "pages", Measure: alone},
+		{Name: "search", Measure: search},
+		{Name: "cold", Measure: cold},
+		{Name: "crowd", Measure: together},
+	})
 }
 
 // prepare makes the recording unless it is there, and returns its run.
@@ -131,20 +128,27 @@ func recordLarge(ctx context.Context, file string, calls int) error {
 }
 
 // alone asks for every page, one request after the other.
-func (s *settings) alone(ctx context.Context, run *store.RunInfo, targets []target, plain map[string]plainRow) error {
-	server, err := startServer(ctx, s)
+func alone(ctx context.Context, s settings) error {
+	var plain map[string]plainRow
+	if s.plain {
+		var err error
+		if plain, err = s.askPlain(ctx); err != nil {
+			return err
+		}
+	}
+	server, err := startServer(ctx, &s)
 	if err != nil {
 		return err
 	}
 	defer server.stop()
 	first := time.Now()
-	if err := server.digest(ctx, run.ID); err != nil {
+	if err := server.digest(ctx, s.run.ID); err != nil {
 		return err
 	}
 	read := time.Since(first)
 	rows := [][]string{{"page", "p50", "p95", "max", "processor", "its JSON: p50", "p95", "max", "processor", "plain SQL, a twentieth"}}
-	for i := range targets {
-		t := &targets[i]
+	for i := range s.targets {
+		t := &s.targets[i]
 		row := []string{t.name}
 		for _, address := range []func() string{t.page, t.json} {
 			if address == nil {
@@ -156,8 +160,7 @@ func (s *settings) alone(ctx context.Context, run *store.RunInfo, targets []targ
 			if err != nil {
 				return err
 			}
-			row = append(row, milliseconds(took[len(took)/2]), milliseconds(took[len(took)*95/100]), milliseconds(took[len(took)-1]),
-				milliseconds((server.used()-used)/time.Duration(s.requests)))
+			row = append(append(row, percentiles(took)...), table.Milliseconds((server.used()-used)/time.Duration(s.requests)))
 		}
 		answer := ""
 		if p, ok := plain[t.plain]; ok {
@@ -165,34 +168,39 @@ func (s *settings) alone(ctx context.Context, run *store.RunInfo, targets []targ
 		}
 		rows = append(rows, append(row, answer))
 	}
-	table(fmt.Sprintf("Pages of a recording of %d calls, %d requests each at random places (goal: 100 ms at p95)", run.Calls, s.requests), rows...)
-	fmt.Printf("\nRead once for the flame graph and the time line: %s. Memory of the server at most: %s.\n", read.Round(10*time.Millisecond), mebibytes(server.peak()))
+	table.Print(fmt.Sprintf("Pages of a recording of %d calls, %d requests each at random places (goal: 100 ms at p95)", s.run.Calls, s.requests), rows...)
+	fmt.Printf("\nRead once for the flame graph and the time line: %s. Memory of the server at most: %s.\n", read.Round(10*time.Millisecond), table.Mebibytes(server.peak()))
 	return nil
 }
 
+// percentiles are the median, the p95 and the longest of some times, which are in order.
+func percentiles(took []time.Duration) []string {
+	return []string{table.Milliseconds(took[len(took)/2]), table.Milliseconds(took[len(took)*95/100]), table.Milliseconds(took[len(took)-1])}
+}
+
 // together asks for all pages by many readers at once, while another run is being recorded.
-func (s *settings) together(ctx context.Context, run *store.RunInfo, targets []target) error {
-	recorder, err := startRecorder(ctx, s)
+func together(ctx context.Context, s settings) error {
+	recorder, err := startRecorder(ctx, &s)
 	if err != nil {
 		return err
 	}
-	server, err := startServer(ctx, s)
+	server, err := startServer(ctx, &s)
 	if err != nil {
 		return errors.Join(err, recorder.stop())
 	}
-	took, refused, err := server.crowd(ctx, targets, s.readers, s.requests)
+	took, refused, err := server.crowd(ctx, s.targets, s.readers, s.requests)
 	peak := server.peak()
 	server.stop()
-	if err := errors.Join(err, recorder.stop(), s.forget(ctx, run.ID)); err != nil {
+	if err := errors.Join(err, recorder.stop(), s.forget(ctx, s.run.ID)); err != nil {
 		return err
 	}
 	if len(took) == 0 {
 		return errors.New("no request was answered")
 	}
 	slices.Sort(took)
-	table(fmt.Sprintf("%d readers at once, while %d calls a second are recorded into the same file", s.readers, s.rate),
+	table.Print(fmt.Sprintf("%d readers at once, while %d calls a second are recorded into the same file", s.readers, s.rate),
 		[]string{"requests answered", "without an answer in time", "p50", "p95", "max", "memory of the server, at most (goal: 256 MiB)"},
-		[]string{fmt.Sprint(len(took)), fmt.Sprint(refused), milliseconds(took[len(took)/2]), milliseconds(took[len(took)*95/100]), milliseconds(took[len(took)-1]), mebibytes(peak)})
+		append(append([]string{fmt.Sprint(len(took)), fmt.Sprint(refused)}, percentiles(took)...), table.Mebibytes(peak)))
 	return nil
 }
 
@@ -214,18 +222,3 @@ func (s *settings) forget(ctx context.Context, keep recording.RunID) error {
 	}
 	return errors.Join(err, kept.Close())
 }
-
-// table prints rows of cells as a Markdown table; the first row is the head.
-func table(title string, rows ...[]string) {
-	fmt.Printf("\n### %s\n\n", title)
-	for i, row := range rows {
-		fmt.Printf("| %s |\n", strings.Join(row, " | "))
-		if i == 0 {
-			fmt.Println("|" + strings.Repeat("---|", len(row)))
-		}
-	}
-}
-
-func mebibytes(n int64) string { return fmt.Sprintf("%d MiB", n>>20) }
-
-func milliseconds(d time.Duration) string { return fmt.Sprintf("%.1f ms", float64(d)/1e6) }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"smiley/bench/synthetic"
+	"smiley/bench/table"
 	"smiley/recording"
 	"smiley/store"
 )
@@ -20,7 +21,7 @@ type plainRow struct {
 	took []time.Duration
 }
 
-func (r plainRow) String() string { return milliseconds(r.took[len(r.took)/2]) }
+func (r plainRow) String() string { return table.Milliseconds(r.took[len(r.took)/2]) }
 
 // plainTime is after how long no question is asked again.
 const plainTime = 3 * time.Second
@@ -28,10 +29,11 @@ const plainTime = 3 * time.Second
 // The peer is the table that one would make first: a row for every call with what the pages need, and an index for each
 // question that can have one.
 const plainSchema = `CREATE TABLE calls (seq INTEGER PRIMARY KEY, goroutine INTEGER, function INTEGER, parent INTEGER,
-	start INTEGER, took INTEGER, self INTEGER, a INTEGER, b INTEGER);`
+	start INTEGER, took INTEGER, self INTEGER, failed INTEGER, a INTEGER, b INTEGER);`
 
 const plainIndexes = `CREATE INDEX by_parent ON calls (parent, seq); CREATE INDEX by_goroutine ON calls (goroutine, parent, seq);
-	CREATE INDEX by_function ON calls (function, seq); CREATE INDEX by_start ON calls (start);`
+	CREATE INDEX by_function ON calls (function, seq); CREATE INDEX by_start ON calls (start);
+	CREATE INDEX by_time_taken ON calls (function, took); CREATE INDEX by_failure ON calls (seq) WHERE failed;`
 
 // plainQuestion is the question of a page in SQL.
 type plainQuestion struct {
@@ -45,6 +47,8 @@ var plainQuestions = []plainQuestion{
 		return []any{random.Int64N(last)}
 	}},
 	{"next call", `SELECT * FROM calls WHERE function = (SELECT function FROM calls WHERE seq >= ?1 LIMIT 1) AND seq > ?1 ORDER BY seq LIMIT 1`, anySeq},
+	{"slowest", `SELECT * FROM calls WHERE function = (SELECT function FROM calls WHERE seq >= ? LIMIT 1) ORDER BY took DESC LIMIT 20`, anySeq},
+	{"errors", `SELECT * FROM calls WHERE failed AND seq >= ? ORDER BY seq LIMIT 100`, anySeq},
 	{"roots", `SELECT * FROM calls WHERE goroutine = ? AND parent = 0 ORDER BY seq LIMIT 100`, func(random *rand.Rand, _, _ int64) []any {
 		return []any{1 + random.IntN(synthetic.LoopGoroutine)}
 	}},
@@ -136,7 +140,7 @@ func fillPlain(ctx context.Context, db *sql.DB, part string) (n, last int64, err
 		return 0, 0, err
 	}
 	defer tx.Rollback() //nolint:errcheck // a no-op after Commit
-	insert, err := tx.PrepareContext(ctx, `INSERT INTO calls VALUES (?,?,?,?,?,?,?,?,?)`)
+	insert, err := tx.PrepareContext(ctx, `INSERT INTO calls VALUES (?,?,?,?,?,?,?,?,?,?)`)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -154,7 +158,7 @@ func fillPlain(ctx context.Context, db *sql.DB, part string) (n, last int64, err
 			v := open[e.Call]
 			delete(open, e.Call)
 			n++
-			_, err := insert.ExecContext(ctx, e.Call, e.Goroutine, e.Function, e.Parent, e.Time-e.Duration, e.Duration, e.Self, v.a, v.b)
+			_, err := insert.ExecContext(ctx, e.Call, e.Goroutine, e.Function, e.Parent, e.Time-e.Duration, e.Duration, e.Self, e.Failed, v.a, v.b)
 			if err != nil {
 				return 0, 0, err
 			}
