@@ -114,6 +114,12 @@ func TestLinksRestoreViews(t *testing.T) {
 	visit()
 	b.press("n", run+"/files/1?at=10")
 	visit()
+	for _, address := range []string{"/statistics?sort=calls&f=main", "/graph?by=package&n=3", "/goroutines?after=1", "/losses"} {
+		b.goTo(run + address)
+		visit()
+	}
+	b.goTo("/?status=failed&q=words")
+	visit()
 	for i := len(views) - 1; i >= 0; i-- {
 		b.arrive(views[i].address)
 		if shows := evaluate[string](b, picture); shows != views[i].shows {
