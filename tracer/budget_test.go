@@ -25,7 +25,7 @@ func TestBudgetThatIsKept(t *testing.T) {
 func TestBudget(t *testing.T) {
 	const n = 30_000_000
 	r := record(t, Options{
-		Target: fixture(t, "hot"), Args: []string{fmt.Sprint(n)}, Exclude: []string{"main.work", "main.outer"}, MaxOverhead: 0.3,
+		Target: fixture(t, "hot"), Args: []string{fmt.Sprint(n)}, Exclude: []string{"main.work", "main.outer"}, MaxOverhead: 0.3, RingBytes: MinRingBytes,
 	})
 	if want := fmt.Sprintf("hot %d cool %d ", n, n/100_000); !strings.HasPrefix(r.stdout, want) || r.result.Status() != 0 {
 		t.Errorf("printed %q, status %d", r.stdout, r.result.Status())

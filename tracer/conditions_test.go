@@ -24,11 +24,13 @@ type condition struct {
 	name      string
 	program   string // in testdata, or that of package install's tests
 	args      []string
+	short     []string // args of the short pass, where they are others
 	env       []string
 	flags     []string // of go build
 	buildEnv  []string
 	toolchain string // Go version that builds it
 	same      func(string) string
+	full      bool // only in make stress: the short pass has others like it
 	few       bool // it counts fewer functions than main.main and one more
 	replaced  bool // its end is that of another program
 }
@@ -72,11 +74,11 @@ var conditions = []condition{
 	{name: "asyncpreemptoff", program: installs + "count", env: []string{"GODEBUG=asyncpreemptoff=1"}},
 	{name: "GOMAXPROCS=1", program: installs + "count", env: []string{"GOMAXPROCS=1"}},
 	{name: "GOMAXPROCS=2", program: installs + "count", env: []string{"GOMAXPROCS=2"}},
-	{name: "GOMAXPROCS=3", program: installs + "count", env: []string{"GOMAXPROCS=3"}},
+	{name: "GOMAXPROCS=3", program: installs + "count", env: []string{"GOMAXPROCS=3"}, full: true},
 	{name: "GOMAXPROCS=4", program: installs + "count", env: []string{"GOMAXPROCS=4", "GOGC=10"}},
-	{name: "GOMAXPROCS=5", program: installs + "count", env: []string{"GOMAXPROCS=5"}},
-	{name: "GOMAXPROCS=6", program: installs + "count", env: []string{"GOMAXPROCS=6"}},
-	{name: "GOMAXPROCS=7", program: installs + "count", env: []string{"GOMAXPROCS=7"}},
+	{name: "GOMAXPROCS=5", program: installs + "count", env: []string{"GOMAXPROCS=5"}, full: true},
+	{name: "GOMAXPROCS=6", program: installs + "count", env: []string{"GOMAXPROCS=6"}, full: true},
+	{name: "GOMAXPROCS=7", program: installs + "count", env: []string{"GOMAXPROCS=7"}, full: true},
 	{name: "GOMAXPROCS=8", program: installs + "count", env: []string{"GOMAXPROCS=8"}},
 	{name: "PIE", program: installs + "count", flags: []string{"-buildmode=pie"}},
 	{name: "-N -l", program: installs + "count", flags: []string{"-gcflags=all=-N -l"}},
@@ -84,7 +86,7 @@ var conditions = []condition{
 	{name: "GOAMD64=v3", program: installs + "count", buildEnv: []string{"GOAMD64=v3"}},
 	{name: "Go 1.25", program: installs + "count", toolchain: "go1.25.3"},
 	{name: "Go 1.27", program: installs + "count", toolchain: "go1.27.0"},
-	{name: "a million frames deep", program: installs + "extremes", args: []string{"deep"}},
+	{name: "a million frames deep", program: installs + "extremes", args: []string{"deep"}, short: []string{"deep", "150000"}},
 	{name: "10,000 goroutines in one function", program: installs + "extremes", args: []string{"goroutines"}},
 	{name: "panics in deferred functions of panics", program: installs + "extremes", args: []string{"panics"}},
 	{name: "1,000 threads", program: "conditions", args: []string{"threads"}},
@@ -109,14 +111,20 @@ func TestStressConditions(t *testing.T) {
 	times := stress.Times(1, 20)
 	for _, c := range conditions {
 		t.Run(c.name, func(t *testing.T) {
+			if c.full && !stress.Full() {
+				t.Skip("only at full length")
+			}
 			path := c.build(t)
 			for _, e := range c.env {
 				name, value, _ := strings.Cut(e, "=")
 				t.Setenv(name, value)
 			}
 			args := c.args
+			if c.short != nil && !stress.Full() {
+				args = c.short
+			}
 			if args == nil {
-				args = []string{strconv.Itoa(stress.Times(40, 400)), "6"}
+				args = []string{strconv.Itoa(stress.Times(20, 400)), "6"}
 			}
 			calls := uint64(0)
 			for range times {

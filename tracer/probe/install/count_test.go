@@ -3,8 +3,10 @@
 package install
 
 import (
+	"strconv"
 	"testing"
 
+	"smiley/internal/stress"
 	"smiley/tracer/probe/ring"
 	"smiley/tracer/probe/site"
 )
@@ -65,9 +67,9 @@ func TestCountsAreExact(t *testing.T) {
 	t.Logf("%d events, rings taken %d times, %+v", r.events, r.process.Reader.Taken(), r.process.Report)
 }
 
-// TestCountsUnderStress is rules R5 to R10 and F1 together: collections and stack checks of every kind, many and few
+// TestStressCounts is rules R5 to R10 and F1 together: collections and stack checks of every kind, many and few
 // processors, preemption by signals all the time.
-func TestCountsUnderStress(t *testing.T) {
+func TestStressCounts(t *testing.T) {
 	path := fixture(t, "count")
 	for _, env := range [][]string{
 		{"GOGC=1"},
@@ -81,7 +83,7 @@ func TestCountsUnderStress(t *testing.T) {
 		{"GOMAXPROCS=8"},
 	} {
 		t.Run(env[len(env)-1]+" "+env[0], func(t *testing.T) {
-			r, _ := exact(t, path, env, "400", "6")
+			r, _ := exact(t, path, env, strconv.Itoa(stress.Times(60, 400)), "6")
 			t.Logf("%d events, rings taken %d times", r.events, r.process.Reader.Taken())
 		})
 	}
@@ -89,25 +91,25 @@ func TestCountsUnderStress(t *testing.T) {
 
 // TestR13PositionIndependent is rule R13: the text runs somewhere else than its file says.
 func TestR13PositionIndependent(t *testing.T) {
-	r, _ := exact(t, fixture(t, "count", "-buildmode=pie"), nil, "400", "4")
+	r, _ := exact(t, fixture(t, "count", "-buildmode=pie"), nil, "100", "4")
 	t.Logf("%d events", r.events)
 }
 
 // TestUnoptimized: -N -l binaries have other prologues and spill everything.
 func TestUnoptimized(t *testing.T) {
-	r, _ := exact(t, fixture(t, "count", "-gcflags=all=-N -l"), nil, "200", "4")
+	r, _ := exact(t, fixture(t, "count", "-gcflags=all=-N -l"), nil, "60", "4")
 	t.Logf("%d events", r.events)
 }
 
 // TestNewerInstructionSet: GOAMD64=v3 programs hold VEX instructions.
 func TestNewerInstructionSet(t *testing.T) {
 	t.Setenv("GOAMD64", "v3")
-	r, _ := exact(t, fixture(t, "count", "-tags=v3"), nil, "400", "4")
+	r, _ := exact(t, fixture(t, "count", "-tags=v3"), nil, "100", "4")
 	t.Logf("%d events", r.events)
 }
 
 // TestRaceDetector: programs built with -race carry C code and other prologues.
 func TestRaceDetector(t *testing.T) {
-	r, _ := exact(t, fixture(t, "count", "-race"), nil, "100", "4")
+	r, _ := exact(t, fixture(t, "count", "-race"), nil, "40", "4")
 	t.Logf("%d events", r.events)
 }

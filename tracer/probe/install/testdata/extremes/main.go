@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"runtime/debug"
+	"strconv"
 	"sync"
 	"sync/atomic"
 )
@@ -49,7 +50,11 @@ func main() {
 	debug.SetMaxStack(1 << 30)
 	switch os.Args[1] {
 	case "deep":
-		fmt.Println(deep(1_000_000))
+		depth := 1_000_000
+		if len(os.Args) > 2 {
+			depth, _ = strconv.Atoi(os.Args[2])
+		}
+		fmt.Println(deep(depth))
 	case "goroutines":
 		var all, hold sync.WaitGroup
 		var sum atomic.Int64
