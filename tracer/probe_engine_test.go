@@ -300,7 +300,7 @@ func TestAttach(t *testing.T) {
 	for range 2 {
 		ctx, cancel := context.WithCancel(context.Background())
 		sink := &enough{blocks: &blocks{}, want: 3, reached: cancel}
-		result, err := Attach(ctx, cmd.Process.Pid, Options{Bounds: recording.DefaultBounds()}, sink)
+		result, err := Attach(ctx, cmd.Process.Pid, Options{Bounds: recording.DefaultBounds(), RingBytes: MinRingBytes}, sink)
 		cancel()
 		if err != nil {
 			t.Fatal(err)
