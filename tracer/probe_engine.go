@@ -3,7 +3,6 @@
 package tracer
 
 import (
-	"encoding/binary"
 	"runtime"
 	"sync"
 	"time"
@@ -561,13 +560,4 @@ func (p *probes) left(r *seen, f *traced) error {
 func (p *probes) losing() bool {
 	p.lossy = p.lossy || p.installed.Reader.Dropped() > 0
 	return p.lossy
-}
-
-// word reads eight bytes of what the record holds.
-func (m *recordMemory) word(addr uint64) (uint64, error) {
-	var b [8]byte
-	if err := m.ReadMemory(b[:], addr); err != nil {
-		return 0, err
-	}
-	return binary.LittleEndian.Uint64(b[:]), nil
 }

@@ -26,6 +26,9 @@ import (
 // one at a time.
 var running atomic.Bool
 
+// collectLater is how long after a run garbage is collected again: a process that records one program has ended until then.
+const collectLater = 200 * time.Millisecond
+
 // cutEvery is how often what was captured is sent on, so that a reader sees a live run and a crash takes no more: with the
 // time after which blocks go to a spool, less than a quarter of a second.
 const cutEvery = 200 * time.Millisecond
@@ -108,7 +111,7 @@ func (c *chosen) move(bias uint64) {
 }
 
 func (s *session) close() {
-	time.AfterFunc(cutEvery, s.collect) // a process that records one program has ended until then
+	time.AfterFunc(collectLater, s.collect)
 	if s.probes != nil {
 		_ = s.probes.installed.Close() // the program has ended
 	}
