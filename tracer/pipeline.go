@@ -27,7 +27,7 @@ type pipeline struct {
 	lost    uint64             // events dropped since the last gap
 
 	drafts  chan outgoing
-	encoded func()        // for the draft that is emitted next, see outgoing; nil: nothing
+	encoded func()        // for the draft that is emitted next, which takes it, see outgoing; nil: nothing
 	ended   chan struct{} // closed when the sending goroutine has ended
 	refused chan struct{} // closed when the sink has refused a block
 	err     error         // why, valid once refused is closed
@@ -63,6 +63,7 @@ func (p *pipeline) now() int64 { return int64(time.Since(p.start)) }
 func (p *pipeline) emit(d *recording.Draft) error {
 	select {
 	case p.drafts <- outgoing{d, p.encoded}:
+		p.encoded = nil
 		return nil
 	case <-p.refused:
 		return p.err

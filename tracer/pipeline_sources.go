@@ -25,23 +25,29 @@ func (p *pipeline) sendSources(files []recording.File, read func(*recording.File
 			room = room[:min(len(room)+len(files[n].Body), cap(room))]
 			n++
 		}
-		if err := p.sendChunk(files[:n], func() { free <- memory }); err != nil {
+		sent, err := p.sendChunk(files[:n], func() { free <- memory })
+		if err != nil {
 			return err
+		}
+		if !sent { // the next block refers to the memory
+			free <- nil
 		}
 		files = files[n:]
 	}
 	return nil
 }
 
-// sendChunk sends a block with definitions of files, or keeps them for the next one when they are few. encoded is called when what they
-// hold is not needed any more, if they were sent.
-func (p *pipeline) sendChunk(files []recording.File, encoded func()) error {
+// sendChunk sends a block with definitions of files, or keeps them for the next one when they are few: bodies that are too long to be kept
+// leave little. encoded is called when what they hold is not needed any more, if they were sent.
+func (p *pipeline) sendChunk(files []recording.File, encoded func()) (sent bool, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if err := p.builder.Define(recording.Definitions{Files: files}); err != nil {
-		return err
+		return false, err
 	}
 	p.encoded = encoded
-	defer func() { p.encoded = nil }()
-	return p.builder.CutDefinitions(p.now())
+	err = p.builder.CutDefinitions(p.now())
+	sent = p.encoded == nil
+	p.encoded = nil
+	return sent, err
 }

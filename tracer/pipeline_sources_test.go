@@ -95,3 +95,33 @@ func TestSourcesAreSent(t *testing.T) {
 		t.Errorf("%d blocks", len(sink.sizes))
 	}
 }
+
+// TestSourcesTooLong: files that are too long to be kept leave so little to send that their memory goes on with the next block. However
+// many there are, all files are announced.
+func TestSourcesTooLong(t *testing.T) {
+	files := make([]recording.File, 3*sourceChunks)
+	for i := range files {
+		files[i] = recording.File{ID: recording.FileID(i + 1), Name: fmt.Sprintf("f%d.go", i)}
+	}
+	long := make([]byte, 9<<20)
+	id, err := recording.NewRunID()
+	if err != nil {
+		t.Fatal(err)
+	}
+	sink := &nearSink{}
+	p := newPipeline(recording.Run{ID: id, Start: time.Now(), Settings: recording.Settings{Bounds: recording.DefaultBounds()}}, sink)
+	if err := p.sendSources(files, func(f *recording.File, _ []byte) { f.Body, f.Hash = long, sha256.Sum256(long) }); err != nil {
+		t.Error(err)
+	}
+	if _, _, err := p.finish(recording.RunEnd{}); err != nil {
+		t.Fatal(err)
+	}
+	if len(sink.files) != len(files) {
+		t.Fatalf("%d files of %d", len(sink.files), len(files))
+	}
+	for _, f := range sink.files {
+		if len(f.Body) > 0 || f.Missing == "" {
+			t.Errorf("%s: %d bytes, missing because %q", f.Name, len(f.Body), f.Missing)
+		}
+	}
+}
