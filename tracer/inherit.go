@@ -140,7 +140,7 @@ func (l *leftover) session(of recording.Run, sink recording.Sink) (*session, err
 		err = l.probes(s)
 	}
 	if err != nil {
-		s.out.discard()
+		s.discard()
 		s.close()
 		return nil, err
 	}

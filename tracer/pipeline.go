@@ -27,6 +27,8 @@ type pipeline struct {
 	lost    uint64             // events dropped since the last gap
 
 	drafts  chan outgoing
+	begun   chan struct{} // closed when blocks may be sent
+	given   chan struct{} // closed when the run will never begin
 	encoded func()        // for the draft that is emitted next, which takes it, see outgoing; nil: nothing
 	ended   chan struct{} // closed when the sending goroutine has ended
 	refused chan struct{} // closed when the sink has refused a block
@@ -40,11 +42,22 @@ type outgoing struct {
 	encoded func() // called when nothing that it refers to is needed any more; nil: nobody wants to know
 }
 
+// newPipeline makes a pipeline for a run that has begun.
 func newPipeline(run recording.Run, sink recording.Sink) *pipeline {
+	p := preparePipeline(run, sink)
+	p.begin()
+	return p
+}
+
+// preparePipeline makes a pipeline for a run that may never begin: nothing is sent before begin says that it has. Until then there is room
+// for draftsInFlight blocks, and who has more waits.
+func preparePipeline(run recording.Run, sink recording.Sink) *pipeline {
 	p := &pipeline{
 		start:   run.Start,
 		sink:    sink,
 		drafts:  make(chan outgoing, draftsInFlight),
+		begun:   make(chan struct{}),
+		given:   make(chan struct{}),
 		ended:   make(chan struct{}),
 		refused: make(chan struct{}),
 	}
@@ -56,6 +69,12 @@ func newPipeline(run recording.Run, sink recording.Sink) *pipeline {
 	go p.send()
 	return p
 }
+
+// begin has blocks sent from now on.
+func (p *pipeline) begin() { close(p.begun) }
+
+// giveUp has the blocks of a run that never began thrown away, so that nobody waits for them to be sent: see discard.
+func (p *pipeline) giveUp() { close(p.given) }
 
 // now is the time on the run's clock.
 func (p *pipeline) now() int64 { return int64(time.Since(p.start)) }
@@ -74,6 +93,13 @@ func (p *pipeline) emit(d *recording.Draft) error {
 func (p *pipeline) send() {
 	defer close(p.ended)
 	failed := false
+	select {
+	case <-p.begun:
+	case <-p.given:
+		p.err = recording.Errorf(recording.CodeCanceled, "there is nothing to record")
+		failed = true
+		close(p.refused)
+	}
 	for d := range p.drafts {
 		if !failed {
 			if err := p.sendOne(d); err != nil {
@@ -193,7 +219,7 @@ func (p *pipeline) progress(run recording.RunID) Progress {
 	return Progress{Run: run, Calls: p.calls, Events: ledger.Captured, Ledger: ledger}
 }
 
-// discard ends a pipeline whose run never began: nothing of it is sent.
+// discard ends a pipeline that was given up. Nobody may add to it any more.
 func (p *pipeline) discard() {
 	close(p.drafts)
 	<-p.ended

@@ -125,3 +125,59 @@ func TestSourcesTooLong(t *testing.T) {
 		}
 	}
 }
+
+// TestSourcesBeforeTheRun: of a run that may never begin, source files are read and nothing is sent. When it begins they are, and when it
+// never does nobody waits for that.
+func TestSourcesBeforeTheRun(t *testing.T) {
+	for _, begins := range []bool{true, false} {
+		t.Run(fmt.Sprint(begins), func(t *testing.T) {
+			const count = 3 * sourceChunks
+			files := make([]recording.File, count)
+			for i := range files {
+				files[i] = recording.File{ID: recording.FileID(i + 1), Name: fmt.Sprintf("f%d.go", i)}
+			}
+			body := bytes.Repeat([]byte("package x\n"), sourceChunk/10)
+			id, err := recording.NewRunID()
+			if err != nil {
+				t.Fatal(err)
+			}
+			sink := &nearSink{}
+			p := preparePipeline(
+				recording.Run{ID: id, Start: time.Now(), Settings: recording.Settings{Bounds: recording.DefaultBounds()}}, sink)
+			read, sent := make(chan struct{}, count), make(chan error, 1)
+			go func() {
+				sent <- p.sendSources(files, func(f *recording.File, _ []byte) {
+					f.Body, f.Hash = body, sha256.Sum256(body)
+					read <- struct{}{}
+				})
+			}()
+			for range sourceChunks {
+				<-read
+			}
+			if len(sink.sizes) > 0 {
+				t.Error("it was sent before the run began")
+			}
+			if begins {
+				p.begin()
+				if err := <-sent; err != nil {
+					t.Error(err)
+				}
+				if _, _, err := p.finish(recording.RunEnd{}); err != nil {
+					t.Error(err)
+				}
+				if len(sink.files) != count {
+					t.Errorf("%d files of %d", len(sink.files), count)
+				}
+				return
+			}
+			p.giveUp()
+			if err := <-sent; err != nil && recording.CodeOf(err) != recording.CodeCanceled {
+				t.Error(err)
+			}
+			p.discard()
+			if len(sink.sizes) > 0 {
+				t.Errorf("%d blocks of a run that never began", len(sink.sizes))
+			}
+		})
+	}
+}

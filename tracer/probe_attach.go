@@ -31,15 +31,15 @@ func Attach(ctx context.Context, pid int, opt Options, sink recording.Sink) (Res
 		_ = sink.Close()
 		return Result{}, err
 	}
-	s.out = newPipeline(s.run, sink)
+	s.out = preparePipeline(s.run, sink)
 	if s.note, err = testament(&s.run, opt.Store); err != nil {
-		s.out.discard()
+		s.discard()
 		return Result{}, err
 	}
 	failure := s.armAttached(ctx, pid, img, bias)
 	switch {
 	case failure != nil && s.probes == nil:
-		s.out.discard()
+		s.discard()
 		return Result{}, failure
 	case failure != nil:
 		failure = errors.Join(failure, s.leave(pid))
@@ -233,11 +233,10 @@ func (s *session) armAttached(ctx context.Context, pid int, img *places.Image, b
 	if err := s.newEngine(); err != nil {
 		return err
 	}
-	traced, untraced, err := s.filter.choose(s.program.Functions(), func(*recording.Error) {})
-	if err != nil {
+	if err := s.choose(func(*recording.Error) {}); err != nil {
 		return err
 	}
-	s.program.ReadSources(traced)
+	s.sendSources()
 	release, err := install.Claim(pid)
 	if err != nil {
 		return err
@@ -256,13 +255,15 @@ func (s *session) armAttached(ctx context.Context, pid int, img *places.Image, b
 	if cleaned.Inherited != nil { // this run is none the worse for it
 		warn(s.opt, asWarning(cleaned.Inherited))
 	}
-	refused, err := s.putProbes(img, bias, traced, func(wanted []install.Probe, o install.Options) (*install.Process, error) {
+	refused, err := s.putProbes(img, bias, s.chosen.traced, func(wanted []install.Probe, o install.Options) (*install.Process, error) {
 		return install.Attach(pid, img, wanted, o)
 	})
 	if err != nil {
 		return err
 	}
-	return s.noteUntraced(append(untraced, refused...))
+	s.out.begin()
+	defer s.probes.beating(nil)() // long sources of many functions, or a slow sink, take their time
+	return s.noteUntraced(append(s.chosen.untraced, refused...))
 }
 
 // leave takes the probes out and reads what was still written.

@@ -342,18 +342,7 @@ func (p *probes) run() (ending, error) {
 
 // pump reads until over is closed and nothing is left.
 func (p *probes) pump(over <-chan struct{}, way *precedence) {
-	stop := make(chan struct{})
-	second := p.installed.Clock.Ticks(time.Second)
-	var beat sync.WaitGroup
-	beat.Add(1)
-	go func() {
-		defer beat.Done()
-		p.beat(stop, way, second)
-	}()
-	defer func() {
-		close(stop)
-		beat.Wait()
-	}()
+	defer p.beating(way)()
 	calibrated, tidied := time.Now(), time.Now()
 	pause := time.Duration(0)
 	for {
@@ -413,6 +402,18 @@ func (p *probes) fails(err error) {
 // clock is the present on the clock that records carry.
 func (p *probes) clock() int64 {
 	return max(p.installed.Clock.Nanoseconds(ring.Ticks())+p.shift, p.latest)
+}
+
+// beating has the program told that somebody reads, until stop is called.
+func (p *probes) beating(way *precedence) (stop func()) {
+	end := make(chan struct{})
+	second := p.installed.Clock.Ticks(time.Second)
+	var beat sync.WaitGroup
+	beat.Go(func() { p.beat(end, way, second) })
+	return func() {
+		close(end)
+		beat.Wait()
+	}
 }
 
 // beat tells the program that somebody reads, until stop is closed, and sees to it that somebody can. second

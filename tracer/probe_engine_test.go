@@ -4,6 +4,7 @@ package tracer
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"os"
 	"os/exec"
@@ -313,6 +314,13 @@ func TestAttach(t *testing.T) {
 		}
 		if result.Calls == 0 || result.Ledger.Stored != uint64(len(r.events)) {
 			t.Errorf("%d events in the blocks, %+v", len(r.events), result)
+		}
+		source, err := filepath.Abs("probe/install/testdata/busy/main.go")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want, err := os.ReadFile(source); err != nil || !bytes.Equal(r.sources[source], want) {
+			t.Errorf("%d bytes of %s are there, of %d, %v", len(r.sources[source]), source, len(want), err)
 		}
 		t.Logf("%d events, %+v", len(r.events), result.Ledger)
 	}

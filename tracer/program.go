@@ -180,7 +180,6 @@ func machine(f *elf.File) string {
 
 // Close releases the file.
 func (p *Program) Close() error {
-	p.sources.close()
 	return p.file.Close()
 }
 

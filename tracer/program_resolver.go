@@ -80,7 +80,7 @@ func (p *Program) Definitions() recording.Definitions {
 	d := p.defined.added
 	d.Types = p.types.added
 	for i := range d.Files {
-		p.sourceOf(&d.Files[i])
+		p.readSource(&d.Files[i], nil)
 	}
 	p.defined.added, p.types.added = recording.Definitions{}, nil
 	return d

@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"smiley/recording"
@@ -36,55 +35,6 @@ func (p *Program) fileID(name string) recording.FileID {
 	return id
 }
 
-// ReadSources begins to read the source files of functions that are likely to be defined, on a goroutine that ends with Close at the
-// latest. It may be called once.
-func (p *Program) ReadSources(symbols []Symbol) {
-	s := &p.sources
-	var list []*sourceFile
-	s.known = make(map[string]*sourceFile)
-	for i := range symbols {
-		name := symbols[i].File
-		if s.known[name] == nil {
-			s.known[name] = &sourceFile{name: name}
-			list = append(list, s.known[name])
-		}
-	}
-	s.reading.Go(func() {
-		for _, file := range list {
-			if s.closed.Load() {
-				return
-			}
-			p.loadSource(file)
-		}
-	})
-}
-
-// sources are source files that are being read.
-type sources struct {
-	known   map[string]*sourceFile
-	reading sync.WaitGroup
-	closed  atomic.Bool
-
-	built      sync.Once
-	builtAt    time.Time // when the binary was
-	builtKnown bool
-}
-
-// sourceFile is a source file; what it holds is there once it was read.
-type sourceFile struct {
-	name    string
-	once    sync.Once
-	body    []byte
-	hash    [32]byte
-	missing string
-}
-
-// close ends the reading.
-func (s *sources) close() {
-	s.closed.Store(true)
-	s.reading.Wait()
-}
-
 // takeSources numbers the source files of functions that are likely to be defined. Their definitions are the caller's then, without
 // what they hold: see readSource.
 func (p *Program) takeSources(symbols []Symbol) []recording.File {
@@ -94,27 +44,6 @@ func (p *Program) takeSources(symbols []Symbol) []recording.File {
 	files := p.defined.added.Files
 	p.defined.added.Files = nil
 	return files
-}
-
-// sourceOf fills in what a source file holds.
-func (p *Program) sourceOf(f *recording.File) {
-	s := p.sources.known[f.Name]
-	if s == nil {
-		p.readSource(f, nil)
-		return
-	}
-	p.loadSource(s)
-	f.Body, f.Hash, f.Missing = s.body, s.hash, s.missing
-	s.body = nil // whoever asked has it now
-}
-
-// loadSource is readSource for a file that was announced, once.
-func (p *Program) loadSource(s *sourceFile) {
-	s.once.Do(func() {
-		f := recording.File{Name: s.name}
-		p.readSource(&f, nil)
-		s.body, s.hash, s.missing = f.Body, f.Hash, f.Missing
-	})
 }
 
 // readSource fills in what a source file holds as it was when the binary was built, or why it is not to be had. It is read into the
@@ -165,6 +94,13 @@ func readInto(room []byte, name string, size int) ([]byte, error) {
 	body := room[:size:size]
 	_, err = io.ReadFull(f, body) // one that has become shorter is not the file that was built
 	return body, err
+}
+
+// sources is what reading source files needs to know of the binary.
+type sources struct {
+	built      sync.Once
+	builtAt    time.Time // when the binary was
+	builtKnown bool
 }
 
 // buildTime returns when the binary was written; false when that is not known.

@@ -29,6 +29,7 @@ type recorded struct {
 	functions map[recording.FunctionID]recording.Function
 	byName    map[string]recording.FunctionID
 	fileNames map[recording.FileID]string
+	sources   map[string][]byte // by the name of their file
 	started   map[int64]recording.Goroutine
 	events    []recording.Event
 	last      recording.Header
@@ -181,6 +182,7 @@ func readBack(t *testing.T, all [][]byte) *recorded {
 		functions: map[recording.FunctionID]recording.Function{},
 		byName:    map[string]recording.FunctionID{},
 		fileNames: map[recording.FileID]string{},
+		sources:   map[string][]byte{},
 		started:   map[int64]recording.Goroutine{},
 	}
 	validator := recording.NewValidator()
@@ -205,6 +207,7 @@ func readBack(t *testing.T, all [][]byte) *recorded {
 		}
 		for _, f := range b.Definitions.Files {
 			r.fileNames[f.ID] = f.Name
+			r.sources[f.Name] = f.Body
 		}
 		for _, g := range b.Definitions.Goroutines {
 			r.started[g.ID] = g

@@ -296,6 +296,13 @@ func (s *session) sourcesSent() error {
 	return s.sources()
 }
 
+// discard ends the pipeline of a run that never began, and what adds to it.
+func (s *session) discard() {
+	s.out.giveUp()
+	_ = s.sourcesSent() // they were not
+	s.out.discard()
+}
+
 // goMinor returns 26 for "go1.26.8", 0 for what it does not understand.
 func goMinor(version string) int {
 	_, rest, ok := strings.Cut(version, "go1.")
