@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"crypto/sha256"
 	"database/sql"
 	"encoding/json"
 	"errors"
@@ -123,22 +122,4 @@ func (r *Reader) Files(ctx context.Context, id recording.RunID) ([]recording.Fil
 		}, `SELECT id, name, hash, missing FROM run_files WHERE run = ? ORDER BY id`, run.key)
 	})
 	return files, err
-}
-
-// FileBody returns the content of a source file as it was when the program ran. Errors: CodeNotFound when no run has a
-// file with this hash, CodeDamaged.
-func (r *Reader) FileBody(ctx context.Context, hash [32]byte) ([]byte, error) {
-	var stored []byte
-	err := r.db.QueryRowContext(ctx, `SELECT body FROM files WHERE hash = ?`, hash[:]).Scan(&stored)
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil, failure(recording.CodeNotFound, nil, "there is no source for this file", "")
-	}
-	if err != nil {
-		return nil, wrap(r.file, err)
-	}
-	body, err := decoder().DecodeAll(stored, nil)
-	if err != nil || sha256.Sum256(body) != hash {
-		return nil, damaged(r.file, err)
-	}
-	return body, nil
 }

@@ -45,6 +45,8 @@ type Store struct {
 	live   map[recording.RunID]*liveRun
 	closed bool
 
+	sourceScratch []byte // of insertFile
+
 	stop      context.CancelFunc
 	heartbeat sync.WaitGroup
 }

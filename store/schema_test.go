@@ -115,6 +115,7 @@ func TestMigrationsAreFrozen(t *testing.T) {
 		"2aceaa21f68b0c3f6418b2f6a8871a0bd241ce8db8afc64aa9fb11ac17da9db4",
 		"765a86e257c58dbed8e4923684c92322d1e99ce669b782c095b4c8d4c805f6a4",
 		"87333345cbea52d62b8bfcfec52f1e38129aa44ef3172f93e503bf403f1001fe",
+		"291cdd2b10310a2e98608bcd75d82646d7ade01c8e62b5d4c235ea8c0ccdc153",
 	}
 	for i, m := range migrations() {
 		sum := fmt.Sprintf("%x", sha256.Sum256([]byte(m.sql)))

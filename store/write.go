@@ -24,7 +24,6 @@ type writeTx struct {
 	tx  *sql.Tx
 	s   *Store
 
-	body []byte // scratch of insertFile
 	json []byte // scratch of paramsJSON
 }
 
@@ -71,7 +70,7 @@ func prepare(ctx context.Context, db *sql.DB) (*statements, error) {
 		{&st.function, insertFunctionRows(1)},
 		{&st.functionRows, insertFunctionRows(functionRows)},
 		{&st.types, `INSERT INTO types (run, first, count, body) VALUES (?,?,?,?)`},
-		{&st.file, `INSERT INTO files (hash, size, body) VALUES (?,?,?) ON CONFLICT (hash) DO NOTHING`},
+		{&st.file, `INSERT INTO files (hash, size, codec, body) VALUES (?,?,?,?) ON CONFLICT (hash) DO NOTHING`},
 		{&st.hasFile, `SELECT EXISTS (SELECT 1 FROM files WHERE hash = ?)`},
 		{&st.runFile, `INSERT INTO run_files VALUES (?,?,?,?,?)`},
 		{&st.goroutine, insertGoroutines(1)},

@@ -23,7 +23,7 @@ var (
 		}
 		return e
 	})
-	// quickEncoder is for what a run begins with, source files and types: they are megabytes, and somebody waits until they are written.
+	// quickEncoder is for the types that a run begins with: they are megabytes, and somebody waits until they are written.
 	quickEncoder = sync.OnceValue(func() *zstd.Encoder {
 		e, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithWindowSize(1<<20))
 		if err != nil {
@@ -148,15 +148,4 @@ func (w *writeTx) insertFiles(run *liveRun, files []recording.File) error {
 		}
 	}
 	return nil
-}
-
-// insertFile keeps a source file. Most are there from an earlier run.
-func (w *writeTx) insertFile(f *recording.File) error {
-	var there bool
-	err := w.tx.StmtContext(w.ctx, w.s.statements.hasFile).QueryRowContext(w.ctx, f.Hash[:]).Scan(&there)
-	if err != nil || there {
-		return err
-	}
-	w.body = quickEncoder().EncodeAll(f.Body, w.body[:0])
-	return w.exec(w.s.statements.file, f.Hash[:], len(f.Body), w.body)
 }
