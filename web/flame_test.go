@@ -34,10 +34,9 @@ func (n *flameNode) each(path []string, visit func(path []string, n *flameNode))
 
 // TestFlameEqualsCalls compares the flame graph, and every part of it, with the calls themselves.
 func TestFlameEqualsCalls(t *testing.T) {
-	file, runs := webtest.NewDatabase(t)
-	s := newSite(t, file, Options{})
-	for _, run := range runs {
-		truth, base := newTruth(t, file, run), "/runs/"+run.ID.String()+"/flame.json"
+	s, truths := newTruths(t)
+	for _, truth := range truths {
+		base := truth.base + "/flame.json"
 		paths, byFunction, stackOf := map[string]uint64{}, map[string]uint64{}, map[uint64]string{}
 		for i := range truth.calls {
 			c := &truth.calls[i]

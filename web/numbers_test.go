@@ -12,17 +12,15 @@ import (
 	"smiley/analysis"
 	"smiley/export"
 	"smiley/store"
-	"smiley/web/webtest"
 )
 
 // TestNumbersOnPages reads the pages as they are without scripts: every number on them is what `smiley stats`, `replay`,
 // `list`, `show`, `goroutines` and `files` say with --json.
 func TestNumbersOnPages(t *testing.T) {
-	file, runs := webtest.NewDatabase(t)
-	s := newSite(t, file, Options{})
-	for i, run := range runs {
-		n := &numbers{T: t, s: s, base: "/runs/" + run.ID.String(), truth: newTruth(t, file, run)}
-		n.runs(len(runs) - 1 - i)
+	s, truths := newTruths(t)
+	for i, truth := range truths {
+		n := &numbers{T: t, s: s, base: truth.base, truth: truth}
+		n.runs(len(truths) - 1 - i)
 		n.summary()
 		n.statistics()
 		n.functions()

@@ -14,18 +14,16 @@ import (
 
 	"smiley/analysis"
 	"smiley/export"
-	"smiley/web/webtest"
 )
 
 // TestNumbersOfViews reads what is drawn and listed in the call tree, the time line, the flame graph, the call graph, the
 // files and the comparison, as it is without scripts, and compares it with the calls that `smiley replay --json` prints and
 // the runs that `smiley show --json` does.
 func TestNumbersOfViews(t *testing.T) {
-	file, runs := webtest.NewDatabase(t)
-	s := newSite(t, file, Options{})
+	s, truths := newTruths(t)
 	var both []*numbers
-	for _, run := range runs {
-		n := &numbers{T: t, s: s, base: "/runs/" + run.ID.String(), truth: newTruth(t, file, run)}
+	for _, truth := range truths {
+		n := &numbers{T: t, s: s, base: truth.base, truth: truth}
 		n.trees()
 		n.timelines()
 		n.flames()

@@ -25,6 +25,7 @@ func plain(t *testing.T, value any) any {
 
 // truth is what analysis, which the commands print, says about a run.
 type truth struct {
+	base   string // of the addresses of its pages
 	run    *analysis.Run
 	events []any
 	calls  []analysis.Event
@@ -35,7 +36,7 @@ func newTruth(t *testing.T, file string, run webtest.Recorded) *truth {
 	r, err := store.OpenReader(t.Context(), file)
 	check(t, err)
 	t.Cleanup(func() { check(t, r.Close()) })
-	truth := &truth{}
+	truth := &truth{base: "/runs/" + run.ID.String()}
 	truth.run, err = analysis.Open(t.Context(), r, run.ID.String())
 	check(t, err)
 	for e, err := range truth.run.Events(t.Context(), analysis.Filter{}) {
@@ -49,18 +50,27 @@ func newTruth(t *testing.T, file string, run webtest.Recorded) *truth {
 	return truth
 }
 
+// newTruths returns a site, and what is right of each of its runs.
+func newTruths(t *testing.T) (*site, []*truth) {
+	t.Helper()
+	file, runs := webtest.NewDatabase(t)
+	truths := make([]*truth, len(runs))
+	for i := range runs {
+		truths[i] = newTruth(t, file, runs[i])
+	}
+	return newSite(t, file, Options{}), truths
+}
+
 // TestEventsEqualReplay checks that the pages of the details, put together, are what `smiley replay --json` prints, whatever
 // the size of a page, and that filters choose from that.
 func TestEventsEqualReplay(t *testing.T) {
-	file, runs := webtest.NewDatabase(t)
-	s := newSite(t, file, Options{})
-	for _, run := range runs {
-		want := newTruth(t, file, run)
+	s, truths := newTruths(t)
+	for _, want := range truths {
 		for _, size := range []int{7, 200, 1000} {
 			var got []any
 			for from := uint64(1); from != 0; {
 				var page eventsJSON
-				s.ask(fmt.Sprintf("/runs/%s/events.json?n=%d&from=%d", run.ID, size, from), &page)
+				s.ask(fmt.Sprintf("%s/events.json?n=%d&from=%d", want.base, size, from), &page)
 				for i := range page.Events {
 					got = append(got, plain(t, page.Events[i]))
 				}
@@ -135,10 +145,8 @@ func TestFilters(t *testing.T) {
 
 // TestCallsEqualTree checks the call tree and every call's own page against what `smiley replay --tree --json` prints.
 func TestCallsEqualTree(t *testing.T) {
-	file, runs := webtest.NewDatabase(t)
-	s := newSite(t, file, Options{})
-	for _, run := range runs {
-		truth := newTruth(t, file, run)
+	s, truths := newTruths(t)
+	for _, truth := range truths {
 		children := map[uint64][]any{}
 		for i := range truth.calls {
 			c := &truth.calls[i]
@@ -152,14 +160,14 @@ func TestCallsEqualTree(t *testing.T) {
 				continue // they are alike
 			}
 			var one struct{ Call analysis.Event }
-			s.ask(fmt.Sprintf("/runs/%s/call/%d.json", run.ID, c.Seq), &one)
+			s.ask(fmt.Sprintf("%s/call/%d.json", truth.base, c.Seq), &one)
 			if got := plain(t, one.Call); !reflect.DeepEqual(got, plain(t, c)) {
 				t.Fatalf("call %d:\n got %v\nwant %v", c.Seq, got, plain(t, c))
 			}
 			var got []any
 			for after := uint64(0); ; {
 				var tree treeJSON
-				s.ask(fmt.Sprintf("/runs/%s/tree.json?at=%d&n=37&after=%d", run.ID, c.Seq, after), &tree)
+				s.ask(fmt.Sprintf("%s/tree.json?at=%d&n=37&after=%d", truth.base, c.Seq, after), &tree)
 				for j := range tree.Calls {
 					call := &tree.Calls[j]
 					got = append(got, plain(t, call.Event))
@@ -175,7 +183,7 @@ func TestCallsEqualTree(t *testing.T) {
 				var back []any
 				for before := "last"; before != ""; {
 					var tree treeJSON
-					s.ask(fmt.Sprintf("/runs/%s/tree.json?at=%d&n=37&before=%s", run.ID, c.Seq, before), &tree)
+					s.ask(fmt.Sprintf("%s/tree.json?at=%d&n=37&before=%s", truth.base, c.Seq, before), &tree)
 					var page []any
 					for j := range tree.Calls {
 						page = append(page, plain(t, tree.Calls[j].Event))
@@ -198,11 +206,9 @@ func TestCallsEqualTree(t *testing.T) {
 
 // TestNumbersEqualCommands checks runs, statistics, goroutines, files and graph.
 func TestNumbersEqualCommands(t *testing.T) {
-	file, runs := webtest.NewDatabase(t)
-	s := newSite(t, file, Options{})
-	for _, run := range runs {
-		base := "/runs/" + run.ID.String()
-		truth := newTruth(t, file, run)
+	s, truths := newTruths(t)
+	for _, truth := range truths {
+		base := truth.base
 		var summary analysis.Summary
 		if s.ask(base+".json", &summary); !reflect.DeepEqual(plain(t, summary), plain(t, truth.run.Summary())) {
 			t.Errorf("summary: %v", summary)

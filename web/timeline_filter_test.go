@@ -11,16 +11,14 @@ import (
 
 	"smiley/analysis"
 	"smiley/export"
-	"smiley/web/webtest"
 )
 
 // TestTimelineDimsWhatIsNotChosen checks which calls, bars and marks of a time line a filter chooses, in the JSON and on the page,
 // against the calls themselves. Nothing is left out: what is not chosen is there, marked as other.
 func TestTimelineDimsWhatIsNotChosen(t *testing.T) {
-	file, runs := webtest.NewDatabase(t)
-	s := newSite(t, file, Options{})
-	for at, run := range runs {
-		truth, base := newTruth(t, file, run), "/runs/"+run.ID.String()+"/timeline"
+	s, truths := newTruths(t)
+	for at, truth := range truths {
+		base := truth.base + "/timeline"
 		for text, match := range map[string]func(c *analysis.Event) bool{
 			"function:2":        func(c *analysis.Event) bool { return c.Function == truth.calls[2].Function },
 			"errors":            func(c *analysis.Event) bool { return c.Failed },
@@ -48,7 +46,7 @@ func TestTimelineDimsWhatIsNotChosen(t *testing.T) {
 	}
 	for _, bad := range []string{"over:never", "no.such.function", "\u202e"} {
 		for _, twin := range []string{"", ".json"} {
-			if w := s.get("/runs/" + runs[0].ID.String() + "/timeline" + twin + "?f=" + url.QueryEscape(bad)); w.Code != http.StatusBadRequest {
+			if w := s.get(truths[0].base + "/timeline" + twin + "?f=" + url.QueryEscape(bad)); w.Code != http.StatusBadRequest {
 				t.Errorf("%q: %d", bad, w.Code)
 			}
 		}

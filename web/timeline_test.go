@@ -23,12 +23,10 @@ import (
 // TestTimelineEqualsReplay checks every number of the time line, for windows of all sizes and at all resolutions, against the
 // events and calls that `smiley replay --json` prints.
 func TestTimelineEqualsReplay(t *testing.T) {
-	file, runs := webtest.NewDatabase(t)
-	s := newSite(t, file, Options{})
-	for _, run := range runs {
-		truth := newTruth(t, file, run)
+	s, truths := newTruths(t)
+	for _, truth := range truths {
 		rng := rand.New(rand.NewPCG(1, 2))
-		base := "/runs/" + run.ID.String() + "/timeline.json?n=100"
+		base := truth.base + "/timeline.json?n=100"
 		var whole timelineJSON
 		s.ask(base, &whole)
 		last := truth.events[len(truth.events)-1].(map[string]any)["time_ns"].(float64)
@@ -165,12 +163,10 @@ func checkTrackMarks(t *testing.T, truth *truth, page *timelineJSON, goroutine i
 
 // TestTimelineInBuckets checks what is shown of a window that is too much to look at: calls that are right, and sums that are.
 func TestTimelineInBuckets(t *testing.T) {
-	file, runs := webtest.NewDatabase(t)
-	s := newSite(t, file, Options{})
+	s, truths := newTruths(t)
 	s.server.windowEvents = 1
-	for _, run := range runs {
-		truth := newTruth(t, file, run)
-		base := "/runs/" + run.ID.String() + "/timeline"
+	for _, truth := range truths {
+		base := truth.base + "/timeline"
 		var page timelineJSON
 		for page.Bucket == 0 || page.Partial {
 			s.ask(base+".json", &page)
