@@ -3,7 +3,6 @@
 package tracer
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"os"
@@ -14,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"smiley/internal/child"
 	"smiley/recording"
 )
 
@@ -282,26 +282,11 @@ func TestAttach(t *testing.T) {
 	if out, err := exec.Command("go", "build", "-o", path, "./probe/install/testdata/busy").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	cmd := exec.Command(path)
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	lines := bufio.NewReader(out)
-	if line, err := lines.ReadString('\n'); line != "ready\n" {
-		t.Fatalf("%q %v", line, err)
-	}
+	program := child.Start(t, exec.Command(path))
 	for range 2 {
 		ctx, cancel := context.WithCancel(context.Background())
 		sink := &enough{blocks: &blocks{}, want: 3, reached: cancel}
-		result, err := Attach(ctx, cmd.Process.Pid, Options{Bounds: recording.DefaultBounds(), RingBytes: MinRingBytes}, sink)
+		result, err := Attach(ctx, program.Pid, Options{Bounds: recording.DefaultBounds(), RingBytes: MinRingBytes}, sink)
 		cancel()
 		if err != nil {
 			t.Fatal(err)
@@ -324,10 +309,8 @@ func TestAttach(t *testing.T) {
 		}
 		t.Logf("%d events, %+v", len(r.events), result.Ledger)
 	}
-	in.Close()
-	rest, _ := lines.ReadString('\n')
-	if err := cmd.Wait(); err != nil || rest != "wrong results: 0\n" {
-		t.Errorf("the program ended with %v and %q", err, rest)
+	if rest := program.End(); rest != "wrong results: 0\n" {
+		t.Errorf("the program says %q", rest)
 	}
 }
 

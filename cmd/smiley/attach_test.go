@@ -3,7 +3,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"io"
@@ -14,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"smiley/internal/child"
 	"smiley/internal/stress"
 )
 
@@ -47,30 +47,8 @@ func runBusy(t *testing.T, binary string, args ...string) busyProgram {
 // startReady starts a program that says when it is ready, and ends when its input, which is returned, does.
 func startReady(t *testing.T, command *exec.Cmd) (busyProgram, io.WriteCloser) {
 	t.Helper()
-	in, err := command.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := command.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := command.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = command.Process.Kill() })
-	lines := bufio.NewReader(out)
-	if line, err := lines.ReadString('\n'); line != "ready\n" {
-		t.Fatalf("%q %v", line, err)
-	}
-	return busyProgram{strconv.Itoa(command.Process.Pid), func() string {
-		_ = in.Close()
-		rest, _ := io.ReadAll(lines)
-		if err := command.Wait(); err != nil {
-			t.Errorf("the program ended with %v", err)
-		}
-		return string(rest)
-	}}, in
+	program := child.Start(t, command)
+	return busyProgram{strconv.Itoa(program.Pid), program.End}, program.In
 }
 
 // TestStressTracerKilledAttached kills an attached smiley again and again. While it lives, nobody else may attach or detach;

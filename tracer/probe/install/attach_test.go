@@ -5,7 +5,6 @@ package install
 import (
 	"bufio"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -14,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"smiley/internal/child"
 	"smiley/tracer/probe/ring"
 	"smiley/tracer/probe/site"
 )
@@ -26,33 +26,8 @@ func busy(t *testing.T, flags ...string) (pid int, img *site.Image, end func() s
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(path)
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var errs strings.Builder
-	cmd.Stderr = &errs
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = cmd.Process.Kill() })
-	lines := bufio.NewReader(out)
-	if line, err := lines.ReadString('\n'); line != "ready\n" {
-		t.Fatalf("%q %v", line, err)
-	}
-	return cmd.Process.Pid, img, func() string {
-		in.Close()
-		rest, _ := io.ReadAll(lines)
-		if err := cmd.Wait(); err != nil {
-			t.Errorf("the program ended with %v\n%s", err, errs.String())
-		}
-		return string(rest)
-	}
+	program := child.Start(t, exec.Command(path))
+	return program.Pid, img, program.End
 }
 
 // follow drains until enough records came, or the deadline has passed.

@@ -3,7 +3,6 @@
 package install
 
 import (
-	"bufio"
 	"fmt"
 	"os"
 	"os/exec"
@@ -14,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"smiley/internal/child"
 	"smiley/recording"
 	"smiley/tracer/probe/site"
 )
@@ -26,34 +26,16 @@ func TestThreadThatDoesNotStop(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(path)
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = cmd.Process.Kill() }()
-	pid, lines := cmd.Process.Pid, bufio.NewReader(out)
-	if line, err := lines.ReadString('\n'); line != "ready\n" {
-		t.Fatalf("%q %v", line, err)
-	}
+	program := child.Start(t, exec.Command(path))
+	pid := program.Pid
 	awaitSleeper(t, pid)
 	_, err = Attach(pid, img, mainProbes(img, twoWords), Options{})
 	if recording.CodeOf(err) != recording.CodeLocked || !strings.Contains(err.Error(), "does not stop") {
 		t.Fatalf("attached with %v", err)
 	}
-	_ = in.Close() // the child ends, and with it the wait
-	if line, err := lines.ReadString('\n'); line != "over\n" {
-		t.Fatalf("%q %v", line, err)
-	}
-	if err := cmd.Wait(); err != nil {
-		t.Error(err)
+	// With its input the program's own child ends, and with that the wait.
+	if rest := program.End(); rest != "over\n" {
+		t.Errorf("the program says %q", rest)
 	}
 }
 
