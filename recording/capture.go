@@ -11,6 +11,12 @@ type Memory interface {
 	ReadMemory(dst []byte, addr uint64) error
 }
 
+// Lender is a Memory that shows its bytes to who would copy them: they stay as they are until the end of the capture.
+type Lender interface {
+	Memory
+	Lend(addr uint64, n int) ([]byte, error)
+}
+
 // ErrNotCopied is the error of a Memory that holds copies of some of the program's memory only, for all that lies beyond.
 var ErrNotCopied = Errorf(CodeNotFound, "this memory was not copied")
 
@@ -109,7 +115,11 @@ func (c *Capturer) AppendAny(dst []byte, root Root) ([]byte, Counts) {
 // append walks the roots; a second time with marks when something was in the way.
 func (c *Capturer) append(dst []byte, roots []Root) ([]byte, Counts) {
 	w := &c.walk
-	w.c, w.start, w.marked = c, len(dst), false
+	if w.c != c { // the first time, or it is a copy
+		w.c = c
+		w.lender, _ = c.Memory.(Lender)
+	}
+	w.start, w.marked = len(dst), false
 	w.limit = max(maxRecord, 4*c.layouts.bounds.StringBytes)
 	dst = w.record(dst, roots)
 	if w.failed {
@@ -122,10 +132,11 @@ func (c *Capturer) append(dst []byte, roots []Root) ([]byte, Counts) {
 // walk is the state of one capture. Its buffers are used again.
 type walk struct {
 	c      *Capturer
+	lender Lender // the Memory, if it is one
 	lays   []*layout
 	one    [1]Root
-	raw    []byte // what was read of the values that are being walked
-	rawAt  []int
+	raw    []byte   // what was read of the values that are being walked, where it is not lent
+	values [][]byte // the memory of each root: its spans, one behind the other
 	bad    []badRoot
 	stack  []followed
 	start  int // where the record begins in dst
@@ -149,7 +160,7 @@ type followed struct {
 
 func (w *walk) record(dst []byte, roots []Root) []byte {
 	w.failed, w.counts = false, Counts{}
-	w.raw, w.rawAt, w.bad, w.stack = w.raw[:0], w.rawAt[:0], w.bad[:0], w.stack[:0]
+	w.raw, w.values, w.bad, w.stack = w.raw[:0], w.values[:0], w.bad[:0], w.stack[:0]
 	status := byte(0)
 	if w.marked {
 		status |= statusMarked
@@ -157,20 +168,21 @@ func (w *walk) record(dst []byte, roots []Root) []byte {
 	dst = append(dst, status)
 	images := len(dst)
 	for i, lay := range w.lays {
-		w.rawAt = append(w.rawAt, len(w.raw))
 		if lay == nil {
+			w.values = append(w.values, nil)
 			continue
 		}
 		at := len(dst)
 		dst = extend(dst, lay.size)
-		if reason := w.load(lay, &roots[i]); reason != "" {
+		value, reason := w.load(lay, &roots[i])
+		w.values = append(w.values, value)
+		if reason != "" {
 			clear(dst[at:])
 			w.bad = append(w.bad, badRoot{i, reason})
-			w.raw = w.raw[:w.rawAt[i]]
 			w.counts.Unreadable++
 			continue
 		}
-		w.image(lay, dst[at:], w.rawAt[i])
+		w.image(lay, dst[at:], value)
 	}
 	if len(w.bad) > 0 {
 		dst[w.start] |= statusUnreadable
@@ -189,50 +201,76 @@ func (w *walk) record(dst []byte, roots []Root) []byte {
 		}
 		if len(bad) > 0 && bad[0].index == i {
 			bad = bad[1:]
-		} else if lay.refs > 0 && !w.failed {
-			dst = w.references(dst, lay, images, w.rawAt[i], w.c.layouts.budget())
+		} else if len(lay.referring) > 0 && !w.failed {
+			dst = w.references(dst, lay, images, w.values[i], w.c.layouts.budget())
 		}
 		images += lay.size
 	}
 	return dst
 }
 
-// load puts the memory that lay needs behind raw. It returns why it could not.
-func (w *walk) load(lay *layout, root *Root) string {
+// load returns the memory that lay needs of a root, or why there is none.
+func (w *walk) load(lay *layout, root *Root) (value []byte, reason string) {
 	if root.Unreadable != "" {
-		return root.Unreadable
+		return nil, root.Unreadable
 	}
 	if lay.raw == 0 {
-		return ""
+		return nil, ""
 	}
 	if root.Bytes == nil {
 		if root.Addr == 0 {
-			return "it has no location"
+			return nil, "it has no location"
 		}
-		if mark := w.read(lay, root.Addr); mark != markPresent {
-			return markReason(mark)
+		value, mark := w.read(lay, root.Addr)
+		if mark != markPresent {
+			return nil, markReason(mark)
 		}
-		return ""
+		return value, ""
 	}
+	if last := lay.spans[len(lay.spans)-1]; last.offset+last.length > len(root.Bytes) {
+		return nil, "its location is smaller than its type"
+	}
+	if s := lay.spans[0]; len(lay.spans) == 1 {
+		return root.Bytes[s.offset : s.offset+s.length], ""
+	}
+	at := len(w.raw)
 	for _, s := range lay.spans {
-		if s.offset+s.length > len(root.Bytes) {
-			return "its location is smaller than its type"
-		}
 		w.raw = append(w.raw, root.Bytes[s.offset:s.offset+s.length]...)
 	}
-	return ""
+	return w.raw[at:], ""
 }
 
-// read puts the memory that lay needs of the value at addr behind raw. It returns markPresent, or why it could not.
-func (w *walk) read(lay *layout, addr uint64) byte {
+// read returns the memory that lay needs of the value at addr; mark is markPresent, or why there is none.
+func (w *walk) read(lay *layout, addr uint64) (value []byte, mark byte) {
+	if len(lay.spans) == 1 {
+		return w.memory(addr+uint64(lay.spans[0].offset), lay.raw)
+	}
+	at := len(w.raw)
 	for _, s := range lay.spans {
-		at := len(w.raw)
+		to := len(w.raw)
 		w.raw = extend(w.raw, s.length)
-		if err := w.c.Memory.ReadMemory(w.raw[at:], addr+uint64(s.offset)); err != nil {
-			return missingMark(err)
+		if err := w.c.Memory.ReadMemory(w.raw[to:], addr+uint64(s.offset)); err != nil {
+			return nil, missingMark(err)
 		}
 	}
-	return markPresent
+	return w.raw[at:], markPresent
+}
+
+// memory returns n bytes at addr, which are valid until the value that is being walked is done.
+func (w *walk) memory(addr uint64, n int) (bytes []byte, mark byte) {
+	if w.lender != nil {
+		lent, err := w.lender.Lend(addr, n)
+		if err != nil {
+			return nil, missingMark(err)
+		}
+		return lent, markPresent
+	}
+	at := len(w.raw)
+	w.raw = extend(w.raw, n)
+	if err := w.c.Memory.ReadMemory(w.raw[at:], addr); err != nil {
+		return nil, missingMark(err)
+	}
+	return w.raw[at:], markPresent
 }
 
 // missingMark says of memory that could not be read whether somebody tried.
@@ -243,33 +281,29 @@ func missingMark(err error) byte {
 	return markFault
 }
 
-// image fills all of img from the memory at raw.
-func (w *walk) image(lay *layout, img []byte, at int) {
-	raw := w.raw[at:]
-	for i := range lay.ops {
-		o := &lay.ops[i]
-		from, to := raw[o.raw:o.raw+o.n], img[o.image:]
-		switch o.code {
-		case opCopy:
-			if o.n != 8 {
-				copy(to, from)
-				continue
-			}
-			binary.LittleEndian.PutUint64(to, binary.LittleEndian.Uint64(from))
-		case opString:
-			binary.LittleEndian.PutUint64(to, binary.LittleEndian.Uint64(from[8:]))
-		case opSlice:
-			binary.LittleEndian.PutUint64(to, binary.LittleEndian.Uint64(from[8:]))
-			capacity := binary.LittleEndian.Uint64(from[16:])
-			if binary.LittleEndian.Uint64(from) == 0 {
-				capacity = math.MaxUint64
-			}
-			binary.LittleEndian.PutUint64(to[8:], capacity)
-		case opInterface:
-			w.interfaceImage(o.typ, to, from)
-		default:
-			binary.LittleEndian.PutUint64(to, binary.LittleEndian.Uint64(from))
+// image fills all of img from the memory of a value.
+func (w *walk) image(lay *layout, img, value []byte) {
+	for i := range lay.moves {
+		m := &lay.moves[i]
+		if m.n == 8 {
+			binary.LittleEndian.PutUint64(img[m.image:], binary.LittleEndian.Uint64(value[m.raw:]))
+			continue
 		}
+		copy(img[m.image:], value[m.raw:m.raw+m.n])
+	}
+	for i := range lay.composed {
+		o := &lay.composed[i]
+		from, to := value[o.raw:], img[o.image:]
+		if o.code == opInterface {
+			w.interfaceImage(o.typ, to, from)
+			continue
+		}
+		capacity := binary.LittleEndian.Uint64(from[16:])
+		if binary.LittleEndian.Uint64(from) == 0 { // a slice that is nil
+			capacity = math.MaxUint64
+		}
+		binary.LittleEndian.PutUint64(to, binary.LittleEndian.Uint64(from[8:]))
+		binary.LittleEndian.PutUint64(to[8:], capacity)
 	}
 	w.counts.Truncated = add16(w.counts.Truncated, lay.cut)
 	w.counts.Unreadable = add16(w.counts.Unreadable, lay.opaque)

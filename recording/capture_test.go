@@ -341,6 +341,14 @@ func (h holes) ReadMemory(dst []byte, addr uint64) error {
 	return h.live.ReadMemory(dst, addr)
 }
 
+// lending is a memory that shows bytes instead of copying them.
+type lending struct{ Memory }
+
+func (l lending) Lend(addr uint64, n int) ([]byte, error) {
+	b := make([]byte, n)
+	return b, l.ReadMemory(b, addr)
+}
+
 // TestCaptureOfHoles: memory that cannot be read makes values unreadable, and only them.
 func TestCaptureOfHoles(t *testing.T) {
 	l := newLive(t)
@@ -356,6 +364,12 @@ func TestCaptureOfHoles(t *testing.T) {
 		c.check(&v, pointer.Elem(), bounds.Follow, false)
 		if c.counts != counts {
 			t.Fatalf("lost %+v, counted %+v", c.counts, counts)
+		}
+
+		lent := Capturer{Types: l.types, Bounds: bounds, Memory: lending{memory}, Resolver: l}
+		record, again := lent.Append(nil, params, []Root{{Addr: uint64(pointer.Pointer())}})
+		if w := l.decode(params, record, bounds)[0]; again != counts || !reflect.DeepEqual(w, v) {
+			t.Fatalf("of memory that is lent\n%+v, lost %+v\nof memory that is copied\n%+v, lost %+v", w, again, v, counts)
 		}
 	})
 }

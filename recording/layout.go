@@ -23,9 +23,12 @@ type layout struct {
 	ops    []op
 	spans  []span // memory that the image needs, ascending
 	raw    int    // total length of spans
-	refs   int    // ops that refer to memory elsewhere
 
-	referring []op // these
+	// What finish makes of ops: the parts of the image that are as they are in memory, those that are not, and the ops that refer to
+	// memory elsewhere.
+	moves     []move
+	composed  []op
+	referring []op
 }
 
 // span is a piece of memory, relative to the value's address.
@@ -43,6 +46,9 @@ const (
 	opChan
 	opFunc
 )
+
+// move copies n bytes from the concatenated spans to the image.
+type move struct{ image, raw, n int }
 
 // op moves one part of a value into its image.
 type op struct {
@@ -202,9 +208,10 @@ func (lay *layout) include(part *layout, offset int) {
 	lay.height = max(lay.height, part.height+1)
 }
 
-// finish computes the spans: parts that lie close to each other are read as one.
+// finish computes the spans, parts that lie close to each other are read as one, and sorts the ops by what is to be done.
 func (lay *layout) finish() {
-	lay.spans, lay.raw, lay.refs, lay.referring = nil, 0, 0, nil
+	lay.spans, lay.raw = nil, 0
+	lay.moves, lay.composed, lay.referring = nil, nil, nil
 	for i := range lay.ops {
 		o := &lay.ops[i]
 		if len(lay.spans) > 0 {
@@ -221,11 +228,30 @@ func (lay *layout) finish() {
 		lay.raw += o.n
 	}
 	for i := range lay.ops {
-		if lay.ops[i].code != opCopy {
-			lay.referring = append(lay.referring, lay.ops[i])
+		o := &lay.ops[i]
+		if o.code != opCopy {
+			lay.referring = append(lay.referring, *o)
+		}
+		switch o.code {
+		case opSlice, opInterface:
+			lay.composed = append(lay.composed, *o)
+		case opString: // of its two words the length
+			lay.move(o.image, o.raw+8, 8)
+		default:
+			lay.move(o.image, o.raw, o.n)
 		}
 	}
-	lay.refs = len(lay.referring)
+}
+
+// move adds a move; neighbours are moved together.
+func (lay *layout) move(image, raw, n int) {
+	if last := len(lay.moves) - 1; last >= 0 {
+		if m := &lay.moves[last]; m.image+m.n == image && m.raw+m.n == raw {
+			m.n += n
+			return
+		}
+	}
+	lay.moves = append(lay.moves, move{image, raw, n})
 }
 
 // direct reports whether an interface keeps a value with this layout in its data word.

@@ -2,23 +2,34 @@ package recording
 
 import "encoding/binary"
 
-// references appends the chunks of what the image of a value refers to. The image lies at image in dst, the value's
-// memory at at in raw. It stops at the first missing chunk of a record without marks, which will be written again with
-// marks.
-func (w *walk) references(dst []byte, lay *layout, image, at int, b budget) []byte {
+// references appends the chunks of what a value refers to, of which dst has the image from image on. It stops at the first missing
+// chunk of a record without marks, which will be written again with marks.
+func (w *walk) references(dst []byte, lay *layout, image int, value []byte, b budget) []byte {
 	for i := range lay.referring {
 		o := &lay.referring[i]
-		img, raw := image+o.image, at+o.raw
+		word := binary.LittleEndian.Uint64(value[o.raw:])
+		if word == 0 && o.code != opString { // nil
+			continue
+		}
 		switch o.code {
 		case opString:
-			dst = w.stringChunk(dst, binary.LittleEndian.Uint64(w.raw[raw:]), binary.LittleEndian.Uint64(w.raw[raw+8:]),
-				w.c.layouts.stringBytes(b))
+			if length := binary.LittleEndian.Uint64(value[o.raw+8:]); length > 0 {
+				dst = w.stringChunk(dst, word, length, w.c.layouts.stringBytes(b))
+			}
 		case opSlice:
-			dst = w.sliceChunk(dst, o.typ, raw, b)
+			dst = w.sliceChunk(dst, o.typ, word, binary.LittleEndian.Uint64(value[o.raw+8:]), b)
 		case opInterface:
-			dst = w.interfaceChunk(dst, o.typ, img, raw, b)
-		default:
-			dst = w.wordChunk(dst, o, binary.LittleEndian.Uint64(w.raw[raw:]), b)
+			dst = w.interfaceChunk(dst, o.typ, image+o.image, value[o.raw:], b)
+		case opPointer:
+			if b.pointers > 0 {
+				dst = w.pointerChunk(dst, o.typ, word, b)
+			}
+		case opMap: // the number of entries comes first in both of Go's map headers
+			dst, _ = w.bytesChunk(dst, word, 8)
+		case opChan: // so do the number of elements and the size of the buffer in a channel's
+			dst, _ = w.bytesChunk(dst, word, 16)
+		case opFunc:
+			dst = w.funcChunk(dst, word)
 		}
 		if w.failed {
 			return dst
@@ -83,12 +94,7 @@ func (w *walk) cutShort(cut bool) {
 	}
 }
 
-func (w *walk) sliceChunk(dst []byte, t *Type, raw int, b budget) []byte {
-	addr := binary.LittleEndian.Uint64(w.raw[raw:])
-	length := binary.LittleEndian.Uint64(w.raw[raw+8:])
-	if addr == 0 {
-		return dst
-	}
+func (w *walk) sliceChunk(dst []byte, t *Type, addr, length uint64, b budget) []byte {
 	if w.c.layouts.types.isBytes(t) {
 		return w.stringChunk(dst, addr, length, uint64(w.c.layouts.bounds.StringBytes))
 	}
@@ -100,13 +106,13 @@ func (w *walk) sliceChunk(dst []byte, t *Type, raw int, b budget) []byte {
 	if length >= implausible {
 		return w.missing(dst, markImplausible)
 	}
-	dst, ok := w.values(dst, w.c.layouts.of(t.Elem), addr, n, b.deeper())
+	dst, ok := w.elements(dst, w.c.layouts.of(t.Elem), addr, n, b.deeper())
 	w.cutShort(ok && uint64(n) < length)
 	return dst
 }
 
-// values appends a chunk with the images of n values that lie behind each other, and the chunks of what these refer to.
-func (w *walk) values(dst []byte, lay *layout, addr uint64, n int, b budget) ([]byte, bool) {
+// elements appends a chunk with the images of n values that lie behind each other, and the chunks of what these refer to.
+func (w *walk) elements(dst []byte, lay *layout, addr uint64, n int, b budget) ([]byte, bool) {
 	start := len(dst)
 	dst, ok := w.open(dst, n*lay.size)
 	if !ok {
@@ -114,17 +120,17 @@ func (w *walk) values(dst []byte, lay *layout, addr uint64, n int, b budget) ([]
 	}
 	images := len(dst) - n*lay.size
 	raw := len(w.raw)
-	stride, mark := w.readValues(lay, addr, n)
+	values, stride, mark := w.readElements(lay, addr, n)
 	if mark != markPresent {
 		w.raw = w.raw[:raw]
 		return w.missing(dst[:start], mark), false
 	}
 	for i := range n {
-		w.image(lay, dst[images+i*lay.size:], raw+i*stride)
+		w.image(lay, dst[images+i*lay.size:], values[i*stride:])
 	}
-	if lay.refs > 0 {
+	if len(lay.referring) > 0 {
 		for i := range n {
-			dst = w.references(dst, lay, images+i*lay.size, raw+i*stride, b)
+			dst = w.references(dst, lay, images+i*lay.size, values[i*stride:], b)
 			if w.failed {
 				break
 			}
@@ -134,33 +140,58 @@ func (w *walk) values(dst []byte, lay *layout, addr uint64, n int, b budget) ([]
 	return dst, true
 }
 
-// readValues puts the memory of n values behind raw: in one piece where they are dense enough. mark is markPresent, or why it could not.
-func (w *walk) readValues(lay *layout, addr uint64, n int) (stride int, mark byte) {
+// readElements returns the memory of n values, one each stride bytes: in one piece where they are dense enough. mark is markPresent, or
+// why there is none.
+func (w *walk) readElements(lay *layout, addr uint64, n int) (values []byte, stride int, mark byte) {
 	if lay.raw == 0 {
-		return 0, markPresent
+		return nil, 0, markPresent
 	}
 	if size := int(lay.typ.Size); len(lay.spans) == 1 && (n == 1 || size-lay.raw <= maxGap) {
-		at, length := len(w.raw), (n-1)*size+lay.raw
-		w.raw = extend(w.raw, length)
-		if err := w.c.Memory.ReadMemory(w.raw[at:], addr+uint64(lay.spans[0].offset)); err != nil {
-			return 0, missingMark(err)
-		}
-		return size, markPresent
+		values, mark = w.memory(addr+uint64(lay.spans[0].offset), (n-1)*size+lay.raw)
+		return values, size, mark
 	}
+	at := len(w.raw)
 	for i := range n {
-		if mark := w.read(lay, addr+uint64(i)*uint64(lay.typ.Size)); mark != markPresent {
-			return 0, mark
+		value, mark := w.read(lay, addr+uint64(i)*uint64(lay.typ.Size))
+		if mark != markPresent {
+			return nil, 0, mark
+		}
+		if w.lender != nil && len(lay.spans) == 1 { // else it is there
+			w.raw = append(w.raw, value...)
 		}
 	}
-	return lay.raw, markPresent
+	return w.raw[at:], lay.raw, markPresent
 }
 
-// interfaceChunk appends what an interface holds.
-func (w *walk) interfaceChunk(dst []byte, t *Type, img, raw int, b budget) []byte {
-	word := binary.LittleEndian.Uint64(dst[img:])
-	if word == 0 {
+// target appends a chunk with the image of the value that something leads to, and the chunks of what it refers to.
+func (w *walk) target(dst []byte, lay *layout, addr uint64, b budget) []byte {
+	start := len(dst)
+	dst, ok := w.open(dst, lay.size)
+	if !ok {
 		return dst
 	}
+	raw := len(w.raw)
+	var value []byte
+	mark := byte(markPresent)
+	if lay.raw > 0 {
+		value, mark = w.read(lay, addr)
+	}
+	if mark != markPresent {
+		w.raw = w.raw[:raw]
+		return w.missing(dst[:start], mark)
+	}
+	image := len(dst) - lay.size
+	w.image(lay, dst[image:], value)
+	if len(lay.referring) > 0 {
+		dst = w.references(dst, lay, image, value, b)
+	}
+	w.raw = w.raw[:raw]
+	return dst
+}
+
+// interfaceChunk appends what an interface holds, whose image lies at image in dst and whose words are value.
+func (w *walk) interfaceChunk(dst []byte, t *Type, image int, value []byte, b budget) []byte {
+	word := binary.LittleEndian.Uint64(dst[image:])
 	if word == unknownTypeWord {
 		w.counts.Unreadable = add16(w.counts.Unreadable, 1)
 		return dst
@@ -176,56 +207,45 @@ func (w *walk) interfaceChunk(dst []byte, t *Type, img, raw int, b budget) []byt
 	if w.c.layouts.direct(lay) {
 		w.counts.Truncated = add16(w.counts.Truncated, lay.cut)
 		w.counts.Unreadable = add16(w.counts.Unreadable, lay.opaque)
-		return w.references(dst, lay, img+8, raw+8, b)
+		if len(lay.referring) > 0 {
+			dst = w.references(dst, lay, image+8, value[8:], b)
+		}
+		return dst
 	}
 	if b.nesting <= 0 {
 		return dst
 	}
-	dst, _ = w.values(dst, lay, binary.LittleEndian.Uint64(w.raw[raw+8:]), 1, b.deeper())
-	return dst
+	return w.target(dst, lay, binary.LittleEndian.Uint64(value[8:]), b.deeper())
 }
 
-// wordChunk appends what a pointer, map, channel or func value refers to.
-func (w *walk) wordChunk(dst []byte, o *op, addr uint64, b budget) []byte {
-	if addr == 0 {
+// pointerChunk appends what a pointer leads to.
+func (w *walk) pointerChunk(dst []byte, t *Type, addr uint64, b budget) []byte {
+	if !w.c.layouts.follows(t, b) {
 		return dst
 	}
-	switch o.code {
-	case opMap: // the number of entries comes first in both of Go's map headers
-		dst, _ = w.bytesChunk(dst, addr, 8)
-	case opChan: // so do the number of elements and the size of the buffer in a channel's
-		dst, _ = w.bytesChunk(dst, addr, 16)
-	case opFunc:
-		dst = w.funcChunk(dst, addr)
-	case opPointer:
-		if !w.c.layouts.follows(o.typ, b) {
+	f := followed{addr, t.Elem}
+	for i := range w.stack {
+		if w.stack[i] == f {
 			return dst
 		}
-		f := followed{addr, o.typ.Elem}
-		for _, above := range w.stack {
-			if above == f {
-				return dst
-			}
-		}
-		w.stack = append(w.stack, f)
-		b = b.deeper()
-		b.pointers--
-		dst, _ = w.values(dst, w.c.layouts.of(o.typ.Elem), addr, 1, b)
-		w.stack = w.stack[:len(w.stack)-1]
 	}
+	w.stack = append(w.stack, f)
+	b = b.deeper()
+	b.pointers--
+	dst = w.target(dst, w.c.layouts.of(t.Elem), addr, b)
+	w.stack = w.stack[:len(w.stack)-1]
 	return dst
 }
 
 // funcChunk appends the id of the function whose closure lies at addr.
 func (w *walk) funcChunk(dst []byte, addr uint64) []byte {
-	at := len(w.raw)
-	w.raw = extend(w.raw, 8)
-	err := w.c.Memory.ReadMemory(w.raw[at:], addr)
-	pc := binary.LittleEndian.Uint64(w.raw[at:])
-	w.raw = w.raw[:at]
-	if err != nil {
-		return w.missing(dst, missingMark(err))
+	raw := len(w.raw)
+	code, mark := w.memory(addr, 8)
+	w.raw = w.raw[:raw]
+	if mark != markPresent {
+		return w.missing(dst, mark)
 	}
+	pc := binary.LittleEndian.Uint64(code)
 	dst, ok := w.open(dst, 4)
 	if ok {
 		binary.LittleEndian.PutUint32(dst[len(dst)-4:], uint32(w.c.Resolver.FunctionAt(pc)))

@@ -271,7 +271,7 @@ func (p *probes) writing(r *seen) error {
 	asked := p.regs.Int[2]
 	var text []byte
 	if len(p.memory.pieces) > 0 {
-		text = p.memory.pieces[0].bytes
+		text = p.memory.bytes(0)
 	} else if asked > 0 {
 		return p.drop(g, "output could not be read")
 	}
@@ -318,7 +318,7 @@ func execCapture() *probeCapture {
 func (p *probes) replacing(*seen) error {
 	p.replacement = "another program"
 	if len(p.memory.pieces) > 0 {
-		p.replacement = string(p.memory.pieces[0].bytes)
+		p.replacement = string(p.memory.bytes(0))
 	}
 	return nil
 }
@@ -374,11 +374,11 @@ func (p *probes) printed(r *seen) error {
 	if fd != 1 && fd != 2 || written <= 0 {
 		return nil
 	}
-	n := int64(binary.LittleEndian.Uint64(r.Copies))
-	if n <= 0 || n > int64(written) {
+	text := r.Items[0]
+	if text.Len <= 0 || text.Len > written {
 		return p.out.drop(1, 0, "output could not be read")
 	}
-	return p.addPrinted(fd, p.printer(r), r.now, r.Copies[8:8+n])
+	return p.addPrinted(fd, p.printer(r), r.now, r.Data[text.At:text.At+text.Len])
 }
 
 // addPrinted gathers pieces of text as onPrinted does.

@@ -13,11 +13,12 @@ import (
 
 // recordMemory is the program's memory as far as a record holds it.
 type recordMemory struct {
+	record []byte // its words and copies
 	pieces []memoryPiece
-	next   int      // the piece to look at first
-	items  [][]byte // scratch of loadCopies
-	data   []byte   // data words of the interfaces whose values are being unpacked
-	faults []uint64 // where the program tried and could not read
+	next   int         // the piece to look at first
+	items  []ring.Item // of the copies that are being unpacked, by their place in the plan; scratch of loadCopies
+	data   []byte      // data words of the interfaces whose values are being unpacked
+	faults []uint64    // where the program tried and could not read
 	held   heldTypes
 }
 
@@ -48,29 +49,45 @@ func (h *heldTypes) note(key uint64) {
 // maxMet bounds the types that are met between two looks.
 const maxMet = 256
 
+// memoryPiece is a piece of memory, and where it lies in the record.
 type memoryPiece struct {
-	addr  uint64
-	bytes []byte
+	addr uint64
+	ring.Item
+}
+
+// bytes returns the memory of piece i.
+func (m *recordMemory) bytes(i int) []byte {
+	p := &m.pieces[i]
+	return m.record[p.At : p.At+p.Len : p.At+p.Len]
 }
 
 // ReadMemory fills dst from the copies of the record.
 func (m *recordMemory) ReadMemory(dst []byte, addr uint64) error {
+	lent, err := m.Lend(addr, len(dst))
+	if err != nil {
+		return err
+	}
+	copy(dst, lent)
+	return nil
+}
+
+// Lend returns n bytes of the copies, which are valid as long as the record.
+func (m *recordMemory) Lend(addr uint64, n int) ([]byte, error) {
 	// What is asked for comes mostly in the order in which it was copied.
-	for n, i := len(m.pieces), m.next; n > 0; n, i = n-1, i+1 {
+	for left, i := len(m.pieces), m.next; left > 0; left, i = left-1, i+1 {
 		if i >= len(m.pieces) {
 			i = 0
 		}
 		p := &m.pieces[i]
-		if addr >= p.addr && addr-p.addr <= uint64(len(p.bytes)) && uint64(len(dst)) <= uint64(len(p.bytes))-(addr-p.addr) {
-			copy(dst, p.bytes[addr-p.addr:])
+		if at := addr - p.addr; at <= uint64(p.Len) && uint64(n) <= uint64(p.Len)-at {
 			m.next = i
-			return nil
+			return m.record[uint64(p.At)+at:][:n:n], nil
 		}
 	}
 	if slices.Contains(m.faults, addr) {
-		return errFault
+		return nil, errFault
 	}
-	return recording.ErrNotCopied
+	return nil, recording.ErrNotCopied
 }
 
 var errFault = recording.Errorf(recording.CodeNotFound, "the program could not read this memory")
@@ -84,69 +101,64 @@ func (m *recordMemory) word(addr uint64) (uint64, error) {
 	return binary.LittleEndian.Uint64(b[:]), nil
 }
 
-// add appends a piece of memory; neighbours grow together.
-func (m *recordMemory) add(addr uint64, b []byte) {
-	if n := len(m.pieces); n > 0 {
-		last := &m.pieces[n-1]
-		if last.addr+uint64(len(last.bytes)) == addr && cap(last.bytes)-len(last.bytes) >= len(b) &&
-			&last.bytes[:len(last.bytes)+1][len(last.bytes)] == &b[0] {
-			last.bytes = last.bytes[:len(last.bytes)+len(b)]
+// add appends n bytes that lie at an offset of the record; neighbours grow together.
+func (m *recordMemory) add(addr uint64, at, n int32) {
+	if last := len(m.pieces) - 1; last >= 0 {
+		if p := &m.pieces[last]; p.addr+uint64(p.Len) == addr && p.At+p.Len == at {
+			p.Len += n
 			return
 		}
 	}
-	m.pieces = append(m.pieces, memoryPiece{addr, b})
+	m.pieces = append(m.pieces, memoryPiece{addr, ring.Item{At: at, Len: n}})
 }
 
 func (c *probeCapture) loadCopies(rec *ring.Record, m *recordMemory) {
 	m.items = m.items[:0]
-	c.unpack(rec.Words, rec.Copies, m)
+	c.unpack(rec.Items, rec.Words, m)
 }
 
-// unpack makes memory of the copies at the start of rest, and returns what is behind them. The reader has checked the lengths.
-func (c *probeCapture) unpack(words, rest []byte, m *recordMemory) []byte {
+// unpack makes memory of the first of items, and returns what is behind them. The reader has found and checked them.
+func (c *probeCapture) unpack(items []ring.Item, words []byte, m *recordMemory) []ring.Item {
 	first := len(m.items)
 	m.items = slices.Grow(m.items, len(c.Copies))[:first+len(c.Copies)]
-	items := m.items[first:]
-	clear(items) // of what is left out there are no bytes
+	found := m.items[first:]
+	clear(found) // of what is left out there are no bytes
 	for i := 0; i < len(c.Copies); i++ {
-		k := &c.Copies[i]
-		n := int64(binary.LittleEndian.Uint64(rest))
-		rest = rest[8:]
+		k, item := &c.Copies[i], items[0]
+		items = items[1:]
 		switch {
-		case n <= 0:
+		case item.Len <= 0:
 			if k.Dynamic {
-				m.held.meet(sourceWord(k.Count, words, items), k.Class)
+				m.held.meet(m.source(k.Count, words, found), k.Class)
 			} else {
-				if n < 0 {
-					m.faults = append(m.faults, sourceWord(k.Pointer, words, items)+uint64(k.Skip))
+				if item.Len < 0 {
+					m.faults = append(m.faults, m.source(k.Pointer, words, found)+uint64(k.Skip))
 				}
 				i += int(k.Nested)
 			}
 		case k.Dynamic:
 			level := len(m.data)
-			m.data = binary.LittleEndian.AppendUint64(m.data, sourceWord(k.Pointer, words, items))
-			rest = m.held.captures[n-1].unpack(m.data[level:], rest, m)
+			m.data = binary.LittleEndian.AppendUint64(m.data, m.source(k.Pointer, words, found))
+			items = m.held.captures[item.Len-1].unpack(items, m.data[level:], m)
 			m.data = m.data[:level]
 			i += int(k.Nested)
 		default:
-			bytes := rest[:n:n]
-			rest = rest[(n+7)&^7:]
-			m.pieces = append(m.pieces, memoryPiece{sourceWord(k.Pointer, words, items) + uint64(k.Skip), bytes})
-			items[i] = bytes
+			m.pieces = append(m.pieces, memoryPiece{m.source(k.Pointer, words, found) + uint64(k.Skip), item})
+			found[i] = item
 		}
 	}
 	m.items = m.items[:first]
-	return rest
+	return items
 }
 
-// sourceWord returns a word of a record, 0 when it was not copied.
-func sourceWord(s routine.Source, words []byte, items [][]byte) uint64 {
-	at := uint(8 * s.Index)
-	if s.InCopy {
-		words, at = items[s.Index], uint(s.Offset)
-		if at+8 > uint(len(words)) {
-			return 0
-		}
+// source returns a word of a record, 0 when it was not copied.
+func (m *recordMemory) source(s routine.Source, words []byte, found []ring.Item) uint64 {
+	if !s.InCopy {
+		return binary.LittleEndian.Uint64(words[8*s.Index:])
 	}
-	return binary.LittleEndian.Uint64(words[at:])
+	item := found[s.Index]
+	if s.Offset+8 > item.Len {
+		return 0
+	}
+	return binary.LittleEndian.Uint64(m.record[item.At+s.Offset:])
 }

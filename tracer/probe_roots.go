@@ -109,7 +109,7 @@ func (c *probeCapture) appendRoots(dst []recording.Root, rec *ring.Record, locat
 
 // load makes memory of a record, and registers where its values are looked for in these.
 func (c *probeCapture) load(rec *ring.Record, regs *Registers, m *recordMemory) {
-	m.pieces, m.next, m.faults = m.pieces[:0], 0, m.faults[:0]
+	m.record, m.pieces, m.next, m.faults = rec.Data, m.pieces[:0], 0, m.faults[:0]
 	if c.roots == nil {
 		c.loadWords(rec, regs, m)
 	}
@@ -126,7 +126,7 @@ func (c *probeCapture) loadWords(rec *ring.Record, regs *Registers, m *recordMem
 		case routine.Float:
 			copy(regs.X[w.Reg][:8], word)
 		case routine.Stack:
-			m.add(recordedStack+uint64(w.Offset), word)
+			m.add(recordedStack+uint64(w.Offset), int32(8*i), 8)
 		default:
 			for n, r := range intRegister {
 				if r == w.Reg {

@@ -94,20 +94,44 @@ func (p *Program) hasDefinitions() bool {
 
 // Resolver returns the Resolver of the program's pointers to code and types; it reads itabs through mem.
 func (p *Program) Resolver(mem recording.Memory) recording.Resolver {
-	return &resolver{program: p, memory: mem, itabs: map[uint64]recording.TypeID{}, words: map[uint64]recording.TypeID{}}
+	return &resolver{
+		program: p, memory: mem,
+		itabs: foundTypes{all: map[uint64]recording.TypeID{}}, words: foundTypes{all: map[uint64]recording.TypeID{}},
+	}
 }
 
 // resolver remembers what it found: a program uses few types in its interfaces, again and again.
 type resolver struct {
 	program *Program
 	memory  recording.Memory
-	itabs   map[uint64]recording.TypeID // itabs are never freed
-	words   map[uint64]recording.TypeID
+	itabs   foundTypes // itabs are never freed
+	words   foundTypes
+}
+
+// foundTypes are types by the address of what stands for them, with a direct-mapped cache before the map.
+type foundTypes struct {
+	all    map[uint64]recording.TypeID
+	recent [256]struct {
+		addr uint64
+		id   recording.TypeID
+	}
+}
+
+func (f *foundTypes) get(addr uint64) (recording.TypeID, bool) {
+	recent := &f.recent[addr>>5%uint64(len(f.recent))] // descriptions and itabs are at least 32 bytes long
+	if recent.addr == addr && addr != 0 {
+		return recent.id, true
+	}
+	id, ok := f.all[addr]
+	if ok {
+		recent.addr, recent.id = addr, id
+	}
+	return id, ok
 }
 
 // DynamicType returns the type that the runtime's description at an address describes.
 func (r *resolver) DynamicType(word uint64) recording.TypeID {
-	if id, ok := r.words[word]; ok {
+	if id, ok := r.words.get(word); ok {
 		return id
 	}
 	m := &r.program.module
@@ -116,7 +140,7 @@ func (r *resolver) DynamicType(word uint64) recording.TypeID {
 		return 0 // made by reflect, or nonsense
 	}
 	id := r.program.types.dynamic(at - m.types)
-	r.words[word] = id
+	r.words.all[word] = id
 	return id
 }
 
@@ -125,7 +149,7 @@ const itabType = 8
 
 // ItabType returns the dynamic type of an interface with methods.
 func (r *resolver) ItabType(itab uint64) recording.TypeID {
-	if id, ok := r.itabs[itab]; ok {
+	if id, ok := r.itabs.get(itab); ok {
 		return id
 	}
 	var word [8]byte
@@ -134,7 +158,7 @@ func (r *resolver) ItabType(itab uint64) recording.TypeID {
 	}
 	id := r.DynamicType(binary.LittleEndian.Uint64(word[:]))
 	if id != 0 {
-		r.itabs[itab] = id
+		r.itabs.all[itab] = id
 	}
 	return id
 }

@@ -121,8 +121,8 @@ func TestR8CopiesBehindBadPointers(t *testing.T) {
 		size := int(binary.LittleEndian.Uint64(rec.Words[8:]))
 		which := binary.LittleEndian.Uint64(rec.Words[16:])
 		seen[which]++
-		n := int64(binary.LittleEndian.Uint64(rec.Copies))
-		body := rec.Copies[8:]
+		n := rec.Items[0].Len
+		body := rec.Data[rec.Items[0].At:]
 		switch which {
 		case 0, 1, 2, 3:
 			if n != -1 {

@@ -14,8 +14,17 @@ type Record struct {
 	Goroutine int64
 	Frame     uint32
 	Site      uint32
-	Words     []byte // the words of the site's plan
-	Copies    []byte // the copies behind them
+	Data      []byte // the words of the site's plan, and the copies behind them
+	Words     []byte // the first
+	Items     []Item // where each of the copies lies, without those that depend on one that has no bytes
+}
+
+// Item is a copy of a record.
+type Item struct {
+	At int32 // where its bytes lie in Record.Data
+	// Len is how many there are: 0 when it was left out, −1 when the memory could not be read. Of what an interface holds it is the
+	// number of its type, whose copies are the items that follow; 0 when the program knew none.
+	Len int32
 }
 
 // Shape says how long the parts of a record are, by its site.
@@ -38,7 +47,8 @@ type Reader struct {
 	shapes func(site uint32) (Shape, bool)
 	types  func(number uint64) (Shape, bool)
 	rings  []cursor
-	heap   []int // rings with a record waiting, the earliest first
+	heap   []int  // rings with a record waiting, the earliest first
+	items  []Item // scratch
 	last   uint64
 	most   uint64 // bytes that waited in the fullest ring at the last Drain
 
@@ -201,7 +211,8 @@ func (r *Reader) Drain(emit func(*Record) error) (int, error) {
 		}
 	}
 	n := 0
-	var rec Record
+	rec := Record{Items: r.items}
+	defer func() { r.items = rec.Items }()
 	for len(r.heap) > 0 {
 		i := r.heap[0]
 		if err := r.take(i, &rec, emit); err != nil {
@@ -296,16 +307,17 @@ func (r *Reader) take(i int, rec *Record, emit func(*Record) error) error {
 	if !ok {
 		return damaged(i, rec.Site)
 	}
-	end := RecordWords + 8*shape.Words
-	if end > len(b) {
+	words := 8 * shape.Words
+	if rec.Data = b[RecordWords:]; words > len(rec.Data) {
 		return damaged(i, rec.Site)
 	}
-	rec.Words = b[RecordWords:end]
-	at, ok := r.copies(b, end, shape.Copies)
+	rec.Words, rec.Items = rec.Data[:words], rec.Items[:0]
+	length, ok := r.copies(rec, words, shape.Copies)
 	if !ok {
 		return damaged(i, rec.Site)
 	}
-	rec.Copies = b[end:at]
+	rec.Data = rec.Data[:length]
+	at := RecordWords + length
 	before := uint64(0)
 	if r.captured != nil {
 		before = *r.captured
@@ -328,8 +340,9 @@ func (r *Reader) take(i int, rec *Record, emit func(*Record) error) error {
 	return nil
 }
 
-// copies returns where the copies that begin at an offset of a record end; false when that is beyond it.
-func (r *Reader) copies(b []byte, at int, shapes []CopyShape) (int, bool) {
+// copies finds the items of the copies that begin at an offset of rec.Data, and returns where they end; false when that is beyond it.
+func (r *Reader) copies(rec *Record, at int, shapes []CopyShape) (int, bool) {
+	b := rec.Data
 	for k := 0; k < len(shapes); k++ {
 		if at+8 > len(b) {
 			return at, false
@@ -342,14 +355,18 @@ func (r *Reader) copies(b []byte, at int, shapes []CopyShape) (int, bool) {
 			if !ok {
 				return at, false
 			}
-			if at, ok = r.copies(b, at, held.Copies); !ok {
+			rec.Items = append(rec.Items, Item{At: int32(at), Len: int32(n)})
+			if at, ok = r.copies(rec, at, held.Copies); !ok {
 				return at, false
 			}
 			k += shapes[k].Nested
 		case shapes[k].Dynamic: // copies that know nothing of the type follow
+			rec.Items = append(rec.Items, Item{At: int32(at)})
 		case n > 0:
+			rec.Items = append(rec.Items, Item{At: int32(at), Len: int32(min(n, RecordMax))})
 			at += int(min(n, RecordMax)+7) &^ 7
 		default:
+			rec.Items = append(rec.Items, Item{At: int32(at), Len: int32(max(n, -1))})
 			k += shapes[k].Nested
 		}
 	}

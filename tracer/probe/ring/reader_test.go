@@ -121,8 +121,11 @@ func TestNothingIsLostOrReordered(t *testing.T) {
 				}
 				if rec.Site == 2 {
 					n := binary.LittleEndian.Uint64(rec.Words)
-					if len(rec.Copies) != 8+int(n+7)&^7 || n > 0 && rec.Copies[8] != byte(n) || n > 0 && rec.Copies[7+n] != byte(n) {
-						t.Fatalf("copy of %d bytes came as %d", n, len(rec.Copies))
+					if len(rec.Items) != 1 || rec.Items[0].Len != int32(n) || len(rec.Data) != 8+8+int(n+7)&^7 {
+						t.Fatalf("copy of %d bytes came as %v", n, rec.Items)
+					}
+					if copied := rec.Data[rec.Items[0].At:]; n > 0 && (copied[0] != byte(n) || copied[n-1] != byte(n)) {
+						t.Fatalf("copy of %d bytes came as %v", n, copied[:n])
 					}
 				}
 				read++
