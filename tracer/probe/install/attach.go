@@ -322,7 +322,7 @@ func (a *attachment) stacks(s *stopped, look func([]byte)) error {
 		return b[:k]
 	}
 	for _, t := range s.threads {
-		look(read(t.regs.Rsp&^7, 64<<10))
+		look(read(t.regs.Rsp&^7, threadStack))
 	}
 	header := read(a.allgs, 16)
 	if len(header) < 16 {
@@ -440,7 +440,7 @@ func Clean(pid int, img *site.Image) (int, error) {
 	for range cleanTries {
 		busy := false
 		err = whileStopped(pid, func(s *stopped) error {
-			if busy = inside(s, img.Lookup(stubHost), bias); busy {
+			if busy = s.inside(p.memory, img.Lookup(stubHost), bias); busy {
 				return nil
 			}
 			patches, err := differences(p.memory, img, bias)
@@ -487,15 +487,33 @@ func leaveUnknownIslands(s *stopped, memory *os.File, img *site.Image, bias uint
 // cleanTries bounds the waiting for a thread to leave a stub, which takes it microseconds.
 const cleanTries = 20
 
-// inside reports whether a thread runs in a function that holds a stub.
-func inside(s *stopped, host *site.Function, bias uint64) bool {
+// inside reports whether a thread runs in a function that holds a stub, or will again when it returns from the handler of a signal.
+func (s *stopped) inside(memory *os.File, host *site.Function, bias uint64) bool {
+	if host == nil {
+		return false
+	}
+	in := func(at uint64) bool { return at >= host.Addr+bias && at < host.End+bias }
+	stack := make([]byte, threadStack)
 	for _, t := range s.threads {
-		if host != nil && t.regs.Rip >= host.Addr+bias && t.regs.Rip < host.End+bias {
+		if in(t.regs.Rip) {
 			return true
+		}
+		n, _ := memory.ReadAt(stack, int64(t.regs.Rsp&^7))
+		for i := 0; i+3*8 <= n; i += 8 {
+			// The context that the kernel keeps for a handler has the place, the flags and the code segment in this order. Without the last,
+			// what is left on the stack of how the program started would look like it.
+			if in(binary.LittleEndian.Uint64(stack[i:])) && binary.LittleEndian.Uint16(stack[i+2*8:]) == userCode {
+				return true
+			}
 		}
 	}
 	return false
 }
+
+const (
+	threadStack = 64 << 10 // what is looked at of a thread's stack, more than Go's for signals
+	userCode    = 0x33     // the segment in which 64-bit programs run
+)
 
 // differences lists the bytes of the program's text that are not those of its file.
 func differences(memory *os.File, img *site.Image, bias uint64) ([]routine.Patch, error) {

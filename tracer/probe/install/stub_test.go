@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 	"unsafe"
@@ -170,10 +171,35 @@ func TestStubOfADeadTracerIsHeldUp(t *testing.T) {
 	supervisor.asked()
 	_ = cmd.Process.Kill()
 	_ = cmd.Wait()
-	if _, err := Clean(program.Pid, img); recording.CodeOf(err) != recording.CodeLocked || !strings.Contains(err.Error(), "still busy") {
-		t.Errorf("cleaned while a thread is in the stub: %v", err)
+	stop := interrupt(program.Pid)
+	defer stop()
+	for range 4 {
+		if _, err := Clean(program.Pid, img); recording.CodeOf(err) != recording.CodeLocked || !strings.Contains(err.Error(), "still busy") {
+			t.Fatalf("cleaned while a thread is in the stub: %v", err)
+		}
 	}
+	stop()
 	cleanAndAttach(t, program, img, supervisor)
+}
+
+// interrupt has the main thread of a program handle signals most of the time, until stop is called.
+func interrupt(pid int) (stop func()) {
+	over, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			select {
+			case <-over:
+				return
+			default:
+				_ = unix.Tgkill(pid, pid, unix.SIGURG)
+			}
+		}
+	}()
+	return sync.OnceFunc(func() {
+		close(over)
+		<-ended
+	})
 }
 
 // cleanAndAttach lets the thread go on that is held up, takes out what is left of the stub, and attaches as if nothing had been.
