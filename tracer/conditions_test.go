@@ -32,6 +32,7 @@ type condition struct {
 	same      func(string) string
 	full      bool // only in make stress: the short pass has others like it
 	few       bool // it counts fewer functions than main.main and one more
+	include   []string
 	replaced  bool // its end is that of another program
 }
 
@@ -98,6 +99,10 @@ var conditions = []condition{
 	{name: "SIGQUIT", program: "conditions", args: []string{"quit"}, few: true, same: waiting},
 	{name: "signal.Notify", program: "conditions", args: []string{"notify"}},
 	{name: "signals all the time", program: installs + "signals", args: []string{"20000"}},
+	{
+		name: "signals, and the standard library without inlining", program: "interrupted", args: []string{"100000"},
+		flags: []string{"-gcflags=all=-l"}, include: []string{"main...", "os/signal..."}, few: true,
+	},
 	{name: "timers", program: "conditions", args: []string{"timers"}},
 	{name: "children", program: "conditions", args: []string{"children"}},
 	{name: "exec", program: "conditions", args: []string{"replace"}, few: true, replaced: true},
@@ -177,7 +182,7 @@ func (c *condition) build(t *testing.T) string {
 func (c *condition) check(t *testing.T, path string, args []string) uint64 {
 	t.Helper()
 	wantOut, wantErr, wantStatus := alone(t, path, args...)
-	r := tally(t, Options{Target: path, Args: args, Engine: EngineProbe})
+	r := tally(t, Options{Target: path, Args: args, Engine: EngineProbe, Include: c.include})
 	status := r.result.Status()
 	if r.stdout != wantOut || status != wantStatus {
 		t.Errorf("status %d, alone %d; output\n%.2000s\nalone\n%.2000s\nstderr %.2000s", status, wantStatus, r.stdout, wantOut, r.stderr)
@@ -200,7 +205,7 @@ func (c *condition) check(t *testing.T, path string, args []string) uint64 {
 	if c.replaced {
 		dropped = 1 // what the other program did
 	}
-	if l := r.result.Ledger; !l.Balances() || l.Dropped != dropped || len(r.result.Untraced) > 0 || r.result.unmatched > 0 {
+	if l := r.result.Ledger; !l.Balances() || l.Dropped != dropped || c.include == nil && len(r.result.Untraced) > 0 || r.result.unmatched > 0 {
 		t.Errorf("ledger %+v, untraced %v, %d returns without a call", l, r.result.Untraced, r.result.unmatched)
 	}
 	return r.result.Calls

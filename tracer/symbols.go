@@ -184,7 +184,7 @@ func (p *Program) untraceable(f *pclntab.Function, s *Symbol) (reason string, no
 		return "made by the compiler: initial values of variables", true
 	case strings.HasSuffix(local, "-fm") || strings.Contains(local, ".gowrap") || strings.Contains(local, ".deferwrap"):
 		return "made by the compiler", true
-	case isRuntime(s.Package):
+	case isRuntime(s.Package) || places.InHandlers(f.Name):
 		return "part of the Go runtime", false
 	}
 	return "", false

@@ -199,7 +199,7 @@ func whyNot(f *Function, abi0, stripped bool) (reason string, class bool) {
 	case fips(f.Name):
 		return "it is checked against its own bytes when the program starts", false
 	}
-	if RuntimeOwn(Package(f.Name)) {
+	if RuntimeOwn(Package(f.Name)) || InHandlers(f.Name) {
 		return "it belongs to the runtime", true
 	}
 	return "", false
@@ -221,6 +221,11 @@ func RuntimeOwn(pkg string) bool {
 	}
 	return strings.HasPrefix(pkg, "runtime/") || strings.HasPrefix(pkg, "internal/runtime/")
 }
+
+// InHandlers reports whether a function that is not in one of these packages by its name is called by signal handlers, which may
+// have interrupted its own routine, or another one in the middle of a record. Mostly it is inlined there; not in a program that
+// was built without inlining.
+func InHandlers(name string) bool { return name == "os/signal.signal_ignored" }
 
 // Package returns the import path in a symbol's name, as the linker escapes it.
 func Package(name string) string {
