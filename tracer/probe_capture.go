@@ -39,8 +39,9 @@ type probeCapture struct {
 	reserved, reservedCopies int
 
 	extents *recording.Extents
-	typed   bool // it is for what an interface holds
-	inner   bool // which lies in what another one holds
+	placed  []wordAt // where the words of sources are, while it is compiled
+	typed   bool     // it is for what an interface holds
+	inner   bool     // which lies in what another one holds
 	// roots are where the values lie in a record; nil when that is not in one piece for each.
 	roots  []wordRange
 	scalar bool // all values are, and have roots
@@ -92,7 +93,7 @@ func compileHeld(types *recording.Types, bounds recording.Bounds, t *recording.T
 	}
 	c := &probeCapture{types: types, bounds: bounds, typed: true, inner: class&routine.Inner != 0}
 	c.Words = []routine.Word{{}}
-	data := func(offset uint32) (routine.Source, bool) { return routine.Source{}, offset == 0 }
+	data := source{kind: sourceWords, words: []wordAt{{}}}
 	if pointerShaped(types, t) {
 		c.value(t, data, b)
 		return c
@@ -135,7 +136,7 @@ func (all *captures) compile(params []recording.Param, locations []location) *pr
 		all.extents = recording.NewExtents(types, bounds)
 	}
 	c := &probeCapture{types: types, bounds: bounds, extents: all.extents}
-	c.Words, c.Copies = all.words[:0], all.copies[:0]
+	c.Words, c.Copies, c.placed = all.words[:0], all.copies[:0], all.placed[:0]
 	used := func(i int) (*recording.Type, bool) {
 		if i >= len(params) || params[i].Unreadable != "" || locations[i].reason != "" {
 			return nil, false
@@ -159,29 +160,48 @@ func (all *captures) compile(params []recording.Param, locations []location) *pr
 		}
 		c.value(t, c.place(&locations[i], t), copyBudget{pointers: bounds.Follow, nesting: max(3, bounds.Follow+2), errors: 1})
 	}
-	c.findRoots(params, locations)
-	all.words, all.copies = c.Words, c.Copies
-	c.Words, c.Copies = kept(c.Words), kept(c.Copies)
+	all.findRoots(c, params, locations)
+	all.words, all.copies, all.placed = c.Words, c.Copies, c.placed
+	c.Words, c.Copies, c.placed = all.keptWords.keep(c.Words), all.keptCopies.keep(c.Copies), nil
 	return c
 }
 
-// kept is a copy of what is scratch, nil when there is nothing.
-func kept[T any](scratch []T) []T {
-	if len(scratch) == 0 {
+// keeper copies what is scratch: many short lists in a few pieces of memory.
+type keeper[T any] struct{ room []T }
+
+// keptAtOnce is how many elements there is room for in one piece of memory.
+const keptAtOnce = 512
+
+// keep returns a copy of a list, nil when it is empty.
+func (k *keeper[T]) keep(scratch []T) []T {
+	n := len(scratch)
+	if n == 0 {
 		return nil
 	}
-	return append(make([]T, 0, len(scratch)), scratch...)
+	if len(k.room)+n > cap(k.room) {
+		k.room = make([]T, 0, max(n, keptAtOnce))
+	}
+	from := len(k.room)
+	k.room = append(k.room, scratch...)
+	return k.room[from : from+n : from+n]
 }
 
 // captures are those that were compiled already.
 type captures struct {
-	types   *recording.Types
-	bounds  recording.Bounds
-	known   map[string]*probeCapture
-	extents *recording.Extents
-	key     []byte // scratch, as the next two
-	words   []routine.Word
-	copies  []routine.Copy
+	types      *recording.Types
+	bounds     recording.Bounds
+	known      map[string]*probeCapture
+	extents    *recording.Extents
+	key        []byte // scratch, as the next five
+	words      []routine.Word
+	copies     []routine.Copy
+	placed     []wordAt
+	roots      []wordRange
+	nils       []int
+	keptWords  keeper[routine.Word]
+	keptCopies keeper[routine.Copy]
+	keptRoots  keeper[wordRange]
+	keptNils   keeper[int]
 }
 
 // of returns the compiled form of values.
@@ -210,65 +230,6 @@ func (c *captures) of(params []recording.Param, locations []location) *probeCapt
 	made := c.compile(params, locations)
 	c.known[string(key)] = made
 	return made
-}
-
-// source finds the word at an offset of a value.
-type source func(offset uint32) (routine.Source, bool)
-
-// place adds the words of a value of type t.
-func (c *probeCapture) place(l *location, t *recording.Type) source {
-	if len(l.pieces) == 0 {
-		return c.placeStack(l, t)
-	}
-	words := map[uint32]int{}
-	for _, p := range l.pieces {
-		words[uint32(p.offset)] = c.positionOf(&p)
-	}
-	return func(offset uint32) (routine.Source, bool) {
-		i, ok := words[offset]
-		return routine.Source{Index: int32(i)}, ok
-	}
-}
-
-// placeStack adds the words of the stack that are shown of a value: all of these, or none when they are too many.
-func (c *probeCapture) placeStack(l *location, t *recording.Type) source {
-	nowhere := func(uint32) (routine.Source, bool) { return routine.Source{}, false }
-	if l.stack < 0 {
-		return nowhere
-	}
-	extents := []recording.Extent{{Offset: 0, Length: l.size}}
-	if l.size > fewStackBytes {
-		extents = c.extents.Of(t.ID)
-	}
-	need := 0
-	for _, e := range extents {
-		need += (l.stack+e.Offset+e.Length+7)/8 - (l.stack+e.Offset)/8
-	}
-	if c.stack += need; c.stack > maxStackWords {
-		c.stack -= need
-		return nowhere
-	}
-	words := map[int]int{}
-	for _, e := range extents {
-		for at := (l.stack + e.Offset) &^ 7; at < l.stack+e.Offset+e.Length; at += 8 {
-			words[at] = c.word(routine.Word{Kind: routine.Stack, Offset: int32(at)})
-		}
-	}
-	return func(offset uint32) (routine.Source, bool) {
-		i, ok := words[l.stack+int(offset)]
-		return routine.Source{Index: int32(i)}, ok
-	}
-}
-
-// word returns the position of a word, added when it is new.
-func (c *probeCapture) word(w routine.Word) int {
-	for i := range c.Words {
-		if c.Words[i] == w {
-			return i
-		}
-	}
-	c.Words = append(c.Words, w)
-	return len(c.Words) - 1
 }
 
 // copyBudget bounds how far copies go behind a value, as the Capturer's own budget does.
@@ -324,14 +285,14 @@ func (c *probeCapture) value(t *recording.Type, at source, b copyBudget) {
 	case recording.KindStruct:
 		for _, f := range t.Fields {
 			if part, ok := c.types.Get(f.Type); ok && part.Size > 0 {
-				c.value(part, shifted(at, f.Offset), b)
+				c.value(part, at.shifted(f.Offset), b)
 			}
 		}
 	case recording.KindArray:
 		elem, ok := c.types.Get(t.Elem)
 		for i := range min(t.Len, uint64(c.bounds.Elements)) {
 			if ok && refers(elem) {
-				c.value(elem, shifted(at, uint32(i)*elem.Size), b)
+				c.value(elem, at.shifted(uint32(i)*elem.Size), b)
 			}
 		}
 	}
@@ -357,21 +318,21 @@ func (c *probeCapture) slice(t *recording.Type, at source, b copyBudget) {
 	}
 	defer c.nest(len(c.Copies) - 1)
 	for i := range n {
-		c.value(elem, shifted(in, uint32(i)*elem.Size), b.deeper())
+		c.value(elem, in.shifted(uint32(i)*elem.Size), b.deeper())
 	}
 }
 
 // dynamic copies what an interface may hold: its first bytes, what these point to if they are a pointer, and strings and
 // errors where errors have theirs.
 func (c *probeCapture) dynamic(t *recording.Type, at source, b copyBudget) {
-	described, ok := at(0)
+	described, ok := at.at(0)
 	if t.Methods { // the itab says which type it is; the program may be gone when the record is read
 		itab, copied := c.copy(at, 0, constant, itabType+8, itabType+8)
 		if !copied {
 			return
 		}
 		defer c.nest(len(c.Copies) - 1)
-		described, ok = itab(itabType)
+		described, ok = itab.at(itabType)
 	}
 	limit, class, size := maxHeld, b.class(t), 0
 	if c.typed {
@@ -379,7 +340,7 @@ func (c *probeCapture) dynamic(t *recording.Type, at source, b copyBudget) {
 		class |= routine.Inner
 		size = 8 + routine.InnerMax
 	}
-	if data, there := at(8); ok && there && !c.inner && c.held < limit && !c.full(1) && size <= c.room() {
+	if data, there := at.at(8); ok && there && !c.inner && c.held < limit && !c.full(1) && size <= c.room() {
 		c.held++
 		c.size += size
 		c.Copies = append(c.Copies, routine.Copy{Dynamic: true, Class: class, Pointer: data, Count: described})
@@ -407,7 +368,7 @@ func (c *probeCapture) dynamic(t *recording.Type, at source, b copyBudget) {
 	if b.errors > 0 {
 		b.errors--
 		c.copy(in, 16, 24, 1, errorBytes) // *fs.PathError and its like: two strings, an error
-		c.dynamic(t, shifted(in, 32), b)
+		c.dynamic(t, in.shifted(32), b)
 	}
 }
 
@@ -461,50 +422,37 @@ func (c *probeCapture) whole(at source, t *recording.Type) (source, bool) {
 		need += e.Length + copyHead
 	}
 	if len(extents) == 0 || need > c.room() || c.full(len(extents)) { // not shown without one of them
-		return nil, false
+		return source{}, false
 	}
-	pieces := make([]source, len(extents))
-	for i, e := range extents {
-		if pieces[i], _ = c.copy(at, 0, constant, e.Length, e.Length); pieces[i] == nil {
-			return nil, false // the pointer is not there
+	first := len(c.Copies)
+	for _, e := range extents {
+		if _, ok := c.copy(at, 0, constant, e.Length, e.Length); !ok {
+			return source{}, false // the pointer is not there
 		}
 		c.Copies[len(c.Copies)-1].Skip = uint32(e.Offset)
 	}
-	return func(offset uint32) (routine.Source, bool) {
-		for i, e := range extents {
-			if e.Offset <= int(offset) && int(offset) < e.Offset+e.Length {
-				return pieces[i](offset - uint32(e.Offset))
-			}
-		}
-		return routine.Source{}, false
-	}, true
+	return source{kind: sourcePieces, item: int32(first), extents: extents}, true
 }
 
 // copy adds one copy from the pointer at an offset of a value, count being the offset of the number of elements.
 func (c *probeCapture) copy(at source, pointer, count uint32, scale, limit int) (source, bool) {
 	if limit <= 0 || scale <= 0 || c.full(1) || limit > c.room() {
-		return nil, false
+		return source{}, false
 	}
-	p, ok := at(pointer)
+	p, ok := at.at(pointer)
 	if !ok {
-		return nil, false
+		return source{}, false
 	}
 	k := routine.Copy{Pointer: p, Count: routine.Source{Constant: true}, Scale: uint32(scale), Max: uint32(limit)}
 	if count != constant {
-		if k.Count, ok = at(count); !ok {
-			return nil, false
+		if k.Count, ok = at.at(count); !ok {
+			return source{}, false
 		}
 	}
 	item := len(c.Copies)
 	c.Copies = append(c.Copies, k)
 	c.size += limit + copyHead
-	return func(offset uint32) (routine.Source, bool) {
-		return routine.Source{InCopy: true, Index: int32(item), Offset: int32(offset)}, int(offset)+8 <= limit
-	}, true
-}
-
-func shifted(at source, by uint32) source {
-	return func(offset uint32) (routine.Source, bool) { return at(offset + by) }
+	return source{kind: sourceCopy, item: int32(item), length: limit}, true
 }
 
 // refers reports whether values of a type can lead to memory elsewhere.

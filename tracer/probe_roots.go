@@ -18,9 +18,10 @@ import (
 type wordRange struct{ from, to int }
 
 // findRoots fills roots when all values lie in the record in one piece each.
-func (c *probeCapture) findRoots(params []recording.Param, locations []location) {
-	roots, scalar, plain := make([]wordRange, 0, len(locations)), len(params) == len(locations), len(params) == len(locations)
-	var nils []int
+func (all *captures) findRoots(c *probeCapture, params []recording.Param, locations []location) {
+	roots, nils := all.roots[:0], all.nils[:0]
+	defer func() { all.roots, all.nils = roots, nils }()
+	scalar, plain := len(params) == len(locations), len(params) == len(locations)
 	for i := range locations {
 		l := &locations[i]
 		if i >= len(params) || params[i].Unreadable != "" || l.reason != "" || len(l.pieces) == 0 || l.size > 8*len(l.pieces) {
@@ -43,9 +44,11 @@ func (c *probeCapture) findRoots(params []recording.Param, locations []location)
 			nils = append(nils, at)
 		}
 	}
-	c.roots, c.scalar = roots, scalar
+	if c.roots, c.scalar = all.keptRoots.keep(roots), scalar; c.roots == nil {
+		c.roots = []wordRange{} // there are no values
+	}
 	if plain && !scalar {
-		c.nils = nils
+		c.nils = all.keptNils.keep(nils)
 	}
 }
 

@@ -196,25 +196,26 @@ func (c *Code) mem(o op, reg Reg, m Mem, trailing int) {
 	if m.base != none {
 		rex |= byte(m.base) >> 3
 	}
-	c.head(o, rex)
+	b := o.append(c.buf, rex)
 	r := byte(reg) & 7 << 3
 	switch {
 	case m.base == none:
-		c.Raw(r | 5)
+		c.buf = append(b, r|5)
 		c.relative(m.addr, trailing)
 		return
 	case m.index != none:
 		scale := byte(bits.TrailingZeros8(m.scale))
-		c.displaced(r|4, m, scale<<6|byte(m.index)&7<<3|byte(m.base)&7)
+		b = m.appendDisplaced(b, r|4, scale<<6|byte(m.index)&7<<3|byte(m.base)&7)
 	case m.base&7 == RSP:
-		c.displaced(r|4, m, 0x24)
+		b = m.appendDisplaced(b, r|4, 0x24)
 	default:
-		c.displaced(r|byte(m.base)&7, m, 0)
+		b = m.appendDisplaced(b, r|byte(m.base)&7, 0)
 	}
+	c.buf = b
 }
 
-// displaced writes ModRM, SIB when ModRM asks for one, and the shortest displacement.
-func (c *Code) displaced(modrm byte, m Mem, sib byte) {
+// appendDisplaced appends ModRM, SIB when ModRM asks for one, and the shortest displacement.
+func (m *Mem) appendDisplaced(b []byte, modrm, sib byte) []byte {
 	short := m.disp == int32(int8(m.disp))
 	none := m.disp == 0 && m.base&7 != RBP
 	switch {
@@ -224,31 +225,33 @@ func (c *Code) displaced(modrm byte, m Mem, sib byte) {
 	default:
 		modrm |= 0x80
 	}
-	c.Raw(modrm)
-	if modrm&7 == 4 {
-		c.Raw(sib)
+	if b = append(b, modrm); modrm&7 == 4 {
+		b = append(b, sib)
 	}
 	switch {
 	case none:
+		return b
 	case short:
-		c.Raw(byte(m.disp))
-	default:
-		c.imm32(m.disp)
+		return append(b, byte(m.disp))
 	}
+	return binary.LittleEndian.AppendUint32(b, uint32(m.disp))
 }
 
-func (c *Code) head(o op, rex byte) {
+// append appends prefixes and opcode.
+func (o op) append(b []byte, rex byte) []byte {
 	if o.prefix != 0 {
-		c.Raw(o.prefix)
+		b = append(b, o.prefix)
 	}
 	if rex != 0 {
-		c.Raw(0x40 | rex)
+		b = append(b, 0x40|rex)
 	}
 	if o.escape {
-		c.Raw(0x0F)
+		b = append(b, 0x0F)
 	}
-	c.Raw(o.code)
+	return append(b, o.code)
 }
+
+func (c *Code) head(o op, rex byte) { c.buf = o.append(c.buf, rex) }
 
 // reg encodes an instruction with two registers, rm being the one in the ModRM field of that name.
 func (c *Code) reg(o op, reg, rm Reg) {
@@ -256,8 +259,7 @@ func (c *Code) reg(o op, reg, rm Reg) {
 	if o.wide {
 		rex |= 8
 	}
-	c.head(o, rex)
-	c.Raw(0xC0 | byte(reg)&7<<3 | byte(rm)&7)
+	c.buf = append(o.append(c.buf, rex), 0xC0|byte(reg)&7<<3|byte(rm)&7)
 }
 
 func w(code byte) op  { return op{wide: true, code: code} }

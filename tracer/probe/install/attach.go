@@ -115,13 +115,14 @@ func newAttachment(pid int, img *site.Image, probes []Probe, o Options) (*attach
 		return nil, err
 	}
 	a.layout = o.layout()
-	a.size = codeSize(a.plan)
+	a.size = a.plan.codeSize()
 	a.estate = estate(&a.plan, o.Note)
 	if a.code, err = placed(pid, img, a.bias, a.mapped(), &a.layout); err != nil {
 		return nil, err
 	}
 	return a, a.process.generate(img, a.plan, routine.Config{
 		Image: img, Bias: a.bias, Code: a.code, Size: a.size, Rings: a.layout, Offsets: a.options.Runtime.Offsets,
+		Kinds: a.plan.kinds,
 	})
 }
 

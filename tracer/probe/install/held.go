@@ -84,7 +84,7 @@ func (h *Held) Install(img *site.Image, probes []Probe, o Options) (*Process, er
 		}
 	}
 	layout := o.layout()
-	size := codeSize(plan)
+	size := plan.codeSize()
 	var left []byte
 	if o.Note != nil {
 		left = estate(&plan, o.Note)
@@ -101,7 +101,7 @@ func (h *Held) Install(img *site.Image, probes []Probe, o Options) (*Process, er
 	}
 	p.Report.Mapped = time.Since(begin)
 	err = p.generate(img, plan, routine.Config{
-		Image: img, Bias: bias, Code: code, Size: size, Rings: layout, Offsets: o.Runtime.Offsets, Room: region[:size:size],
+		Image: img, Bias: bias, Code: code, Size: size, Rings: layout, Offsets: o.Runtime.Offsets, Room: region[:size:size], Kinds: plan.kinds,
 	})
 	if err != nil {
 		return nil, err

@@ -145,7 +145,8 @@ type plan struct {
 	probes  []Probe
 	sites   []site.Sites
 	skipped []Skipped
-	made    []ring.Shape // see shapes
+	made    []ring.Shape   // see shapes
+	kinds   *routine.Kinds // of records, once codeSize has looked
 }
 
 // Survey holds the sites of functions.

@@ -19,11 +19,12 @@ import (
 )
 
 // codeSize bounds the bytes of routines and their tables from above.
-func codeSize(plan plan) uint64 {
+func (p *plan) codeSize() uint64 {
 	var size routine.Sizer
-	for i := range plan.sites {
-		size.Add(&plan.sites[i], plan.probes[i].Args, plan.probes[i].Results)
+	for i := range p.sites {
+		size.Add(&p.sites[i], p.probes[i].Args, p.probes[i].Results)
 	}
+	p.kinds = size.Kinds()
 	return (size.Bytes() + pageSize - 1) &^ (pageSize - 1)
 }
 

@@ -11,10 +11,11 @@ import (
 // all share. Nothing but that code touches the memory behind a pointer.
 func (g *Generator) copies(c Capture) {
 	// behind[i] is where to go on when the copies that depend on another one end before copy i.
-	behind := make([]Label, len(c.Copies)+1)
-	for i := range behind {
-		behind[i] = g.code.NewLabel()
+	behind := g.behind[:0]
+	for range len(c.Copies) + 1 {
+		behind = append(behind, g.code.NewLabel())
 	}
+	g.behind = behind
 	for i := range c.Copies {
 		g.code.Bind(behind[i])
 		g.copy(c, i, behind[i+1+int(c.Copies[i].Nested)])

@@ -31,6 +31,8 @@ type Config struct {
 	// Room is where the code and its tables are written: Size bytes, nil for memory of this process. What is generated then is a part of
 	// it, which lies where it belongs.
 	Room []byte
+	// Kinds are those that a Sizer has seen in what will be added; nil: there are none yet.
+	Kinds *Kinds
 }
 
 // Patch is one change of the program's text.
@@ -77,12 +79,12 @@ type Generator struct {
 	now           routine
 	added         int
 	tails         []tail
-	tailAt        map[string]int    // positions in tails
-	tailBy        map[captureID]int // the same, for captures that were seen before
-	key           []byte            // scratch
-	islands       int               // how many there are
-	jumps         []byte            // room for those of patches
-	moves         []Move            // the same
+	kinds         *Kinds
+	tailAt        []int       // positions in tails, by the number of the kind of record; noTail: there is none yet
+	behind        []asm.Label // scratch of copies
+	islands       int         // how many there are
+	jumps         []byte      // room for those of patches
+	moves         []Move      // the same
 }
 
 // Expect makes room for the patches of n sites.
@@ -97,7 +99,10 @@ const granule = 16
 
 // NewGenerator begins a program of routines.
 func NewGenerator(cfg Config) *Generator {
-	g := &Generator{cfg: cfg, tailAt: map[string]int{}, tailBy: map[captureID]int{}}
+	g := &Generator{cfg: cfg, kinds: cfg.Kinds}
+	if g.kinds == nil {
+		g.kinds = &Kinds{}
+	}
 	part := func(from, to int) []byte {
 		if cfg.Room == nil {
 			return make([]byte, 0, (to-from)/3) // the rest is for the worst

@@ -27,6 +27,14 @@ type tail struct {
 	kind    site.Kind
 }
 
+// Kinds numbers kinds of records: captures that are written in the same way at the same kind of site have one. The zero value has seen
+// none. What a Sizer has seen a Generator need not look at again.
+type Kinds struct {
+	known map[string]int
+	seen  map[captureID]int
+	key   []byte // scratch
+}
+
 // captureID tells captures apart that are not the same in memory. It saves writing down the key of those that are: functions with
 // values of the same types in the same places share one.
 type captureID struct {
@@ -49,29 +57,44 @@ func idOf(c Capture, kind site.Kind) (id captureID, ok bool) {
 	return id, len(c.Only) == 0
 }
 
-// tailOf returns where the tail of a kind of record is, or will be.
-func (g *Generator) tailOf(c Capture, kind site.Kind) Label {
-	id, known := idOf(c, kind)
-	if at, ok := g.tailBy[id]; ok && known {
-		return g.tails[at].label
+// of returns the number of a kind of record, from 0, and whether it is new.
+func (k *Kinds) of(c Capture, kind site.Kind) (number int, added bool) {
+	id, ok := idOf(c, kind)
+	if ok {
+		if number, seen := k.seen[id]; seen {
+			return number, false
+		}
 	}
-	label, at := g.tailByKey(c, kind)
-	if known {
-		g.tailBy[id] = at
+	k.key = appendKey(append(k.key[:0], byte(kind)), c)
+	number, known := k.known[string(k.key)]
+	if !known {
+		if k.known == nil {
+			k.known, k.seen = map[string]int{}, map[captureID]int{}
+		}
+		number = len(k.known)
+		k.known[string(k.key)] = number
 	}
-	return label
+	if ok {
+		k.seen[id] = number
+	}
+	return number, !known
 }
 
-func (g *Generator) tailByKey(c Capture, kind site.Kind) (Label, int) {
-	g.key = appendKey(append(g.key[:0], byte(kind)), c)
-	if at, ok := g.tailAt[string(g.key)]; ok {
-		return g.tails[at].label, at
+// tailOf returns where the tail of a kind of record is, or will be.
+func (g *Generator) tailOf(c Capture, kind site.Kind) Label {
+	number, _ := g.kinds.of(c, kind)
+	for len(g.tailAt) <= number {
+		g.tailAt = append(g.tailAt, noTail)
 	}
-	at := len(g.tails)
-	g.tailAt[string(g.key)] = at
-	g.tails = append(g.tails, tail{g.code.NewLabel(), c, kind})
-	return g.tails[at].label, at
+	if g.tailAt[number] == noTail {
+		g.tailAt[number] = len(g.tails)
+		g.tails = append(g.tails, tail{g.code.NewLabel(), c, kind})
+	}
+	return g.tails[g.tailAt[number]].label
 }
+
+// noTail is in the place of the position of a tail that nothing leads to yet.
+const noTail = -1
 
 // appendKey appends what tells the record of a capture from those of others.
 func appendKey(key []byte, c Capture) []byte {
@@ -229,15 +252,12 @@ func (g *Generator) words(t *tail) {
 // Sizer bounds the bytes that a program of routines takes.
 type Sizer struct {
 	bytes uint64
-	seen  map[string]bool
-	known map[captureID]bool
-	key   []byte
+	kinds Kinds
 }
 
 // Add adds what Generator.Add would generate.
 func (z *Sizer) Add(s *site.Sites, args, results Capture) {
-	if z.seen == nil {
-		z.seen, z.known = map[string]bool{}, map[captureID]bool{}
+	if z.bytes == 0 {
 		z.bytes = 32<<10 + typeRoom
 	}
 	z.tail(args, site.Entry)
@@ -267,20 +287,13 @@ func (z *Sizer) tail(c Capture, kind site.Kind) {
 		return
 	}
 	z.bytes += uint64(32 * len(c.Only))
-	id, ok := idOf(c, kind)
-	if ok && z.known[id] {
-		return
+	if _, added := z.kinds.of(c, kind); added {
+		z.bytes += uint64(256 + 24*len(c.Words) + 128*len(c.Copies))
 	}
-	if ok {
-		z.known[id] = true
-	}
-	z.key = appendKey(append(z.key[:0], byte(kind)), c)
-	if z.seen[string(z.key)] {
-		return
-	}
-	z.seen[string(z.key)] = true
-	z.bytes += uint64(256 + 24*len(c.Words) + 128*len(c.Copies))
 }
 
 // Bytes returns the bound: for code, the index and the tables, of which the code may take half.
 func (z *Sizer) Bytes() uint64 { return 2 * z.bytes }
+
+// Kinds returns the kinds of records among what was added, for Config.Kinds.
+func (z *Sizer) Kinds() *Kinds { return &z.kinds }

@@ -73,8 +73,10 @@ type Types struct {
 // Types returns what adds to the program. It is to be called once, after Finish.
 func (g *Generator) Types() *Types {
 	at := (g.code.Len() + granule - 1) &^ (granule - 1)
+	cfg := g.cfg
+	cfg.Kinds = nil // they are not needed any more
 	return &Types{
-		cfg: g.cfg, copying: g.cfg.Code + uint64(g.code.Offset(g.copying)), inner: g.cfg.Code + uint64(g.code.Offset(g.inner)),
+		cfg: cfg, copying: g.cfg.Code + uint64(g.code.Offset(g.copying)), inner: g.cfg.Code + uint64(g.code.Offset(g.inner)),
 		at: at, limit: g.codeMax(), index: g.indexAt(),
 	}
 }
