@@ -8,14 +8,10 @@
 package debuginfo
 
 import (
-	"bytes"
 	"debug/elf"
 	"encoding/binary"
 	"errors"
-	"io"
 	"sync"
-
-	"github.com/klauspost/compress/zlib"
 
 	"smiley/tracer/elffile"
 )
@@ -97,14 +93,13 @@ func content(f *elffile.File, s *elf.Section) ([]byte, error) {
 	if binary.LittleEndian.Uint32(raw) != uint32(elf.COMPRESS_ZLIB) {
 		return s.Data()
 	}
-	r, err := zlib.NewReader(bytes.NewReader(raw[head:]))
-	if err != nil {
-		return nil, err
+	stream := raw[head:]
+	if len(stream) < 2 || stream[0]&15 != 8 || stream[1]&32 != 0 || binary.BigEndian.Uint16(stream)%31 != 0 { // RFC 1950
+		return nil, errDamaged
 	}
 	if s.Size > 1100*s.FileSize { // more than the format can reach: the size is a lie
 		return nil, errDamaged
 	}
 	out := make([]byte, s.Size)
-	_, err = io.ReadFull(r, out)
-	return out, err
+	return out, inflate(out, stream[2:])
 }
