@@ -167,21 +167,12 @@ func (f *filter) matchMoment(kind recording.Kind) bool {
 	return f.kinds == nil || f.kinds[kind]
 }
 
-// query is what the filter leaves to the store, which passes over blocks that hold nothing of it.
+// query is what the filter leaves to the store, which passes over blocks that hold nothing of it; matchRest is the rest.
 func (f *filter) query() store.EventQuery {
 	return store.EventQuery{Functions: f.functions, Kinds: f.kinds, Failed: f.errors, Over: f.over}
 }
 
-// match reports whether the filter chooses an event.
-func (f *filter) match(e *recording.Event) bool {
-	switch {
-	case f.functions != nil && !f.functions[e.Function],
-		f.kinds != nil && !f.kinds[e.Kind],
-		f.errors && !(e.Kind == recording.KindReturn && e.Failed),
-		f.over > 0 && !(e.Kind == recording.KindReturn && e.Duration >= f.over),
-		f.depth >= 0 && e.Depth > f.depth,
-		f.only != nil && !f.only(e):
-		return false
-	}
-	return true
+// matchRest reports whether the filter chooses an event that its query does.
+func (f *filter) matchRest(e *recording.Event) bool {
+	return (f.depth < 0 || e.Depth <= f.depth) && (f.only == nil || f.only(e))
 }

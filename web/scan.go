@@ -49,7 +49,7 @@ func (q *request) searchForward(query store.EventQuery, n int, f *filter) (scan,
 		if err != nil {
 			return s, err
 		}
-		if !f.match(&e) {
+		if !f.matchRest(&e) {
 			continue
 		}
 		if len(s.events) == n {
@@ -109,7 +109,7 @@ func (q *request) stretch(low, high uint64, f *filter) ([]recording.Event, error
 		if e.Seq >= high {
 			break
 		}
-		if f.match(&e) {
+		if f.matchRest(&e) {
 			part = append(part, e)
 		}
 	}
