@@ -43,16 +43,18 @@ const (
 	statusNoValues   = 1 << iota // a reason follows, nothing else
 	statusUnreadable             // behind the images comes a list of roots that could not be read
 	statusMarked                 // every chunk is preceded by a mark
-	statusAll        = statusNoValues | statusUnreadable | statusMarked
+	statusPartial                // and a mark may be markPartial
+	statusAll        = statusNoValues | statusUnreadable | statusMarked | statusPartial
 )
 
-// Marks of a chunk. All but markPresent say why there is none.
+// Marks of a chunk. All but markPresent and markPartial say why there is none.
 const (
 	markPresent = iota
 	markFault
 	markTooLarge
 	markImplausible
 	markNotCopied
+	markPartial // how many elements of a slice there are follows, and the chunk with these
 )
 
 // unknownTypeWord stands for a dynamic type that the type table does not have.

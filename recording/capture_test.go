@@ -508,6 +508,96 @@ func TestPanicValue(t *testing.T) {
 	}
 }
 
+// part is memory of which only the first bytes from an address on were copied.
+type part struct {
+	*live
+	from, to uint64
+	end      uint64 // of what was not
+}
+
+func (m *part) ReadMemory(dst []byte, addr uint64) error {
+	if addr < m.end && addr+uint64(len(dst)) > m.to && addr >= m.from {
+		return ErrNotCopied
+	}
+	return m.live.ReadMemory(dst, addr)
+}
+
+// TestSliceInPart: of a slice for which there is no room, or of which not all elements were copied, those are there that are, with what
+// they refer to, and it is cut; what comes behind it is there, too.
+func TestSliceInPart(t *testing.T) {
+	type row struct {
+		name string
+		_    [3]int64
+		n    int
+	}
+	l := newLive(t)
+	bounds := Bounds{StringBytes: 64, Elements: 64, Follow: 1}
+	rows := make([]row, 64)
+	for i := range rows {
+		rows[i] = row{name: fmt.Sprint("row ", i), n: i}
+	}
+	p := &struct {
+		rows []row
+		last string
+	}{rows, "behind"}
+	params := []Param{{Name: "v", Type: l.define(reflect.TypeOf(*p))}}
+	from, size := uint64(reflect.ValueOf(rows).Pointer()), uint64(reflect.TypeFor[row]().Size())
+	capture := func(copied uint64) (*Value, Counts) {
+		memory := &part{live: l, from: from, to: from + copied, end: from + 64*size}
+		c := Capturer{Types: l.types, Bounds: bounds, Memory: memory, Resolver: l}
+		record, counts := c.Append(nil, params, []Root{{Addr: uint64(reflect.ValueOf(p).Pointer())}})
+		return &l.decode(params, record, bounds)[0], counts
+	}
+	for copied := range 65 {
+		v, counts := capture(uint64(copied)*size + size/2)
+		got := &v.Children[0]
+		if v.Children[1].Text != "behind" {
+			t.Fatalf("%d elements were copied: %s", copied, v)
+		}
+		if copied == 0 {
+			if got.Unreadable == "" || counts != (Counts{Unreadable: 1}) {
+				t.Errorf("nothing was copied: %s, %+v", got, counts)
+			}
+			continue
+		}
+		want := Counts{}
+		if copied < 64 {
+			want.Truncated = 1
+		}
+		if len(got.Children) != copied || got.Len != 64 || got.Truncated != (copied < 64) || counts != want {
+			t.Fatalf("%d elements were copied, %d are there of %d, truncated %v, %+v", copied, len(got.Children), got.Len, got.Truncated, counts)
+		}
+		for i := range got.Children {
+			if want := fmt.Sprintf("{name: \"row %d\", _: [3]int64{0, 0, 0}, n: %d}", i, i); !strings.HasSuffix(got.Children[i].String(), want) {
+				t.Fatalf("element %d is %s", i, got.Children[i].String())
+			}
+		}
+	}
+
+	type line [10]int64
+	lines := make([]line, 64)
+	for i := range lines {
+		lines[i] = line{int64(i), 9: int64(-i)}
+	}
+	four := [4][]line{lines, lines, lines, lines}
+	v := captureOf(l, four, bounds)
+	for i := range v.Children {
+		there := 64
+		if i == 3 {
+			there = (maxRecord - 3*64*80) / 80
+		}
+		got := &v.Children[i]
+		if len(got.Children) != there || got.Truncated != (there < 64) {
+			t.Fatalf("%d elements of slice %d, truncated %v", len(got.Children), i, got.Truncated)
+		}
+		for k := range got.Children {
+			if first, last := got.Children[k].Children[0].String(), got.Children[k].Children[9].String(); first != fmt.Sprint(k) || last != fmt.Sprint(-k) {
+				t.Fatalf("element %d of slice %d: %s … %s", k, i, first, last)
+			}
+		}
+	}
+}
+
 // TestRecordLimit: a value with very many parts makes a record of bounded size whose missing parts are marked.
 func TestRecordLimit(t *testing.T) {
 	l := newLive(t)

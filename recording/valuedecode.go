@@ -118,16 +118,50 @@ func (s *decoding) uvarint() uint64 {
 
 // chunk takes n bytes; the reason when they are missing.
 func (s *decoding) chunk(n int) ([]byte, string) {
-	if s.marked && !s.damaged {
-		if s.at >= len(s.data) {
-			s.damaged = true
-		} else {
-			s.at++
-			if mark := s.data[s.at-1]; mark != markPresent {
-				return nil, markReason(mark)
-			}
-		}
+	switch mark := s.mark(); mark {
+	case markPresent:
+		return s.take(n)
+	case markPartial: // there is nothing of which there could be a part
+		s.damaged = true
+		return nil, reasonDamaged
+	default:
+		return nil, markReason(mark)
 	}
+}
+
+// images takes the images of n values, or of fewer when the record has no more; the reason when they are missing.
+func (s *decoding) images(n, size int) (images []byte, some int, missing string) {
+	switch mark := s.mark(); mark {
+	case markPresent:
+	case markPartial:
+		fewer := s.uvarint()
+		if fewer == 0 || fewer >= uint64(n) || s.data[0]&statusPartial == 0 {
+			s.damaged = true
+			break
+		}
+		n = int(fewer)
+	default:
+		return nil, 0, markReason(mark)
+	}
+	images, missing = s.take(n * size)
+	return images, n, missing
+}
+
+// mark takes the mark of a chunk, if the record has marks.
+func (s *decoding) mark() byte {
+	if !s.marked || s.damaged {
+		return markPresent
+	}
+	if s.at >= len(s.data) {
+		s.damaged = true
+		return markPresent
+	}
+	s.at++
+	return s.data[s.at-1]
+}
+
+// take takes n bytes; the reason when they are not there.
+func (s *decoding) take(n int) ([]byte, string) {
 	if s.damaged || n > len(s.data)-s.at {
 		s.damaged = true
 		return nil, reasonDamaged

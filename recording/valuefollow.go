@@ -56,7 +56,7 @@ func (s *decoding) slice(v *Value, b budget) {
 		return
 	}
 	lay := s.d.layouts.of(t.Elem)
-	images, missing := s.chunk(n * lay.size)
+	images, n, missing := s.images(n, lay.size)
 	if missing == "" && n > s.parts {
 		s.tooMany(v)
 		return

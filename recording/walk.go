@@ -1,6 +1,9 @@
 package recording
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"sort"
+)
 
 // references appends the chunks of what a value refers to, of which dst has the image from image on. It stops at the first missing
 // chunk of a record without marks, which will be written again with marks.
@@ -106,25 +109,55 @@ func (w *walk) sliceChunk(dst []byte, t *Type, addr, length uint64, b budget) []
 	if length >= implausible {
 		return w.missing(dst, markImplausible)
 	}
-	dst, ok := w.elements(dst, w.c.layouts.of(t.Elem), addr, n, b.deeper())
-	w.cutShort(ok && uint64(n) < length)
-	return dst
+	lay := w.c.layouts.of(t.Elem)
+	b, fit := b.deeper(), n
+	more, mark := w.elements(dst, lay, addr, n, n, b)
+	if w.marked && (mark == markTooLarge || mark == markNotCopied) {
+		if fit = w.fit(dst, lay, addr, n); fit > 0 {
+			more, mark = w.elements(dst, lay, addr, fit, n, b)
+		}
+	}
+	if mark != markPresent {
+		return w.missing(dst, mark)
+	}
+	w.cutShort(uint64(fit) < length)
+	return more
 }
 
-// elements appends a chunk with the images of n values that lie behind each other, and the chunks of what these refer to.
-func (w *walk) elements(dst []byte, lay *layout, addr uint64, n int, b budget) ([]byte, bool) {
-	start := len(dst)
-	dst, ok := w.open(dst, n*lay.size)
-	if !ok {
-		return dst, false
+// fit returns how many of the first n values at addr there is room for, and memory of.
+func (w *walk) fit(dst []byte, lay *layout, addr uint64, n int) int {
+	if lay.size > 0 {
+		n = min(n, (w.limit-len(dst)+w.base)/lay.size)
 	}
-	images := len(dst) - n*lay.size
+	raw := len(w.raw)
+	return sort.Search(n, func(i int) bool {
+		_, _, mark := w.readElements(lay, addr, i+1)
+		w.raw = w.raw[:raw]
+		return mark != markPresent
+	})
+}
+
+// elements appends a chunk with the images of n values that lie behind each other, of those that there should be, and the chunks of what
+// these refer to. mark is markPresent, or why it could not.
+func (w *walk) elements(dst []byte, lay *layout, addr uint64, n, of int, b budget) (_ []byte, mark byte) {
+	if len(dst)+n*lay.size-w.base > w.limit {
+		return dst, markTooLarge
+	}
 	raw := len(w.raw)
 	values, stride, mark := w.readElements(lay, addr, n)
 	if mark != markPresent {
 		w.raw = w.raw[:raw]
-		return w.missing(dst[:start], mark), false
+		return dst, mark
 	}
+	switch {
+	case n < of:
+		dst[w.start] |= statusPartial
+		dst = binary.AppendUvarint(append(dst, markPartial), uint64(n))
+	case w.marked:
+		dst = append(dst, markPresent)
+	}
+	images := len(dst)
+	dst = extend(dst, n*lay.size)
 	for i := range n {
 		w.image(lay, dst[images+i*lay.size:], values[i*stride:])
 	}
@@ -137,7 +170,7 @@ func (w *walk) elements(dst []byte, lay *layout, addr uint64, n int, b budget) (
 		}
 	}
 	w.raw = w.raw[:raw]
-	return dst, true
+	return dst, markPresent
 }
 
 // readElements returns the memory of n values, one each stride bytes: in one piece where they are dense enough. mark is markPresent, or

@@ -307,7 +307,7 @@ func (c *probeCapture) slice(t *recording.Type, at source, b copyBudget) {
 		c.copy(at, 0, 8, 1, c.bounds.StringBytes)
 		return
 	}
-	// When not all elements fit that may be shown, slices that have no more than fit are readable all the same.
+	// When not all elements fit that may be shown, those are that do.
 	n := min(c.bounds.Elements, (c.room()-copyHead)/int(elem.Size))
 	if b.nesting <= 0 || n <= 0 {
 		return

@@ -26,6 +26,10 @@ type (
 		_    [6000]byte
 		name string
 	}
+	table struct {
+		n     int
+		bytes [1992]byte
+	}
 	held struct {
 		name  string
 		sizes map[string]int
@@ -45,6 +49,8 @@ func pointers(w *wide, p *page, s string) (*page, error) { return p, w.err }
 func nils(w *wide, p *page, s string) *wide { return w }
 
 func slices(r []record, s string, e error) int { return len(r) }
+
+func tables(t []table, s string) int { return len(t) }
 
 func inInterface(v any, e error) any { return v }
 
@@ -73,6 +79,8 @@ func main() {
 	nils(nil, nil, "behind")
 	slices([]record{{tags: []string{"x"}}}, "behind", errors.New("one"))
 	slices(make([]record, 9), "behind", errors.New("nine"))
+	tables([]table{{n: 1}, {n: 2}, {n: 3}}, "behind")
+	tables([]table{{n: 1}, {n: 2}, {n: 3}, {n: 4}, {n: 5}, {n: 6}}, "behind")
 	inInterface(w, fmt.Errorf("wrapped: %w", os.ErrClosed))
 	inInterface(&w, os.ErrClosed)
 	eight(a(1), a(2), a(3), a(4), a(5), a(6), a(7), a(8))
