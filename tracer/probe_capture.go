@@ -158,7 +158,7 @@ func (all *captures) compile(params []recording.Param, locations []location) *pr
 			c.reserved -= leastBytes
 			c.reservedCopies--
 		}
-		c.value(t, c.place(&locations[i], t), copyBudget{pointers: bounds.Follow, nesting: max(3, bounds.Follow+2), errors: 1})
+		c.value(t, c.place(&locations[i], t), wholeBudget(bounds))
 	}
 	all.findRoots(c, params, locations)
 	all.words, all.copies, all.placed = c.Words, c.Copies, c.placed
@@ -236,6 +236,11 @@ func (c *captures) of(params []recording.Param, locations []location) *probeCapt
 type copyBudget struct {
 	pointers, nesting, errors int
 	inError                   bool
+}
+
+// wholeBudget is that of a value of which nothing was followed yet.
+func wholeBudget(b recording.Bounds) copyBudget {
+	return copyBudget{pointers: b.Follow, nesting: max(3, b.Follow+2), errors: 1}
 }
 
 // class is that of an interface of type t that is met with what is left of b.

@@ -152,7 +152,7 @@ func (p *probes) panicCapture() *probeCapture {
 	c := &probeCapture{types: p.capturer.Types, bounds: p.opt.Bounds}
 	value := c.place(&location{size: 16, pieces: []piece{{0, 8, 0, false}, {8, 8, 1, false}}}, nil)
 	// The words that follow are found by position, see panicked.
-	c.value(anyType, value, copyBudget{nesting: 3, errors: 1})
+	c.value(anyType, value, wholeBudget(c.bounds))
 	at := routine.Source{Index: int32(c.word(routine.Word{Reg: asm.RBP}))}
 	c.word(routine.Word{Kind: routine.Stack, Offset: 0})
 	for range maxRuntimeCallers {
