@@ -55,7 +55,7 @@ func TestBlocksAreCut(t *testing.T) {
 	}{
 		{"events", 2*BlockEvents + 1, 1, 0, 3},
 		{"time", 10, BlockNanoseconds/2 + 1, 0, 5},
-		{"data", 9, 1, 1 << 20, 3},
+		{"data", 9, 1, cutData / 4, 3},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var raws []Raw

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"math"
+	"slices"
 )
 
 // Memory reads the program's memory. An error means not one byte is valid; one that wraps ErrNotCopied, that nobody tried.
@@ -91,7 +92,7 @@ type Capturer struct {
 func (c *Capturer) Append(dst []byte, params []Param, roots []Root) ([]byte, Counts) {
 	c.layouts.reset(c.Types, c.Bounds)
 	static := 0
-	lays := c.walk.lays[:0]
+	lays := c.walk.own[:0]
 	for i := range params {
 		if params[i].Unreadable != "" {
 			lays = append(lays, nil)
@@ -100,8 +101,8 @@ func (c *Capturer) Append(dst []byte, params []Param, roots []Root) ([]byte, Cou
 		}
 		lays = append(lays, c.layouts.of(params[i].Type))
 	}
-	c.walk.lays = lays
-	dst, counts := c.append(dst, roots)
+	c.walk.own, c.walk.lays, c.walk.roots = lays, lays, roots
+	dst, counts := c.append(dst)
 	counts.Unreadable = add16(counts.Unreadable, static)
 	return dst, counts
 }
@@ -109,25 +110,54 @@ func (c *Capturer) Append(dst []byte, params []Param, roots []Root) ([]byte, Cou
 // AppendAny appends the capture record of one value of type any, as panic has it, to dst. ValueDecoder.Any decodes it.
 func (c *Capturer) AppendAny(dst []byte, root Root) ([]byte, Counts) {
 	c.layouts.reset(c.Types, c.Bounds)
-	c.walk.lays = append(c.walk.lays[:0], c.layouts.any)
-	c.walk.one[0] = root
-	return c.append(dst, c.walk.one[:])
+	c.walk.own, c.walk.one[0] = append(c.walk.own[:0], c.layouts.any), root
+	c.walk.lays, c.walk.roots = c.walk.own, c.walk.one[:]
+	return c.append(dst)
 }
 
-// append walks the roots; a second time with marks when something was in the way.
-func (c *Capturer) append(dst []byte, roots []Root) ([]byte, Counts) {
+// Outline is all that must be known to capture values that lie in the same places each time.
+type Outline struct {
+	lays   []*layout
+	places []Extent
+}
+
+// Outline returns the outline of params that lie at places, of which there is one for each, of the words that AppendOutlined is given. It is
+// false when that cannot be told in advance: a type is not defined yet, or a parameter is never readable. The outline is for this Capturer.
+func (c *Capturer) Outline(params []Param, places []Extent) (*Outline, bool) {
+	c.layouts.reset(c.Types, c.Bounds)
+	o := &Outline{lays: make([]*layout, len(params)), places: places}
+	for i := range params {
+		if _, ok := c.Types.Get(params[i].Type); !ok || params[i].Unreadable != "" || len(places) != len(params) {
+			return nil, false
+		}
+		o.lays[i] = c.layouts.of(params[i].Type)
+	}
+	return o, true
+}
+
+// AppendOutlined is Append for values that lie in words, where o says.
+func (c *Capturer) AppendOutlined(dst []byte, o *Outline, words []byte) ([]byte, Counts) {
+	c.walk.lays, c.walk.places, c.walk.words = o.lays, o.places, words
+	dst, counts := c.append(dst)
+	c.walk.places = nil
+	return dst, counts
+}
+
+// append walks the values; a second time with marks when something was in the way.
+func (c *Capturer) append(dst []byte) ([]byte, Counts) {
 	w := &c.walk
 	if w.c != c { // the first time, or it is a copy
 		w.c = c
 		w.lender, _ = c.Memory.(Lender)
 	}
-	w.start, w.marked = len(dst), false
+	w.dst, w.marked = dst, false
 	w.limit = max(maxRecord, 4*c.layouts.bounds.StringBytes)
-	dst = w.record(dst, roots)
+	w.record()
 	if w.failed {
-		w.marked = true
-		dst = w.record(dst[:w.start], roots)
+		w.dst, w.marked = w.dst[:len(dst)], true
+		w.record()
 	}
+	dst, w.dst = w.dst, nil
 	return dst, w.counts
 }
 
@@ -135,10 +165,15 @@ func (c *Capturer) append(dst []byte, roots []Root) ([]byte, Counts) {
 type walk struct {
 	c      *Capturer
 	lender Lender // the Memory, if it is one
+	dst    []byte // what is captured, behind what was there before
 	lays   []*layout
+	own    []*layout // memory for lays
+	roots  []Root
 	one    [1]Root
+	places []Extent // of the values in words; nil: they are at roots
+	words  []byte
 	raw    []byte   // what was read of the values that are being walked, where it is not lent
-	values [][]byte // the memory of each root: its spans, one behind the other
+	values [][]byte // the memory of each value: its spans, one behind the other
 	bad    []badRoot
 	stack  []followed
 	start  int // where the record begins in dst
@@ -160,43 +195,41 @@ type followed struct {
 	typ  TypeID
 }
 
-func (w *walk) record(dst []byte, roots []Root) []byte {
+func (w *walk) record() {
 	w.failed, w.counts = false, Counts{}
 	w.raw, w.values, w.bad, w.stack = w.raw[:0], w.values[:0], w.bad[:0], w.stack[:0]
 	status := byte(0)
 	if w.marked {
 		status |= statusMarked
 	}
-	dst = append(dst, status)
-	images := len(dst)
+	w.start = len(w.dst)
+	w.dst = append(w.dst, status)
+	referring := false
 	for i, lay := range w.lays {
 		if lay == nil {
 			w.values = append(w.values, nil)
 			continue
 		}
-		at := len(dst)
-		dst = extend(dst, lay.size)
-		value, reason := w.load(lay, &roots[i])
+		img := w.extend(lay.size)
+		value, reason := w.load(lay, i)
 		w.values = append(w.values, value)
 		if reason != "" {
-			clear(dst[at:])
+			clear(img)
 			w.bad = append(w.bad, badRoot{i, reason})
 			w.counts.Unreadable++
 			continue
 		}
-		w.image(lay, dst[at:], value)
+		w.image(lay, img, value)
+		referring = referring || len(lay.referring) > 0
 	}
 	if len(w.bad) > 0 {
-		dst[w.start] |= statusUnreadable
-		dst = binary.AppendUvarint(dst, uint64(len(w.bad)))
-		for _, b := range w.bad {
-			dst = binary.AppendUvarint(dst, uint64(b.index))
-			dst = binary.AppendUvarint(dst, uint64(len(b.reason)))
-			dst = append(dst, b.reason...)
-		}
+		w.badRoots()
 	}
-	w.base = len(dst)
-	bad := w.bad
+	w.base = len(w.dst)
+	if !referring {
+		return
+	}
+	bad, image := w.bad, w.start+1
 	for i, lay := range w.lays {
 		if lay == nil {
 			continue
@@ -204,40 +237,66 @@ func (w *walk) record(dst []byte, roots []Root) []byte {
 		if len(bad) > 0 && bad[0].index == i {
 			bad = bad[1:]
 		} else if len(lay.referring) > 0 && !w.failed {
-			dst = w.references(dst, lay, images, w.values[i], w.c.layouts.budget())
+			b := w.c.layouts.budget()
+			w.references(lay, image, w.values[i], &b)
 		}
-		images += lay.size
+		image += lay.size
 	}
-	return dst
 }
 
-// load returns the memory that lay needs of a root, or why there is none.
-func (w *walk) load(lay *layout, root *Root) (value []byte, reason string) {
-	if root.Unreadable != "" {
+// badRoots appends why values could not be read.
+func (w *walk) badRoots() {
+	w.dst[w.start] |= statusUnreadable
+	dst := binary.AppendUvarint(w.dst, uint64(len(w.bad)))
+	for _, b := range w.bad {
+		dst = binary.AppendUvarint(dst, uint64(b.index))
+		dst = binary.AppendUvarint(dst, uint64(len(b.reason)))
+		dst = append(dst, b.reason...)
+	}
+	w.dst = dst
+}
+
+// load returns the memory that lay needs of value i, or why there is none.
+func (w *walk) load(lay *layout, i int) (value []byte, reason string) {
+	if w.places != nil {
+		at := w.places[i]
+		return w.within(lay, w.words[at.Offset:at.Offset+at.Length])
+	}
+	root := &w.roots[i]
+	switch {
+	case root.Unreadable != "":
 		return nil, root.Unreadable
-	}
-	if lay.raw == 0 {
+	case lay.raw == 0:
 		return nil, ""
+	case root.Bytes != nil:
+		return w.within(lay, root.Bytes)
+	case root.Addr == 0:
+		return nil, "it has no location"
 	}
-	if root.Bytes == nil {
-		if root.Addr == 0 {
-			return nil, "it has no location"
-		}
-		value, mark := w.read(lay, root.Addr)
-		if mark != markPresent {
-			return nil, markReason(mark)
-		}
-		return value, ""
+	value, mark := w.read(lay, root.Addr)
+	if mark != markPresent {
+		return nil, markReason(mark)
 	}
-	if last := lay.spans[len(lay.spans)-1]; last.offset+last.length > len(root.Bytes) {
+	return value, ""
+}
+
+// within returns the memory that lay needs of a value that is given.
+func (w *walk) within(lay *layout, all []byte) (value []byte, reason string) {
+	switch len(lay.spans) {
+	case 0:
+		return nil, ""
+	case 1:
+		if s := lay.spans[0]; s.offset+s.length <= len(all) {
+			return all[s.offset : s.offset+s.length], ""
+		}
 		return nil, "its location is smaller than its type"
 	}
-	if s := lay.spans[0]; len(lay.spans) == 1 {
-		return root.Bytes[s.offset : s.offset+s.length], ""
+	if last := lay.spans[len(lay.spans)-1]; last.offset+last.length > len(all) {
+		return nil, "its location is smaller than its type"
 	}
 	at := len(w.raw)
 	for _, s := range lay.spans {
-		w.raw = append(w.raw, root.Bytes[s.offset:s.offset+s.length]...)
+		w.raw = append(w.raw, all[s.offset:s.offset+s.length]...)
 	}
 	return w.raw[at:], ""
 }
@@ -331,11 +390,21 @@ func (w *walk) interfaceImage(t *Type, to, from []byte) {
 		return
 	}
 	binary.LittleEndian.PutUint64(to, uint64(id))
-	if w.c.layouts.direct(w.c.layouts.of(dynamic.ID)) {
+	if w.c.layouts.of(dynamic.ID).direct {
 		copy(to[8:16], from[8:16])
 	} else {
 		clear(to[8:16])
 	}
+}
+
+// extend appends n bytes to dst that are about to be written.
+func (w *walk) extend(n int) []byte {
+	at := len(w.dst)
+	if cap(w.dst)-at < n {
+		w.dst = slices.Grow(w.dst, n)
+	}
+	w.dst = w.dst[:at+n]
+	return w.dst[at:]
 }
 
 // extend appends n bytes that are about to be written.

@@ -87,7 +87,7 @@ type callEnd struct {
 }
 
 // maxDrafts is how many encoded states a builder keeps for its next blocks: as many as there can be when the tracer has four on
-// their way, one is being encoded, and one built. A state takes about 6 MB once it has held a full block with values. A
+// their way, one is being encoded, and one built. A state takes about 4 MB once it has held a full block with values. A
 // sync.Pool would lose them at every garbage collection, and growing anew costs more than building.
 const maxDrafts = 6
 

@@ -19,9 +19,10 @@ const (
 
 	// MaxData is how long the data of one event may be.
 	MaxData = 4 << 20
-	// cutData is the data after which a block is cut, maxBlockData what a block can hold at most.
-	cutData      = 4 << 20
-	maxBlockData = cutData + MaxData
+	// cutData is the data after which a block is cut: little enough to stay in the processor's caches until it is encoded. maxBlockData is
+	// what a block can hold at most.
+	cutData      = 1 << 20
+	maxBlockData = 8 << 20
 	// cutDefinitions is the size of definitions after which a block is cut.
 	cutDefinitions = 8 << 20
 )

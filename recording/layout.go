@@ -23,6 +23,7 @@ type layout struct {
 	ops    []op
 	spans  []span // memory that the image needs, ascending
 	raw    int    // total length of spans
+	direct bool   // an interface keeps such a value in its data word
 
 	// What finish makes of ops: the parts of the image that are as they are in memory, those that are not, and the ops that refer to
 	// memory elsewhere.
@@ -110,6 +111,7 @@ func (l *layouts) of(id TypeID) *layout {
 		lay = opaqueLayout()
 	}
 	lay.finish()
+	lay.direct = lay.size <= 8 && l.types.pointerShaped(typ)
 	l.byID[id] = lay
 	return lay
 }
@@ -254,9 +256,6 @@ func (lay *layout) move(image, raw, n int) {
 	lay.moves = append(lay.moves, move{image, raw, n})
 }
 
-// direct reports whether an interface keeps a value with this layout in its data word.
-func (l *layouts) direct(lay *layout) bool { return lay.size <= 8 && l.types.pointerShaped(lay.typ) }
-
 // Extent is a piece of memory, relative to the address of a value.
 type Extent struct{ Offset, Length int }
 
@@ -356,7 +355,7 @@ func (b budget) forError() budget {
 }
 
 // stringBytes bounds a string: messages are longer than other strings, and worth it.
-func (l *layouts) stringBytes(b budget) uint64 {
+func (l *layouts) stringBytes(b *budget) uint64 {
 	if b.inError {
 		return uint64(l.bounds.StringBytes) * 4
 	}
@@ -364,7 +363,7 @@ func (l *layouts) stringBytes(b budget) uint64 {
 }
 
 // follows reports whether a pointer of type t is followed within b.
-func (l *layouts) follows(t *Type, b budget) bool {
+func (l *layouts) follows(t *Type, b *budget) bool {
 	if b.pointers <= 0 || b.nesting <= 0 {
 		return false
 	}

@@ -288,7 +288,7 @@ func (s *decoding) interfaceImage(v *Value, img []byte) {
 	switch {
 	case lay.typ == opaqueType:
 		child.Unreadable = reasonUnknown
-	case s.d.layouts.direct(lay):
+	case lay.direct:
 		s.image(&child, lay, img[8:8+lay.size])
 	default:
 		v.NotShown = true // until references finds it

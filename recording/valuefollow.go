@@ -9,7 +9,7 @@ func (s *decoding) references(v *Value, b budget) {
 	}
 	switch v.Kind {
 	case KindString:
-		s.text(v, s.d.layouts.stringBytes(b))
+		s.text(v, s.d.layouts.stringBytes(&b))
 	case KindSlice:
 		s.slice(v, b)
 	case KindStruct, KindArray:
@@ -107,7 +107,7 @@ func (s *decoding) pointer(v *Value, b budget) {
 		return
 	}
 	t, ok := s.d.layouts.types.Get(v.Type)
-	if !ok || !s.d.layouts.follows(t, b) {
+	if !ok || !s.d.layouts.follows(t, &b) {
 		v.NotShown = true
 		return
 	}

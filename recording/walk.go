@@ -5,9 +5,9 @@ import (
 	"sort"
 )
 
-// references appends the chunks of what a value refers to, of which dst has the image from image on. It stops at the first missing
-// chunk of a record without marks, which will be written again with marks.
-func (w *walk) references(dst []byte, lay *layout, image int, value []byte, b budget) []byte {
+// references appends the chunks of what a value refers to, whose image begins at image. It stops at the first missing chunk of a record
+// without marks, which will be written again with marks.
+func (w *walk) references(lay *layout, image int, value []byte, b *budget) {
 	for i := range lay.referring {
 		o := &lay.referring[i]
 		word := binary.LittleEndian.Uint64(value[o.raw:])
@@ -17,78 +17,91 @@ func (w *walk) references(dst []byte, lay *layout, image int, value []byte, b bu
 		switch o.code {
 		case opString:
 			if length := binary.LittleEndian.Uint64(value[o.raw+8:]); length > 0 {
-				dst = w.stringChunk(dst, word, length, w.c.layouts.stringBytes(b))
+				w.stringChunk(word, length, w.c.layouts.stringBytes(b))
 			}
 		case opSlice:
-			dst = w.sliceChunk(dst, o.typ, word, binary.LittleEndian.Uint64(value[o.raw+8:]), b)
+			w.sliceChunk(o.typ, word, binary.LittleEndian.Uint64(value[o.raw+8:]), b)
 		case opInterface:
-			dst = w.interfaceChunk(dst, o.typ, image+o.image, value[o.raw:], b)
+			w.interfaceChunk(o.typ, image+o.image, value[o.raw:], b)
 		case opPointer:
 			if b.pointers > 0 {
-				dst = w.pointerChunk(dst, o.typ, word, b)
+				w.pointerChunk(o.typ, word, b)
 			}
 		case opMap: // the number of entries comes first in both of Go's map headers
-			dst, _ = w.bytesChunk(dst, word, 8)
+			w.bytesChunk(word, 8)
 		case opChan: // so do the number of elements and the size of the buffer in a channel's
-			dst, _ = w.bytesChunk(dst, word, 16)
+			w.bytesChunk(word, 16)
 		case opFunc:
-			dst = w.funcChunk(dst, word)
+			w.funcChunk(word)
 		}
 		if w.failed {
-			return dst
+			return
 		}
 	}
-	return dst
 }
 
 // missing notes that a chunk is not there, and why.
-func (w *walk) missing(dst []byte, mark byte) []byte {
+func (w *walk) missing(mark byte) {
 	if !w.marked {
 		w.failed = true
-		return dst
+		return
 	}
 	w.counts.Unreadable = add16(w.counts.Unreadable, 1)
-	return append(dst, mark)
+	w.dst = append(w.dst, mark)
 }
 
 // open begins a chunk of n bytes, which are to be written; false, with the mark written, when it does not fit.
-func (w *walk) open(dst []byte, n int) ([]byte, bool) {
-	if len(dst)+n-w.base > w.limit {
-		return w.missing(dst, markTooLarge), false
+func (w *walk) open(n int) ([]byte, bool) {
+	if len(w.dst)+n-w.base > w.limit {
+		w.missing(markTooLarge)
+		return nil, false
 	}
 	if w.marked {
-		dst = append(dst, markPresent)
+		w.dst = append(w.dst, markPresent)
 	}
-	return extend(dst, n), true
+	return w.extend(n), true
+}
+
+// close takes back the chunk that began at start, because it is not there.
+func (w *walk) close(start int, mark byte) {
+	w.dst = w.dst[:start]
+	w.missing(mark)
 }
 
 // bytesChunk appends n bytes of the memory at addr.
-func (w *walk) bytesChunk(dst []byte, addr uint64, n int) ([]byte, bool) {
-	start := len(dst)
-	dst, ok := w.open(dst, n)
-	if !ok {
-		return dst, false
+func (w *walk) bytesChunk(addr uint64, n int) bool {
+	start := len(w.dst)
+	chunk, ok := w.open(n)
+	if !ok || n == 0 {
+		return ok
 	}
-	if n > 0 {
-		if err := w.c.Memory.ReadMemory(dst[len(dst)-n:], addr); err != nil {
-			return w.missing(dst[:start], missingMark(err)), false
-		}
+	var err error
+	if w.lender != nil {
+		var lent []byte
+		lent, err = w.lender.Lend(addr, n)
+		copy(chunk, lent)
+	} else {
+		err = w.c.Memory.ReadMemory(chunk, addr)
 	}
-	return dst, true
+	if err != nil {
+		w.close(start, missingMark(err))
+		return false
+	}
+	return true
 }
 
-func (w *walk) stringChunk(dst []byte, addr, length, bound uint64) []byte {
+func (w *walk) stringChunk(addr, length, bound uint64) {
 	n := int(min(length, bound))
 	if n == 0 {
 		w.cutShort(length > 0)
-		return dst
+		return
 	}
 	if length >= implausible {
-		return w.missing(dst, markImplausible)
+		w.missing(markImplausible)
+		return
 	}
-	dst, ok := w.bytesChunk(dst, addr, n)
+	ok := w.bytesChunk(addr, n)
 	w.cutShort(ok && uint64(n) < length)
-	return dst
 }
 
 func (w *walk) cutShort(cut bool) {
@@ -97,37 +110,38 @@ func (w *walk) cutShort(cut bool) {
 	}
 }
 
-func (w *walk) sliceChunk(dst []byte, t *Type, addr, length uint64, b budget) []byte {
+func (w *walk) sliceChunk(t *Type, addr, length uint64, b *budget) {
 	if w.c.layouts.types.isBytes(t) {
-		return w.stringChunk(dst, addr, length, uint64(w.c.layouts.bounds.StringBytes))
+		w.stringChunk(addr, length, uint64(w.c.layouts.bounds.StringBytes))
+		return
 	}
 	n := w.c.layouts.elements(t, length)
 	if n == 0 || b.nesting <= 0 {
 		w.cutShort(length > 0)
-		return dst
+		return
 	}
 	if length >= implausible {
-		return w.missing(dst, markImplausible)
+		w.missing(markImplausible)
+		return
 	}
-	lay := w.c.layouts.of(t.Elem)
-	b, fit := b.deeper(), n
-	more, mark := w.elements(dst, lay, addr, n, n, b)
+	lay, deeper, fit := w.c.layouts.of(t.Elem), b.deeper(), n
+	mark := w.elements(lay, addr, n, n, &deeper)
 	if w.marked && (mark == markTooLarge || mark == markNotCopied) {
-		if fit = w.fit(dst, lay, addr, n); fit > 0 {
-			more, mark = w.elements(dst, lay, addr, fit, n, b)
+		if fit = w.fit(lay, addr, n); fit > 0 {
+			mark = w.elements(lay, addr, fit, n, &deeper)
 		}
 	}
 	if mark != markPresent {
-		return w.missing(dst, mark)
+		w.missing(mark)
+		return
 	}
 	w.cutShort(uint64(fit) < length)
-	return more
 }
 
 // fit returns how many of the first n values at addr there is room for, and memory of.
-func (w *walk) fit(dst []byte, lay *layout, addr uint64, n int) int {
+func (w *walk) fit(lay *layout, addr uint64, n int) int {
 	if lay.size > 0 {
-		n = min(n, (w.limit-len(dst)+w.base)/lay.size)
+		n = min(n, (w.limit-len(w.dst)+w.base)/lay.size)
 	}
 	raw := len(w.raw)
 	return sort.Search(n, func(i int) bool {
@@ -139,38 +153,38 @@ func (w *walk) fit(dst []byte, lay *layout, addr uint64, n int) int {
 
 // elements appends a chunk with the images of n values that lie behind each other, of those that there should be, and the chunks of what
 // these refer to. mark is markPresent, or why it could not.
-func (w *walk) elements(dst []byte, lay *layout, addr uint64, n, of int, b budget) (_ []byte, mark byte) {
-	if len(dst)+n*lay.size-w.base > w.limit {
-		return dst, markTooLarge
+func (w *walk) elements(lay *layout, addr uint64, n, of int, b *budget) (mark byte) {
+	if len(w.dst)+n*lay.size-w.base > w.limit {
+		return markTooLarge
 	}
 	raw := len(w.raw)
 	values, stride, mark := w.readElements(lay, addr, n)
 	if mark != markPresent {
 		w.raw = w.raw[:raw]
-		return dst, mark
+		return mark
 	}
 	switch {
 	case n < of:
-		dst[w.start] |= statusPartial
-		dst = binary.AppendUvarint(append(dst, markPartial), uint64(n))
+		w.dst[w.start] |= statusPartial
+		w.dst = binary.AppendUvarint(append(w.dst, markPartial), uint64(n))
 	case w.marked:
-		dst = append(dst, markPresent)
+		w.dst = append(w.dst, markPresent)
 	}
-	images := len(dst)
-	dst = extend(dst, n*lay.size)
+	images := len(w.dst)
+	w.extend(n * lay.size)
 	for i := range n {
-		w.image(lay, dst[images+i*lay.size:], values[i*stride:])
+		w.image(lay, w.dst[images+i*lay.size:], values[i*stride:])
 	}
 	if len(lay.referring) > 0 {
 		for i := range n {
-			dst = w.references(dst, lay, images+i*lay.size, values[i*stride:], b)
+			w.references(lay, images+i*lay.size, values[i*stride:], b)
 			if w.failed {
 				break
 			}
 		}
 	}
 	w.raw = w.raw[:raw]
-	return dst, markPresent
+	return markPresent
 }
 
 // readElements returns the memory of n values, one each stride bytes: in one piece where they are dense enough. mark is markPresent, or
@@ -197,91 +211,85 @@ func (w *walk) readElements(lay *layout, addr uint64, n int) (values []byte, str
 }
 
 // target appends a chunk with the image of the value that something leads to, and the chunks of what it refers to.
-func (w *walk) target(dst []byte, lay *layout, addr uint64, b budget) []byte {
-	start := len(dst)
-	dst, ok := w.open(dst, lay.size)
+func (w *walk) target(lay *layout, addr uint64, b *budget) {
+	start := len(w.dst)
+	img, ok := w.open(lay.size)
 	if !ok {
-		return dst
+		return
 	}
 	raw := len(w.raw)
 	var value []byte
-	mark := byte(markPresent)
 	if lay.raw > 0 {
-		value, mark = w.read(lay, addr)
+		var mark byte
+		if value, mark = w.read(lay, addr); mark != markPresent {
+			w.raw = w.raw[:raw]
+			w.close(start, mark)
+			return
+		}
 	}
-	if mark != markPresent {
-		w.raw = w.raw[:raw]
-		return w.missing(dst[:start], mark)
-	}
-	image := len(dst) - lay.size
-	w.image(lay, dst[image:], value)
+	w.image(lay, img, value)
 	if len(lay.referring) > 0 {
-		dst = w.references(dst, lay, image, value, b)
+		w.references(lay, len(w.dst)-lay.size, value, b)
 	}
 	w.raw = w.raw[:raw]
-	return dst
 }
 
-// interfaceChunk appends what an interface holds, whose image lies at image in dst and whose words are value.
-func (w *walk) interfaceChunk(dst []byte, t *Type, image int, value []byte, b budget) []byte {
-	word := binary.LittleEndian.Uint64(dst[image:])
+// interfaceChunk appends what an interface holds, whose image begins at image and whose words are value.
+func (w *walk) interfaceChunk(t *Type, image int, value []byte, b *budget) {
+	word := binary.LittleEndian.Uint64(w.dst[image:])
 	if word == unknownTypeWord {
 		w.counts.Unreadable = add16(w.counts.Unreadable, 1)
-		return dst
+		return
 	}
+	own := *b
 	if t.isError() {
-		b = b.forError()
+		own = b.forError()
 	}
-	dynamic, ok := w.c.layouts.types.Get(TypeID(word))
-	if !ok {
-		return dst
-	}
-	lay := w.c.layouts.of(dynamic.ID)
-	if w.c.layouts.direct(lay) {
+	lay := w.c.layouts.of(TypeID(word)) // interfaceImage has looked it up
+	if lay.direct {
 		w.counts.Truncated = add16(w.counts.Truncated, lay.cut)
 		w.counts.Unreadable = add16(w.counts.Unreadable, lay.opaque)
 		if len(lay.referring) > 0 {
-			dst = w.references(dst, lay, image+8, value[8:], b)
+			w.references(lay, image+8, value[8:], &own)
 		}
-		return dst
+		return
 	}
-	if b.nesting <= 0 {
-		return dst
+	if own.nesting <= 0 {
+		return
 	}
-	return w.target(dst, lay, binary.LittleEndian.Uint64(value[8:]), b.deeper())
+	own.nesting--
+	w.target(lay, binary.LittleEndian.Uint64(value[8:]), &own)
 }
 
 // pointerChunk appends what a pointer leads to.
-func (w *walk) pointerChunk(dst []byte, t *Type, addr uint64, b budget) []byte {
+func (w *walk) pointerChunk(t *Type, addr uint64, b *budget) {
 	if !w.c.layouts.follows(t, b) {
-		return dst
+		return
 	}
 	f := followed{addr, t.Elem}
 	for i := range w.stack {
 		if w.stack[i] == f {
-			return dst
+			return
 		}
 	}
 	w.stack = append(w.stack, f)
-	b = b.deeper()
-	b.pointers--
-	dst = w.target(dst, w.c.layouts.of(t.Elem), addr, b)
+	deeper := b.deeper()
+	deeper.pointers--
+	w.target(w.c.layouts.of(t.Elem), addr, &deeper)
 	w.stack = w.stack[:len(w.stack)-1]
-	return dst
 }
 
 // funcChunk appends the id of the function whose closure lies at addr.
-func (w *walk) funcChunk(dst []byte, addr uint64) []byte {
+func (w *walk) funcChunk(addr uint64) {
 	raw := len(w.raw)
 	code, mark := w.memory(addr, 8)
 	w.raw = w.raw[:raw]
 	if mark != markPresent {
-		return w.missing(dst, mark)
+		w.missing(mark)
+		return
 	}
 	pc := binary.LittleEndian.Uint64(code)
-	dst, ok := w.open(dst, 4)
-	if ok {
-		binary.LittleEndian.PutUint32(dst[len(dst)-4:], uint32(w.c.Resolver.FunctionAt(pc)))
+	if chunk, ok := w.open(4); ok {
+		binary.LittleEndian.PutUint32(chunk, uint32(w.c.Resolver.FunctionAt(pc)))
 	}
-	return dst
 }

@@ -43,8 +43,9 @@ type probeCapture struct {
 	typed   bool     // it is for what an interface holds
 	inner   bool     // which lies in what another one holds
 	// roots are where the values lie in a record; nil when that is not in one piece for each.
-	roots  []wordRange
-	scalar bool // all values are, and have roots
+	roots   []recording.Extent
+	outline *recording.Outline // of values that have roots and are not scalar, once there were any
+	scalar  bool               // all values are, and have roots
 	// nils are the words that are all zero when the values that are not scalar are nil; none when that is not enough to capture them.
 	nils []int
 	// wants says what interfaces are among the copies.
@@ -196,11 +197,11 @@ type captures struct {
 	words      []routine.Word
 	copies     []routine.Copy
 	placed     []wordAt
-	roots      []wordRange
+	roots      []recording.Extent
 	nils       []int
 	keptWords  keeper[routine.Word]
 	keptCopies keeper[routine.Copy]
-	keptRoots  keeper[wordRange]
+	keptRoots  keeper[recording.Extent]
 	keptNils   keeper[int]
 }
 

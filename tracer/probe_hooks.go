@@ -105,7 +105,7 @@ func (p *probes) state(addr uint64) (s gState, ok bool) {
 
 // newCapture records what matters of the g in RAX.
 func (p *probes) newCapture() *probeCapture {
-	c := &probeCapture{roots: []wordRange{}} // the words are found by position
+	c := &probeCapture{roots: []recording.Extent{}} // the words are found by position
 	for _, offset := range []uint64{p.offsets.GoID, p.offsets.ParentGoID, p.offsets.GoPC, p.offsets.StartPC} {
 		c.word(routine.Word{Kind: routine.Behind, Reg: asm.RAX, Offset: int32(offset)})
 	}

@@ -127,24 +127,22 @@ func (c *probeCapture) unpack(items []ring.Item, words []byte, m *recordMemory) 
 		k, item := &c.Copies[i], items[0]
 		items = items[1:]
 		switch {
-		case item.Len <= 0:
-			if k.Dynamic {
-				m.held.meet(m.source(k.Count, words, found), k.Class)
-			} else {
-				if item.Len < 0 {
-					m.faults = append(m.faults, m.source(k.Pointer, words, found)+uint64(k.Skip))
-				}
-				i += int(k.Nested)
-			}
+		case k.Dynamic && item.Len == 0:
+			m.held.meet(m.source(&k.Count, words, found), k.Class)
 		case k.Dynamic:
 			level := len(m.data)
-			m.data = binary.LittleEndian.AppendUint64(m.data, m.source(k.Pointer, words, found))
+			m.data = binary.LittleEndian.AppendUint64(m.data, m.source(&k.Pointer, words, found))
 			items = m.held.captures[item.Len-1].unpack(items, m.data[level:], m)
 			m.data = m.data[:level]
 			i += int(k.Nested)
-		default:
-			m.pieces = append(m.pieces, memoryPiece{m.source(k.Pointer, words, found) + uint64(k.Skip), item})
+		case item.Len > 0:
 			found[i] = item
+			m.pieces = append(m.pieces, memoryPiece{m.source(&k.Pointer, words, found) + uint64(k.Skip), item})
+		default:
+			if item.Len < 0 {
+				m.faults = append(m.faults, m.source(&k.Pointer, words, found)+uint64(k.Skip))
+			}
+			i += int(k.Nested)
 		}
 	}
 	m.items = m.items[:first]
@@ -152,7 +150,7 @@ func (c *probeCapture) unpack(items []ring.Item, words []byte, m *recordMemory) 
 }
 
 // source returns a word of a record, 0 when it was not copied.
-func (m *recordMemory) source(s routine.Source, words []byte, found []ring.Item) uint64 {
+func (m *recordMemory) source(s *routine.Source, words []byte, found []ring.Item) uint64 {
 	if !s.InCopy {
 		return binary.LittleEndian.Uint64(words[8*s.Index:])
 	}

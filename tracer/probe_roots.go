@@ -14,9 +14,6 @@ import (
 // Most values lie in the words of a record as they lie in memory, one register behind the other. These are captured from
 // there; for the others registers and stack are made of the record first.
 
-// wordRange is a part of a record's words, in bytes.
-type wordRange struct{ from, to int }
-
 // findRoots fills roots when all values lie in the record in one piece each.
 func (all *captures) findRoots(c *probeCapture, params []recording.Param, locations []location) {
 	roots, nils := all.roots[:0], all.nils[:0]
@@ -33,7 +30,7 @@ func (all *captures) findRoots(c *probeCapture, params []recording.Param, locati
 				return
 			}
 		}
-		roots = append(roots, wordRange{8 * first, 8*first + l.size})
+		roots = append(roots, recording.Extent{Offset: 8 * first, Length: l.size})
 		t, ok := c.types.Get(params[i].Type)
 		if ok && t.Scalar(l.size) {
 			continue
@@ -45,7 +42,7 @@ func (all *captures) findRoots(c *probeCapture, params []recording.Param, locati
 		}
 	}
 	if c.roots, c.scalar = all.keptRoots.keep(roots), scalar; c.roots == nil {
-		c.roots = []wordRange{} // there are no values
+		c.roots = []recording.Extent{} // there are no values
 	}
 	if plain && !scalar {
 		c.nils = all.keptNils.keep(nils)
@@ -81,13 +78,22 @@ func (p *probes) appendEvent(
 	if rec.plain { // no more is needed than to copy them
 		b := recording.AppendScalars(p.engine.record[:0])
 		for _, r := range c.roots {
-			b = append(b, rec.Words[r.from:r.to]...)
+			b = append(b, rec.Words[r.Offset:r.Offset+r.Length]...)
 		}
 		p.engine.record, raw.Data = b, b
 		return p.append(g, raw)
 	}
-	p.roots = c.appendRoots(p.roots[:0], rec.Record, locations, &p.regs)
-	return p.appendValues(g, raw, &p.capturer, params)
+	if c.outline == nil && c.roots != nil {
+		c.outline, _ = p.capturer.Outline(params, c.roots)
+	}
+	if c.outline == nil {
+		p.roots = c.appendRoots(p.roots[:0], rec.Record, locations, &p.regs)
+		return p.appendValues(g, raw, &p.capturer, params)
+	}
+	var counts recording.Counts
+	p.engine.record, counts = p.capturer.AppendOutlined(p.engine.record[:0], c.outline, rec.Words)
+	raw.Data, raw.Truncated, raw.Unreadable = p.engine.record, counts.Truncated, counts.Unreadable
+	return p.append(g, raw)
 }
 
 // positionOf returns where the word with a piece is among the words, added when it is new.
@@ -105,7 +111,7 @@ func (c *probeCapture) appendRoots(dst []recording.Root, rec *ring.Record, locat
 		return appendRoots(dst, locations, regs)
 	}
 	for _, r := range c.roots {
-		dst = append(dst, recording.Root{Bytes: rec.Words[r.from:r.to]})
+		dst = append(dst, recording.Root{Bytes: rec.Words[r.Offset : r.Offset+r.Length]})
 	}
 	return dst
 }

@@ -126,7 +126,7 @@ func readShape(b []byte) (s ring.Shape, rest []byte) {
 			break
 		}
 		v := next(1 << 20)
-		s.Copies = append(s.Copies, ring.CopyShape{Nested: v >> 1, Dynamic: v&1 != 0})
+		s.Copies = append(s.Copies, ring.CopyShape{Nested: int32(v >> 1), Dynamic: v&1 != 0})
 	}
 	return s, b
 }

@@ -343,7 +343,7 @@ func shape(c routine.Capture) ring.Shape {
 		s.Copies = make([]ring.CopyShape, 0, len(c.Copies))
 	}
 	for _, k := range c.Copies {
-		s.Copies = append(s.Copies, ring.CopyShape{Nested: int(k.Nested), Dynamic: k.Dynamic})
+		s.Copies = append(s.Copies, ring.CopyShape{Nested: k.Nested, Dynamic: k.Dynamic})
 	}
 	return s
 }

@@ -36,8 +36,8 @@ type Shape struct {
 // CopyShape says how a copy lies in a record: its length, and so many bytes. What an interface holds has the number of a type
 // instead, and that type's copies; 0 when the program knows none.
 type CopyShape struct {
-	Nested  int  // how many copies behind it are missing when it has no bytes; of an interface, when it has a type
-	Dynamic bool // what an interface holds
+	Nested  int32 // how many copies behind it are missing when it has no bytes; of an interface, when it has a type
+	Dynamic bool  // what an interface holds
 }
 
 // Reader takes records out of rings that somebody else fills. It is not safe for concurrent use, but for Beat.
@@ -342,34 +342,37 @@ func (r *Reader) take(i int, rec *Record, emit func(*Record) error) error {
 
 // copies finds the items of the copies that begin at an offset of rec.Data, and returns where they end; false when that is beyond it.
 func (r *Reader) copies(rec *Record, at int, shapes []CopyShape) (int, bool) {
-	b := rec.Data
+	b, items := rec.Data, rec.Items
 	for k := 0; k < len(shapes); k++ {
 		if at+8 > len(b) {
 			return at, false
 		}
 		n := int64(binary.LittleEndian.Uint64(b[at:]))
 		at += 8
-		switch {
-		case shapes[k].Dynamic && n != 0:
+		switch shape := shapes[k]; {
+		case shape.Dynamic && n != 0:
 			held, ok := r.types(uint64(n))
 			if !ok {
 				return at, false
 			}
-			rec.Items = append(rec.Items, Item{At: int32(at), Len: int32(n)})
+			rec.Items = append(items, Item{At: int32(at), Len: int32(n)})
 			if at, ok = r.copies(rec, at, held.Copies); !ok {
 				return at, false
 			}
-			k += shapes[k].Nested
-		case shapes[k].Dynamic: // copies that know nothing of the type follow
-			rec.Items = append(rec.Items, Item{At: int32(at)})
+			items = rec.Items
+			k += int(shape.Nested)
+		case shape.Dynamic: // copies that know nothing of the type follow
+			items = append(items, Item{At: int32(at)})
 		case n > 0:
-			rec.Items = append(rec.Items, Item{At: int32(at), Len: int32(min(n, RecordMax))})
-			at += int(min(n, RecordMax)+7) &^ 7
+			n = min(n, RecordMax)
+			items = append(items, Item{At: int32(at), Len: int32(n)})
+			at += int(n+7) &^ 7
 		default:
-			rec.Items = append(rec.Items, Item{At: int32(at), Len: int32(max(n, -1))})
-			k += shapes[k].Nested
+			items = append(items, Item{At: int32(at), Len: int32(max(n, -1))})
+			k += int(shape.Nested)
 		}
 	}
+	rec.Items = items
 	return at, at <= len(b)
 }
 
