@@ -185,6 +185,9 @@ func (a *attachment) mapRegion(s *stopped) ([]byte, error) {
 	if t == nil || host == nil {
 		return nil, recording.Errorf(recording.CodeUnsupported, "the program has no %s", stubHost)
 	}
+	if err := passFilter(s.pid, t.id); err != nil {
+		return nil, err
+	}
 	parts := mappings(a.code, a.mapped(), a.layout)
 	old, err := a.unused(s)
 	if err != nil {
