@@ -18,6 +18,16 @@ func goBinary(t testing.TB, name string) string {
 	return filepath.Join(strings.TrimSpace(string(out)), "bin", name)
 }
 
+// goTool returns a program of the toolchain.
+func goTool(t testing.TB, name string) string {
+	t.Helper()
+	out, err := exec.Command("go", "tool", "-n", name).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(out))
+}
+
 // TestLengthsAgreeWithObjdump compares every instruction boundary of gofmt's text with objdump's, VEX and EVEX included.
 func TestLengthsAgreeWithObjdump(t *testing.T) {
 	objdump, err := exec.LookPath("objdump")

@@ -45,12 +45,17 @@ func (p *planner) shortEntry(sites *Sites, b *body) {
 		s.Code = append(s.Code, b.head[i])
 		n += b.head[i].Len
 	}
-	host, ok := p.findHost(&Sites{Function: b.f, Entry: s, Hosts: sites.Hosts}, &s)
+	s.Form = FormIsland
+	around := Sites{Function: b.f, Entry: s, Hosts: sites.Hosts}
+	for _, addr := range p.img.shapes[b.f.index].returns { // they come later, to the same places
+		around.Returns = append(around.Returns, p.ret(b.f, addr, &s))
+	}
+	host, ok := p.findHost(&around, &s)
 	if !ok {
 		return
 	}
 	sites.Hosts = append(sites.Hosts, host)
-	s.Form, s.Island = FormIsland, host.Addr+JumpLen
+	s.Island = host.Addr + JumpLen
 	sites.Entry = s
 }
 

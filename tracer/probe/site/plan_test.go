@@ -77,7 +77,12 @@ func percent(a, b int) float64 { return 100 * float64(a) / float64(b) }
 // TestR3NothingLeadsIntoAJump checks rule R3 by another way than the planner's: every instruction of every function is
 // asked where it leads, and no answer lies inside of a patched range; and no two patches overlap.
 func TestR3NothingLeadsIntoAJump(t *testing.T) {
-	img := load(t, goBinary(t, "gofmt"))
+	for name, path := range map[string]string{"gofmt": goBinary(t, "gofmt"), "compile": goTool(t, "compile")} {
+		t.Run(name, func(t *testing.T) { nothingLeadsIntoAJump(t, load(t, path)) })
+	}
+}
+
+func nothingLeadsIntoAJump(t *testing.T, img *Image) {
 	inside := map[uint64]*Site{} // bytes that are no longer what they were, but the first of each patch
 	first := map[uint64]bool{}
 	sites := img.Plan(candidates(img))
