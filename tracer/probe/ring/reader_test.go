@@ -189,9 +189,35 @@ func FuzzReader(f *testing.F) {
 		copy(memory[l.Offset(l.Ring(0)+ControlLen):], data)
 		p.set(l.Ring(0)+Head, l.Ring(0)+ControlLen+head)
 		p.set(l.Ring(0)+WrapEnd, wrap)
-		r := NewReader(memory, l, func(n uint32) (Shape, bool) { return Shape{Words: int(n % 5), Copies: make([]CopyShape, n%3)}, n < 100 }, noTypes)
+		copies := []CopyShape{{Nested: 1}, {}, {Nested: 1, Dynamic: true}, {}}
+		shapes := func(n uint32) (Shape, bool) { return Shape{Words: int(n % 5), Copies: copies[n%5:]}, n%7 < 5 }
+		types := func(n uint64) (Shape, bool) { return Shape{Copies: copies[:n%4]}, n < 8 } // of what an interface holds in an interface, too
+		r := NewReader(memory, l, shapes, types)
 		for range 2 {
-			_, err := r.Drain(func(*Record) error { return nil })
+			_, err := r.Drain(func(rec *Record) error {
+				for _, item := range rec.Items {
+					if item.At < 0 || item.Len < -1 || int(item.At) > len(rec.Data) {
+						t.Fatalf("an item at %d of %d bytes, in %d", item.At, item.Len, len(rec.Data))
+					}
+				}
+				for k, item := 0, rec.Items; k < len(copies[rec.Site%5:]); k++ {
+					shape := copies[rec.Site%5:][k]
+					if len(item) == 0 {
+						t.Fatalf("copies %v have the items %v", copies[rec.Site%5:], rec.Items)
+					}
+					if shape.Dynamic && item[0].Len != 0 {
+						break // what follows is the type's
+					}
+					if item[0].Len > 0 && int(item[0].At+item[0].Len) > len(rec.Data) {
+						t.Fatalf("%d bytes at %d, of %d", item[0].Len, item[0].At, len(rec.Data))
+					}
+					if item[0].Len <= 0 && !shape.Dynamic {
+						k += int(shape.Nested)
+					}
+					item = item[1:]
+				}
+				return nil
+			})
 			var e *recording.Error
 			if err != nil && !errors.As(err, &e) {
 				t.Fatalf("%v is no error of ours", err)
