@@ -14,8 +14,21 @@ func (run *liveRun) check(b *recording.Block) error {
 		run.checkHeader, run.checkDefinitions, checkSummary, run.checkIDs, checkCalls,
 	} {
 		if reason := part(b); reason != "" {
-			return failure(recording.CodeDamaged, nil,
-				fmt.Sprintf("block %d of run %s is damaged: %s", b.Number, b.Run, reason), "")
+			return damagedBlock(b, reason)
+		}
+	}
+	return nil
+}
+
+func damagedBlock(b *recording.Block, reason string) error {
+	return failure(recording.CodeDamaged, nil, fmt.Sprintf("block %d of run %s is damaged: %s", b.Number, b.Run, reason), "")
+}
+
+// checkSources finds source files that are not what their hashes say.
+func checkSources(b *recording.Block) error {
+	for i := range b.Definitions.Files {
+		if f := &b.Definitions.Files[i]; f.Missing == "" && sha256.Sum256(f.Body) != f.Hash {
+			return damagedBlock(b, "the content of file "+f.Name+" does not fit its checksum")
 		}
 	}
 	return nil
@@ -53,12 +66,8 @@ func (run *liveRun) checkDefinitions(b *recording.Block) string {
 		}
 	}
 	for i := range d.Files {
-		f := &d.Files[i]
-		if int64(f.ID) != run.files+int64(i)+1 {
+		if int64(d.Files[i].ID) != run.files+int64(i)+1 {
 			return "its files are not numbered in order"
-		}
-		if f.Missing == "" && sha256.Sum256(f.Body) != f.Hash {
-			return "the content of file " + f.Name + " does not fit its checksum"
 		}
 	}
 	for i := range d.Goroutines {

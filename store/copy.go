@@ -169,7 +169,7 @@ func (s *Store) takeBlock(ctx context.Context, src *Reader, h recording.Header, 
 	if h.Number > 0 && s.live[h.Run] == nil {
 		return 0, damaged(s.file, nil) // a final block in the middle
 	}
-	err := s.append(ctx, h, body, src)
+	err := s.append(ctx, h, body, origin{from: src})
 	if err != nil && recording.CodeOf(err) == recording.CodeLocked {
 		return 0, err
 	}

@@ -97,3 +97,23 @@ func TestSourcesAreChecked(t *testing.T) {
 		wantCode(t, err, recording.CodeDamaged)
 	}
 }
+
+// A sender's source that does not fit its hash is refused; what this process says of its own is checked when it is read.
+func TestSourcesOfOthersAreHashed(t *testing.T) {
+	wrong := recording.File{ID: recording.FileID(len(testTables().Files) + 1), Name: "/home/gopher/b.go", Body: []byte("package b"), Hash: sha256.Sum256([]byte("package c"))}
+	f := build(t, newRun(t, 0), false, func(b *recording.Builder) {
+		check(t, b.Define(recording.Definitions{Files: []recording.File{wrong}}))
+	})
+	s := openStore(t)
+	_, err := s.Append(t.Context(), f.blocks[0])
+	wantCode(t, err, recording.CodeDamaged)
+	for _, block := range f.blocks {
+		_, err := s.AppendOwn(t.Context(), block)
+		check(t, err)
+	}
+	_, err = s.FileBody(t.Context(), wrong.Hash)
+	wantCode(t, err, recording.CodeDamaged)
+	functions, err := s.Functions(t.Context(), f.run.ID)
+	check(t, err)
+	equal(t, "functions", len(functions), len(testTables().Functions))
+}

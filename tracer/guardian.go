@@ -24,14 +24,23 @@ type will struct {
 	PID int
 }
 
+// guardianAfter is how long a program runs until somebody guards what it writes down.
+const guardianAfter = 50 * time.Millisecond
+
 // willMax bounds the bytes of a will.
 const willMax = 4 << 10
 
 // appoint has a guardian take over when this tracer is killed. Only a program that nothing but probes records leaves anything. That
-// there is no guardian harms nothing as long as nobody is killed.
-func (s *session) appoint() {
+// there is no guardian harms nothing as long as nobody is killed. A program that has ended before guardianAfter, which is when done is
+// closed, gets none: to start one takes as much as much else at the start of a large program.
+func (s *session) appoint(done <-chan struct{}) {
 	if s.opt.Guardian == nil || s.probes == nil || s.process.group != nil {
 		return
+	}
+	select {
+	case <-done:
+		return
+	case <-time.After(guardianAfter):
 	}
 	socket, err := s.opt.Guardian()
 	if err == nil {

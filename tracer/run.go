@@ -328,7 +328,7 @@ func (s *session) attend(ctx context.Context) (stop func()) {
 	all.Add(3)
 	go func() {
 		defer all.Done()
-		s.appoint()
+		s.appoint(done)
 	}()
 	go func() {
 		defer all.Done()

@@ -141,7 +141,7 @@ func keep(ctx context.Context, database string, trace func(recording.Sink) (trac
 	kept := make(chan error, 1)
 	go func() {
 		kept <- transport.Record(ctx, receiver, func(encoded []byte) error {
-			_, err := recordings.Append(ctx, encoded)
+			_, err := recordings.AppendOwn(ctx, encoded)
 			return err
 		})
 	}()

@@ -191,7 +191,7 @@ func (a *app) record(
 	kept := make(chan error, 1)
 	go func() {
 		kept <- transport.Record(ctx, receiver, func(encoded []byte) error {
-			_, err := recordings.Append(ctx, encoded)
+			_, err := recordings.AppendOwn(ctx, encoded)
 			return err
 		})
 	}()

@@ -40,12 +40,12 @@ func TestInflateIsTheInverse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	random := make([]byte, 100_000)
+	random := make([]byte, 70_000)
 	for i := range random {
 		random[i] = byte(rand.Uint32())
 	}
 	texts := map[string][]byte{
-		"nothing": nil, "a byte": {7}, "zeros": make([]byte, 300_000), "random": random, "code": program[:min(len(program), 3<<20)],
+		"nothing": nil, "a byte": {7}, "zeros": make([]byte, 100_000), "random": random, "code": program[:min(len(program), 300_000)],
 		"few symbols": bytes.Repeat([]byte("abcabcabd"), 5000),
 	}
 	for name, text := range texts {
