@@ -15,22 +15,37 @@ type typeTable struct {
 	ids     map[debuginfo.Offset]recording.TypeID // of canonical entries
 	targets map[debuginfo.Offset]debuginfo.Offset // canonical entries of typedefs
 	added   []recording.Type                      // since the last definitions
+	todo    []debuginfo.Offset                    // scratch of number, as the next two
+	batch   []dwarfType
+	parts   []part
 }
 
 func newTypeTable(d *debugInfo) *typeTable {
 	return &typeTable{
-		debug: d, all: recording.NewTypes(nil), ids: map[debuginfo.Offset]recording.TypeID{},
-		targets: map[debuginfo.Offset]debuginfo.Offset{},
+		debug: d, all: recording.NewTypes(nil), ids: make(map[debuginfo.Offset]recording.TypeID, usualTypes),
+		targets: make(map[debuginfo.Offset]debuginfo.Offset, usualTypes),
 	}
 }
 
+// usualTypes is how many types there is room for at first.
+const usualTypes = 1024
+
 // dwarfType is a canonical entry of a type: the one that says its kind.
 type dwarfType struct {
-	offset   debuginfo.Offset
-	entry    debuginfo.Entry
-	children []debuginfo.Entry
-	exists   bool
-	kind     recording.TypeKind
+	offset debuginfo.Offset
+	entry  debuginfo.Entry
+	parts  []part
+	count  uint64 // of an array
+	exists bool
+	kind   recording.TypeKind
+}
+
+// part is a field of a structure.
+type part struct {
+	name     string
+	typ      debuginfo.Offset
+	location uint32
+	embedded bool
 }
 
 // id returns the id of the type at an offset, adding it when it is new; 0 when there is no such type.
@@ -39,13 +54,14 @@ func (t *typeTable) id(offset debuginfo.Offset) recording.TypeID {
 	if id, ok := t.ids[offset]; ok {
 		return id
 	}
-	var batch []dwarfType
-	t.number(offset, &batch)
-	for i := range batch {
-		added := t.describe(&batch[i])
+	t.number(offset)
+	for i := range t.batch {
+		added := t.describe(&t.batch[i])
 		t.all.Add(added)
 		t.added = append(t.added, added)
 	}
+	clear(t.parts)
+	t.batch, t.parts = t.batch[:0], t.parts[:0]
 	return t.ids[offset]
 }
 
@@ -66,21 +82,17 @@ func (t *typeTable) canonical(offset debuginfo.Offset) debuginfo.Offset {
 	return at
 }
 
-// number gives ids to a type and all that it mentions.
-func (t *typeTable) number(offset debuginfo.Offset, batch *[]dwarfType) {
-	todo := []debuginfo.Offset{offset}
-	for len(todo) > 0 {
-		offset := todo[0]
-		todo = todo[1:]
+// number gives ids to a type and all that it mentions, and puts those that had none into batch.
+func (t *typeTable) number(offset debuginfo.Offset) {
+	t.todo = append(t.todo[:0], offset)
+	for next := 0; next < len(t.todo); next++ {
+		offset := t.todo[next]
 		if _, ok := t.ids[offset]; ok {
 			continue
 		}
-		d := t.load(offset)
-		t.ids[offset] = recording.TypeID(t.all.Len() + len(*batch) + 1)
-		*batch = append(*batch, d)
-		for _, mentioned := range d.mentions() {
-			todo = append(todo, t.canonical(mentioned))
-		}
+		t.ids[offset] = recording.TypeID(t.all.Len() + len(t.batch) + 1)
+		t.batch = append(t.batch, t.load(offset))
+		t.mention(&t.batch[len(t.batch)-1])
 	}
 }
 
@@ -96,9 +108,21 @@ func (t *typeTable) load(offset debuginfo.Offset) dwarfType {
 	case d.entry.Name() == "unsafe.Pointer":
 		d.kind = recording.KindUnsafePointer
 	}
-	if d.kind == recording.KindStruct || d.kind == recording.KindArray {
+	switch d.kind {
+	case recording.KindStruct:
+		from := len(t.parts)
 		for c := range t.debug.data.Children(&d.entry) {
-			d.children = append(d.children, *c)
+			if c.Tag == dwarf.TagMember {
+				t.parts = append(t.parts, part{c.Name(), c.Type, uint32(c.Location), c.Embedded})
+			}
+		}
+		d.parts = t.parts[from:]
+	case recording.KindArray:
+		for c := range t.debug.data.Children(&d.entry) {
+			if c.Tag == dwarf.TagSubrangeType {
+				d.count = uint64(c.Count)
+				break
+			}
 		}
 	}
 	return d
@@ -134,12 +158,11 @@ func kindOf(kind int64) recording.TypeKind {
 	return recording.KindOpaque
 }
 
-// mentions returns the types that a description needs.
-func (d *dwarfType) mentions() []debuginfo.Offset {
-	var list []debuginfo.Offset
+// mention notes the types that a description needs.
+func (t *typeTable) mention(d *dwarfType) {
 	add := func(offset debuginfo.Offset) {
 		if offset != 0 {
-			list = append(list, offset)
+			t.todo = append(t.todo, t.canonical(offset))
 		}
 	}
 	switch d.kind {
@@ -151,13 +174,10 @@ func (d *dwarfType) mentions() []debuginfo.Offset {
 		add(d.entry.Key)
 		add(d.entry.Elem)
 	case recording.KindStruct:
-		for i := range d.children {
-			if d.children[i].Tag == dwarf.TagMember {
-				add(d.children[i].Type)
-			}
+		for i := range d.parts {
+			add(d.parts[i].typ)
 		}
 	}
-	return list
 }
 
 // describe makes the run's type of an entry; the types that it mentions have their ids.
@@ -191,7 +211,7 @@ func (t *typeTable) describe(d *dwarfType) recording.Type {
 	case recording.KindPointer:
 		typ.Elem = mentioned(d.entry.Type)
 	case recording.KindArray:
-		typ.Elem, typ.Len = mentioned(d.entry.Type), d.count()
+		typ.Elem, typ.Len = mentioned(d.entry.Type), d.count
 	case recording.KindSlice, recording.KindChan:
 		typ.Elem = mentioned(d.entry.Elem)
 	case recording.KindMap:
@@ -205,28 +225,18 @@ func (t *typeTable) describe(d *dwarfType) recording.Type {
 }
 
 func (t *typeTable) fields(d *dwarfType) []recording.Field {
-	var fields []recording.Field
-	for i := range d.children {
-		c := &d.children[i]
-		if c.Tag != dwarf.TagMember {
-			continue
+	if len(d.parts) == 0 {
+		return nil
+	}
+	fields := make([]recording.Field, len(d.parts))
+	for i := range d.parts {
+		p := &d.parts[i]
+		fields[i] = recording.Field{Name: p.name, Embedded: p.embedded, Offset: p.location}
+		if p.typ != 0 {
+			fields[i].Type = t.ids[t.canonical(p.typ)]
 		}
-		f := recording.Field{Name: c.Name(), Embedded: c.Embedded, Offset: uint32(c.Location)}
-		if c.Type != 0 {
-			f.Type = t.ids[t.canonical(c.Type)]
-		}
-		fields = append(fields, f)
 	}
 	return fields
-}
-
-func (d *dwarfType) count() uint64 {
-	for i := range d.children {
-		if d.children[i].Tag == dwarf.TagSubrangeType {
-			return uint64(d.children[i].Count)
-		}
-	}
-	return 0
 }
 
 // hasMethods tells the two layouts of interfaces apart by what their entries name.

@@ -58,7 +58,41 @@ type abbreviation struct {
 	tag      dwarf.Tag
 	children bool
 	fields   []field
-	fixed    int // bytes of an entry behind its number when all its fields have a fixed length, else −1
+	steps    []step // what to do to step over an entry behind its number
+}
+
+// step steps over one field, or over several that follow one another and have a fixed length.
+type step struct {
+	kind  stepKind
+	bytes uint32 // stepFixed
+	field int    // stepOther: position among the fields
+}
+
+type stepKind uint8
+
+const (
+	stepFixed stepKind = iota
+	stepText           // up to a zero byte
+	stepBlock          // a number, and as many bytes
+	stepOther
+)
+
+// addStep adds what steps over the last of the fields.
+func (a *abbreviation) addStep() {
+	f := &a.fields[len(a.fields)-1]
+	last := len(a.steps) - 1
+	switch {
+	case f.size >= 0 && last >= 0 && a.steps[last].kind == stepFixed:
+		a.steps[last].bytes += uint32(f.size)
+	case f.size >= 0:
+		a.steps = append(a.steps, step{kind: stepFixed, bytes: uint32(f.size)})
+	case f.form == formString:
+		a.steps = append(a.steps, step{kind: stepText})
+	case f.form == formBlock, f.form == formExprloc:
+		a.steps = append(a.steps, step{kind: stepBlock})
+	default:
+		a.steps = append(a.steps, step{kind: stepOther, field: len(a.fields) - 1})
+	}
 }
 
 type field struct {
@@ -87,12 +121,9 @@ func parseAbbreviations(data []byte, at uint64) []abbreviation {
 			if f.form == formImplicit {
 				f.implicit = c.sleb()
 			}
-			if f.size = f.form.size(); f.size < 0 {
-				a.fixed = -1
-			} else if a.fixed >= 0 {
-				a.fixed += f.size
-			}
+			f.size = f.form.size()
 			a.fields = append(a.fields, f)
+			a.addStep()
 		}
 		for uint64(len(table)) <= number {
 			table = append(table, abbreviation{})
@@ -234,13 +265,29 @@ func (c *cursor) advance(n uint64) {
 
 // skipAll steps over an entry's fields.
 func (c *cursor) skipAll(u *Unit, a *abbreviation) {
-	if a.fixed >= 0 {
-		c.advance(uint64(a.fixed))
-		return
+	for i := range a.steps {
+		switch s := &a.steps[i]; s.kind {
+		case stepFixed:
+			c.advance(uint64(s.bytes))
+		case stepText:
+			c.pass()
+		case stepBlock:
+			c.advance(c.uleb())
+		default:
+			c.skip(u, &a.fields[s.field])
+		}
 	}
-	for i := range a.fields {
-		c.skip(u, &a.fields[i])
+}
+
+// pass steps over what text reads. Most of what is stepped over is the names of variables, which are short.
+func (c *cursor) pass() {
+	for at := c.at; at < uint64(len(c.data)); at++ {
+		if c.data[at] == 0 {
+			c.at = at + 1
+			return
+		}
 	}
+	c.fail()
 }
 
 // skip steps over one field.

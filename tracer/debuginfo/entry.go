@@ -54,11 +54,10 @@ func (d *Data) unitAt(at Offset) *Unit {
 
 // Entry reads an entry; false when there is none.
 func (d *Data) Entry(at Offset) (Entry, bool) {
+	var e Entry
 	u := d.unitAt(at)
-	if u == nil {
-		return Entry{}, false
-	}
-	return d.read(u, at)
+	ok := u != nil && d.read(u, at, &e)
+	return e, ok
 }
 
 // Children yields the direct children of an entry. What it yields is valid until it goes on.
@@ -68,12 +67,13 @@ func (d *Data) Children(e *Entry) func(func(*Entry) bool) {
 		if u == nil || !e.Children {
 			return
 		}
+		var child Entry
 		for at := e.next; ; {
-			child, ok := d.read(u, at)
-			if !ok || child.Tag == 0 || !yield(&child) {
+			if !d.read(u, at, &child) || child.Tag == 0 || !yield(&child) {
 				return
 			}
 			if at = child.next; child.Children {
+				var ok bool
 				if at, ok = d.behind(u, at); !ok {
 					return
 				}
@@ -102,21 +102,21 @@ func (d *Data) behind(u *Unit, at Offset) (Offset, bool) {
 	return Offset(c.at), !c.failed
 }
 
-// read decodes the entry at an offset of a unit. Its tag is 0 where a list of children ends.
-func (d *Data) read(u *Unit, at Offset) (Entry, bool) {
-	e := Entry{Offset: at}
+// read decodes the entry at an offset of a unit; false when there is none. Its tag is 0 where a list of children ends.
+func (d *Data) read(u *Unit, at Offset, e *Entry) bool {
+	*e = Entry{Offset: at}
 	c := cursor{data: d.info[:u.end], at: uint64(at)}
 	a := u.abbreviation(c.uleb())
 	if a == nil {
 		e.next = Offset(c.at)
-		return e, !c.failed && c.last == 0
+		return !c.failed && c.last == 0
 	}
 	e.Tag, e.Children = a.tag, a.children
 	for i := range a.fields {
-		d.field(u, &e, &c, &a.fields[i])
+		d.field(u, e, &c, &a.fields[i])
 	}
 	e.next = Offset(c.at)
-	return e, !c.failed
+	return !c.failed
 }
 
 // Attributes that Go adds to DWARF.

@@ -56,8 +56,8 @@ func (d *Data) readUnit(u *Unit, at, end uint64, abbrev []byte) error {
 		d.abbreviations[table] = u.table
 	}
 	u.Offset = Offset(c.at)
-	e, ok := d.read(u, u.Offset)
-	if c.failed || !ok {
+	var e Entry
+	if ok := d.read(u, u.Offset, &e); c.failed || !ok {
 		return errDamaged
 	}
 	if e.Tag != dwarf.TagCompileUnit || e.language != languageGo && !e.HasPackageName {
@@ -66,7 +66,7 @@ func (d *Data) readUnit(u *Unit, at, end uint64, abbrev []byte) error {
 	u.Path, u.PackageName = e.Name(), e.PackageName
 	u.addressBase, u.listBase = e.addressBase, e.listBase
 	if e.addressed { // an address that had to wait for its base
-		e, _ = d.read(u, u.Offset)
+		d.read(u, u.Offset, &e)
 	}
 	d.rangesOf(u, &e)
 	d.Units = append(d.Units, u)
