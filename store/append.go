@@ -119,13 +119,18 @@ func (s *Store) append(ctx context.Context, h recording.Header, encoded []byte, 
 
 // commit stores a block that was checked, in one transaction, and moves run behind it.
 func (s *Store) commit(ctx context.Context, run *liveRun, b *recording.Block, encoded []byte) error {
-	tx, err := s.w.BeginTx(ctx, nil)
+	conn, err := s.w.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close() //nolint:errcheck // it goes back to where it came from
+	tx, err := conn.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
 	defer tx.Rollback() //nolint:errcheck // a no-op after Commit; before it, its failure adds nothing
 	// From here on it takes milliseconds: ending it halfway would save nothing.
-	w := &writeTx{ctx: context.WithoutCancel(ctx), tx: tx, s: s}
+	w := &writeTx{ctx: context.WithoutCancel(ctx), conn: conn, tx: tx, s: s}
 	if run.key == 0 {
 		if err := w.insertRun(run, b.Start); err != nil {
 			return err

@@ -32,6 +32,7 @@ You may read it with any SQLite tool, also while it is written. Do not write to 
 * ` + "`goroutines`, `long_calls`, `function_stats` and `edge_stats`" + ` cover the blocks below ` + "`runs.rolled_up`" + `;
   what the at most %d blocks behind that add stands in their summaries.
 * ` + "`digests`, `digest_stacks` and `time_nodes`" + ` are made when somebody asks for them, by reading the blocks. Without them nothing is lost.
+* In ` + "`functions.params` and `results`, `Unreadable`" + ` is left out where it is empty.
 * Journal mode is WAL, ` + "`synchronous`" + ` is NORMAL: a committed block survives the death of any process. When the machine
   loses power, blocks committed since the last checkpoint (at most 16 MiB of them) can be lost; what is left is
   consistent.

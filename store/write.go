@@ -20,9 +20,10 @@ func unixNano(ns int64) time.Time { return time.Unix(0, ns) }
 
 // writeTx is the transaction that stores one block.
 type writeTx struct {
-	ctx context.Context
-	tx  *sql.Tx
-	s   *Store
+	ctx  context.Context
+	conn *sql.Conn // that the transaction is on
+	tx   *sql.Tx
+	s    *Store
 
 	json []byte // scratch of paramsJSON
 }
@@ -30,7 +31,6 @@ type writeTx struct {
 // statements are the write statements, prepared when the Store opens: most run many times a second.
 type statements struct {
 	run, progress, end, block, body, presence *sql.Stmt
-	function, functionRows                    *sql.Stmt
 	types, file, hasFile, runFile             *sql.Stmt
 	goroutine, goroutineRows                  *sql.Stmt
 	openCall, closeCall                       *sql.Stmt
@@ -67,8 +67,6 @@ func prepare(ctx context.Context, db *sql.DB) (*statements, error) {
 		{&st.block, `INSERT INTO blocks VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)`},
 		{&st.body, `INSERT INTO block_bodies (run, number, body) VALUES (?,?,?)`},
 		{&st.presence, `INSERT INTO presence VALUES (?,?,?,?)`},
-		{&st.function, insertFunctionRows(1)},
-		{&st.functionRows, insertFunctionRows(functionRows)},
 		{&st.types, `INSERT INTO types (run, first, count, body) VALUES (?,?,?,?)`},
 		{&st.file, `INSERT INTO files (hash, size, codec, body) VALUES (?,?,?,?) ON CONFLICT (hash) DO NOTHING`},
 		{&st.hasFile, `SELECT EXISTS (SELECT 1 FROM files WHERE hash = ?)`},

@@ -1,7 +1,9 @@
 package store
 
 import (
+	"database/sql/driver"
 	"encoding/json"
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -71,34 +73,76 @@ func insertFunctionRows(rows int) string {
 	return "INSERT INTO functions VALUES " + row + strings.Repeat(","+row, rows-1)
 }
 
+// functionColumns is how many columns a function has.
+const functionColumns = 11
+
+// insertFunctions goes around database/sql, which makes a list of what is bound for every statement.
 func (w *writeTx) insertFunctions(run *liveRun, functions []recording.Function) error {
-	values := make([]any, 0, 11*functionRows)
-	for chunk := range slices.Chunk(functions, functionRows) {
-		statement := w.s.statements.functionRows
-		if len(chunk) < functionRows {
-			statement = w.s.statements.function
+	if len(functions) == 0 {
+		return nil
+	}
+	return w.conn.Raw(func(connection any) error {
+		for _, rows := range []int{functionRows, 1} {
+			whole := len(functions) / rows * rows
+			if err := w.insertFunctionsBy(connection.(driver.ConnPrepareContext), rows, run, functions[:whole]); err != nil {
+				return err
+			}
+			functions = functions[whole:]
 		}
+		return nil
+	})
+}
+
+// insertFunctionsBy inserts functions by statements of that many rows, which the number of functions is a multiple of.
+func (w *writeTx) insertFunctionsBy(c driver.ConnPrepareContext, rows int, run *liveRun, functions []recording.Function) (err error) {
+	if len(functions) == 0 {
+		return nil
+	}
+	statement, err := c.PrepareContext(w.ctx, insertFunctionRows(rows))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, statement.Close()) }()
+	values := make([]driver.NamedValue, functionColumns*rows)
+	for i := range values {
+		values[i].Ordinal = i + 1
+	}
+	for chunk := range slices.Chunk(functions, rows) {
 		for i := range chunk {
-			f := &chunk[i]
-			params, err := w.paramsJSON(f.Params)
-			if err != nil {
+			if err := w.bindFunction(values[functionColumns*i:functionColumns*(i+1)], run.key, &chunk[i]); err != nil {
 				return err
 			}
-			results, err := w.paramsJSON(f.Results)
-			if err != nil {
-				return err
-			}
-			values = append(values, run.key, int64(f.ID), f.Name, f.Package, int64(f.File), int64(f.Line), int64(f.Trace), f.Reason,
-				f.Variadic, params, results)
-			if len(chunk) < functionRows || i == functionRows-1 {
-				if err := w.exec(statement, values...); err != nil {
-					return err
-				}
-				values = values[:0]
-			}
+		}
+		if _, err := statement.(driver.StmtExecContext).ExecContext(w.ctx, values); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// bindFunction fills in the values of a function's row.
+func (w *writeTx) bindFunction(values []driver.NamedValue, run int64, f *recording.Function) error {
+	params, err := w.paramsJSON(f.Params)
+	if err != nil {
+		return err
+	}
+	results, err := w.paramsJSON(f.Results)
+	if err != nil {
+		return err
+	}
+	for i, v := range [functionColumns]driver.Value{
+		run, int64(f.ID), f.Name, f.Package, int64(f.File), int64(f.Line), int64(f.Trace), f.Reason, f.Variadic, params, results,
+	} {
+		values[i].Value = v
+	}
+	return nil
+}
+
+// storedParam is a parameter as it is stored: nearly all are readable.
+type storedParam struct {
+	Name       string
+	Type       recording.TypeID
+	Unreadable string `json:",omitempty"`
 }
 
 // paramsJSON is asJSON for parameters, of which a large program has tens of thousands.
@@ -109,18 +153,25 @@ func (w *writeTx) paramsJSON(params []recording.Param) (string, error) {
 	b := append(w.json[:0], '[')
 	for i := range params {
 		p := &params[i]
-		if !plainJSON(p.Name) || !plainJSON(p.Unreadable) {
-			return asJSON(params)
+		if !plainJSON(p.Name) || p.Unreadable != "" {
+			return asJSON(storedParams(params))
 		}
 		if i > 0 {
 			b = append(b, ',')
 		}
 		b = append(append(append(b, `{"Name":"`...), p.Name...), `","Type":`...)
-		b = append(strconv.AppendUint(b, uint64(p.Type), 10), `,"Unreadable":"`...)
-		b = append(append(b, p.Unreadable...), `"}`...)
+		b = append(strconv.AppendUint(b, uint64(p.Type), 10), '}')
 	}
 	w.json = append(b, ']')
 	return string(w.json), nil
+}
+
+func storedParams(params []recording.Param) []storedParam {
+	list := make([]storedParam, len(params))
+	for i := range params {
+		list[i] = storedParam(params[i])
+	}
+	return list
 }
 
 // plainJSON reports whether a string is written in JSON as it is.

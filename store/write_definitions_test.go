@@ -1,6 +1,8 @@
 package store
 
 import (
+	"encoding/json"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -8,7 +10,7 @@ import (
 	"smiley/recording"
 )
 
-// TestParamsJSON: parameters are written as encoding/json writes them.
+// TestParamsJSON: parameters are written as encoding/json writes them, without what is empty, and read as what they were.
 func TestParamsJSON(t *testing.T) {
 	w := &writeTx{}
 	rapid.Check(t, func(t *rapid.T) {
@@ -19,13 +21,21 @@ func TestParamsJSON(t *testing.T) {
 		if rapid.Bool().Draw(t, "nil") {
 			params = nil
 		}
-		want, err := asJSON(params)
-		if err != nil {
-			t.Fatal(err)
+		want := "null"
+		if params != nil {
+			var err error
+			if want, err = asJSON(storedParams(params)); err != nil {
+				t.Fatal(err)
+			}
 		}
 		got, err := w.paramsJSON(params)
 		if err != nil || got != want {
 			t.Fatalf("%s, %v\nis not %s", got, err, want)
+		}
+		var back, plain []recording.Param
+		whole, err := asJSON(params)
+		if err != nil || json.Unmarshal([]byte(got), &back) != nil || json.Unmarshal([]byte(whole), &plain) != nil || !slices.Equal(back, plain) {
+			t.Fatalf("%s\nis read as %+v, not as %+v (%v)", got, back, plain, err)
 		}
 	})
 }
