@@ -57,11 +57,70 @@ func (w *writeTx) insertTypes(run *liveRun, types []recording.Type) error {
 	if len(types) == 0 {
 		return nil
 	}
-	body, err := json.Marshal(types)
+	body, err := typesJSON(types)
 	if err != nil {
 		return err
 	}
 	return w.exec(w.s.statements.types, run.key, types[0].ID, len(types), quickEncoder().EncodeAll(body, nil))
+}
+
+// typesJSON is json.Marshal for types, of which a large program has thousands.
+func typesJSON(types []recording.Type) ([]byte, error) {
+	const usual = 160 // bytes of a type
+	b := append(make([]byte, 0, usual*len(types)), '[')
+	for i := range types {
+		t := &types[i]
+		if i > 0 {
+			b = append(b, ',')
+		}
+		if !plainType(t) {
+			whole, err := json.Marshal(t)
+			if err != nil {
+				return nil, err
+			}
+			b = append(b, whole...)
+			continue
+		}
+		number := func(name string, v uint64) { b = strconv.AppendUint(append(b, name...), v, 10) }
+		text := func(name, v string) { b = append(append(append(b, name...), v...), '"') }
+		number(`{"ID":`, uint64(t.ID))
+		text(`,"Name":"`, t.Name)
+		text(`,"Package":"`, t.Package)
+		number(`,"Kind":`, uint64(t.Kind))
+		number(`,"Size":`, uint64(t.Size))
+		number(`,"Elem":`, uint64(t.Elem))
+		number(`,"Key":`, uint64(t.Key))
+		number(`,"Len":`, t.Len)
+		b = append(b, `,"Fields":`...)
+		if t.Fields == nil {
+			b = append(b, "null"...)
+		} else {
+			b = append(b, '[')
+			for k := range t.Fields {
+				f := &t.Fields[k]
+				if k > 0 {
+					b = append(b, ',')
+				}
+				text(`{"Name":"`, f.Name)
+				number(`,"Type":`, uint64(f.Type))
+				number(`,"Offset":`, uint64(f.Offset))
+				b = append(strconv.AppendBool(append(b, `,"Embedded":`...), f.Embedded), '}')
+			}
+			b = append(b, ']')
+		}
+		b = append(strconv.AppendBool(append(b, `,"Methods":`...), t.Methods), '}')
+	}
+	return append(b, ']'), nil
+}
+
+// plainType reports whether all names of a type are written in JSON as they are.
+func plainType(t *recording.Type) bool {
+	for i := range t.Fields {
+		if !plainJSON(t.Fields[i].Name) {
+			return false
+		}
+	}
+	return plainJSON(t.Name) && plainJSON(t.Package)
 }
 
 // functionRows is how many functions are written by one statement: large programs have ten thousand, all in their first blocks.

@@ -39,3 +39,33 @@ func TestParamsJSON(t *testing.T) {
 		}
 	})
 }
+
+// TestTypesJSON: types are written as encoding/json writes them.
+func TestTypesJSON(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		text := rapid.OneOf(rapid.String(), rapid.StringMatching(`[a-z~_. \[\]*{}]*`), rapid.SampledFrom([]string{"\xff", "<-chan int", `struct { a int "b" }`, "a&b", "é"}))
+		number := rapid.Uint32()
+		types := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) recording.Type {
+			typ := recording.Type{
+				ID: recording.TypeID(number.Draw(t, "id")), Name: text.Draw(t, "name"), Package: text.Draw(t, "package"),
+				Kind: recording.TypeKind(rapid.Uint8().Draw(t, "kind")), Size: number.Draw(t, "size"), Elem: recording.TypeID(number.Draw(t, "elem")),
+				Key: recording.TypeID(number.Draw(t, "key")), Len: rapid.Uint64().Draw(t, "len"), Methods: rapid.Bool().Draw(t, "methods"),
+			}
+			typ.Fields = rapid.OneOf(rapid.Just([]recording.Field(nil)), rapid.SliceOfN(rapid.Custom(func(t *rapid.T) recording.Field {
+				return recording.Field{
+					Name: text.Draw(t, "field"), Type: recording.TypeID(number.Draw(t, "type")), Offset: number.Draw(t, "offset"),
+					Embedded: rapid.Bool().Draw(t, "embedded"),
+				}
+			}), 0, 3)).Draw(t, "fields")
+			return typ
+		}), 0, 4).Draw(t, "types")
+		want, err := json.Marshal(types)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := typesJSON(types)
+		if err != nil || string(got) != string(want) {
+			t.Fatalf("%s, %v\nis not %s", got, err, want)
+		}
+	})
+}

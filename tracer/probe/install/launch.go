@@ -65,16 +65,17 @@ type Process struct {
 	Skipped []Skipped
 	Report  Report
 
-	program *routine.Program
-	types   *routine.Types
-	held    []ring.Shape // of the types that were added, by number − 1
-	bias    uint64
-	layout  ring.Layout
-	code    uint64   // address of the routines, when the program was launched
-	file    *os.File // what is shared, when the program was launched
-	region  []byte   // all that is shared
-	shared  []byte   // of it, the shared page and the rings
-	memory  *os.File
+	program  *routine.Program
+	types    *routine.Types
+	held     []ring.Shape // of the types that were added, by number − 1
+	bias     uint64
+	layout   ring.Layout
+	code     uint64   // address of the routines, when the program was launched
+	file     *os.File // what is shared, when the program was launched
+	region   []byte   // all that is shared
+	shared   []byte   // of it, the shared page and the rings
+	sharedAt int64    // where that begins
+	memory   *os.File
 
 	attachment *attachment     // how to try again
 	late       []routine.Patch // that wait for goroutines to leave their bytes
@@ -245,7 +246,7 @@ func (p *Process) generate(img *site.Image, plan plan, cfg routine.Config) error
 // place copies the code into the mapped region, where it is not there already. The region's first size bytes are for code, and for
 // the estate behind it.
 func (p *Process) place(region []byte, size uint64) {
-	p.region, p.shared = region, region[size:]
+	p.region, p.shared, p.sharedAt = region, region[size:], int64(size)
 	for _, part := range p.program.Parts {
 		if len(part.Bytes) > 0 && &part.Bytes[0] != &region[part.Offset] {
 			copy(region[part.Offset:size], part.Bytes)
@@ -274,7 +275,11 @@ func (p *Process) start(plan *plan, layout ring.Layout, o Options) error {
 	p.Start = time.Now()
 	p.Clock = ring.NewClock(p.Start, ring.Ticks())
 	p.layout = layout
-	ring.Init(p.shared, layout, p.Clock.Ticks(patience))
+	if p.file == nil {
+		ring.Init(p.shared, layout, p.Clock.Ticks(patience))
+	} else if err := ring.InitThrough(p.shared, p.file, p.sharedAt, layout, p.Clock.Ticks(patience)); err != nil {
+		return err
+	}
 	shapes := plan.shapes()
 	p.Reader = ring.NewReader(p.shared, layout, func(n uint32) (ring.Shape, bool) {
 		if int(n) >= len(shapes) {

@@ -4,8 +4,11 @@ package ring
 
 import (
 	"encoding/binary"
+	"io"
 	"sync/atomic"
 	"unsafe"
+
+	"smiley/recording"
 )
 
 // Record is one record as it lies in a ring. Its bytes are valid until the end of the call that hands it out.
@@ -75,6 +78,27 @@ func (l Layout) turn(i int, room uint64) uint64 {
 
 // Init writes the shared page and the control pages of all rings. memory is the region as this process sees it.
 func Init(memory []byte, l Layout, patience uint64) {
+	initShared(memory, l, patience)
+	for i := range l.Count {
+		l.initControl(memory[l.Offset(l.Ring(i)):], i)
+	}
+}
+
+// InitThrough is Init for a region that is also a part of a file, from an offset on. What is written through that need not be mapped
+// here: most rings are never used.
+func InitThrough(memory []byte, file io.WriterAt, at int64, l Layout, patience uint64) error {
+	initShared(memory, l, patience)
+	var page [controlHead]byte
+	for i := range l.Count {
+		l.initControl(page[:], i)
+		if _, err := file.WriteAt(page[:], at+int64(l.Offset(l.Ring(i)))); err != nil {
+			return recording.Errorf(recording.CodeInternal, "writing the control page of a ring: %w", err)
+		}
+	}
+	return nil
+}
+
+func initShared(memory []byte, l Layout, patience uint64) {
 	put := func(off, v uint64) { binary.LittleEndian.PutUint64(memory[off:], v) }
 	put(SharedHeartbeat, Ticks())
 	put(SharedPatience, patience)
@@ -82,15 +106,21 @@ func Init(memory []byte, l Layout, patience uint64) {
 	put(SharedSleep+8, 20_000)
 	for i := range l.Count {
 		binary.LittleEndian.PutUint32(memory[SharedOffers+4*i:], uint32(i))
-		off := l.Offset(l.Ring(i))
-		data := l.Ring(i) + ControlLen
-		put(off+Head, data)
-		put(off+Limit, data+min(l.DataSize, LimitStep))
-		put(off+Tail, data)
-		put(off+Data, data)
-		put(off+DataEnd, data+l.DataSize)
-		put(off+Turn, l.turn(i, firstTurn))
 	}
+}
+
+// controlHead is how much of a control page is not zero at first.
+const controlHead = DataEnd + 8
+
+func (l Layout) initControl(page []byte, i int) {
+	put := func(off, v uint64) { binary.LittleEndian.PutUint64(page[off:], v) }
+	data := l.Ring(i) + ControlLen
+	put(Head, data)
+	put(Limit, data+min(l.DataSize, LimitStep))
+	put(Tail, data)
+	put(Data, data)
+	put(DataEnd, data+l.DataSize)
+	put(Turn, l.turn(i, firstTurn))
 }
 
 // NewReader reads the rings of a region that Init has prepared. shapes tells how long the records of a site are, types how long
