@@ -292,7 +292,9 @@ func (a *attachment) blocked(s *stopped, patches []routine.Patch) (map[int]bool,
 	covered := map[uint64]int{} // addresses that are no instructions any more, to owners
 	for _, p := range patches {
 		for _, m := range p.Moves {
-			covered[m.From] = p.Owner
+			if overwrites(&p, m) {
+				covered[m.From] = p.Owner
+			}
 		}
 	}
 	from, to := a.img.Bounds()
@@ -312,7 +314,27 @@ func (a *attachment) blocked(s *stopped, patches []routine.Patch) (map[int]bool,
 	return blocked, a.stacks(s, look)
 }
 
-// wholeStack is the size up to which a stack is searched from end to end; of larger ones only the part in use is.
+// overwrites reports whether a displaced instruction is no more where it was: a RET behind a jump of five bytes is, and a loop is
+// preempted there more often than anywhere else. Of islands and their hosts, which overwrite each other's, all are taken to be gone.
+func overwrites(p *routine.Patch, m routine.Move) bool {
+	return p.Stays || m.From-p.Addr < uint64(len(p.New))
+}
+
+// inUse returns where the part of a goroutine's stack begins that it will come back to: behind it lie places where it was
+// preempted long ago, and those of a loop that is preempted again and again would never be free. A goroutine without a thread goes on at
+// its saved stack pointer. One with a thread is where that is, unless the thread is on another stack, such as a signal handler's.
+func inUse(lo, hi, saved uint64, parked bool, running []uint64) uint64 {
+	within := func(sp uint64) bool { return sp > lo && sp < hi }
+	if i := slices.IndexFunc(running, within); i >= 0 {
+		return running[i] &^ 7
+	}
+	if within(saved) && (parked || hi-lo > wholeStack) {
+		return saved &^ 7
+	}
+	return lo
+}
+
+// wholeStack is the size up to which the stack of a goroutine whose thread is on another stack is searched from end to end.
 const wholeStack = 256 << 10
 
 // stacks shows the stacks of all goroutines and of all threads.
@@ -322,15 +344,16 @@ func (a *attachment) stacks(s *stopped, look func([]byte)) error {
 		k, _ := a.process.memory.ReadAt(b, int64(addr))
 		return b[:k]
 	}
+	running := make([]uint64, 0, len(s.threads))
 	for _, t := range s.threads {
-		look(read(t.regs.Rsp&^7, threadStack))
+		running = append(running, t.regs.Rsp)
 	}
 	header := read(a.allgs, 16)
 	if len(header) < 16 {
 		return recording.Errorf(recording.CodeInternal, "the program's goroutines cannot be read")
 	}
 	list := read(binary.LittleEndian.Uint64(header), 8*binary.LittleEndian.Uint64(header[8:]))
-	size := a.options.Runtime.SchedSP + 8
+	size := max(a.options.Runtime.SchedSP, uint64(a.options.Runtime.GoroutineM)) + 8
 	for ; len(list) >= 8; list = list[8:] {
 		g := read(binary.LittleEndian.Uint64(list), size)
 		if uint64(len(g)) < size {
@@ -340,10 +363,16 @@ func (a *attachment) stacks(s *stopped, look func([]byte)) error {
 		if hi <= lo {
 			continue
 		}
-		if sp := binary.LittleEndian.Uint64(g[a.options.Runtime.SchedSP:]); hi-lo > wholeStack && sp > lo && sp < hi {
-			lo = sp &^ 7
-		}
+		parked := binary.LittleEndian.Uint64(g[a.options.Runtime.GoroutineM:]) == 0
+		own := slices.IndexFunc(running, func(sp uint64) bool { return sp > lo && sp < hi })
+		lo = inUse(lo, hi, binary.LittleEndian.Uint64(g[a.options.Runtime.SchedSP:]), parked, running)
 		look(read(lo, min(hi-lo, 64<<20)))
+		if own >= 0 {
+			running = slices.Delete(running, own, own+1)
+		}
+	}
+	for _, sp := range running { // what is left is on stacks of the system's
+		look(read(sp&^7, threadStack))
 	}
 	return nil
 }
