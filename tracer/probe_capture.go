@@ -264,7 +264,7 @@ func (b copyBudget) deeper() copyBudget { b.nesting--; return b }
 func (c *probeCapture) value(t *recording.Type, at source, b copyBudget) {
 	switch t.Kind {
 	case recording.KindString:
-		c.copy(at, 0, 8, 1, c.bounds.StringBytes)
+		c.text(at)
 	case recording.KindSlice:
 		c.slice(t, at, b)
 	case recording.KindInterface:
@@ -304,13 +304,18 @@ func (c *probeCapture) value(t *recording.Type, at source, b copyBudget) {
 	}
 }
 
+// text copies a string's bytes. When not all fit that may be shown, strings that have no more than fit are readable all the same.
+func (c *probeCapture) text(at source) {
+	c.copy(at, 0, 8, 1, min(c.bounds.StringBytes, c.room()-copyHead))
+}
+
 func (c *probeCapture) slice(t *recording.Type, at source, b copyBudget) {
 	elem, ok := c.types.Get(t.Elem)
 	if !ok || elem.Size == 0 {
 		return
 	}
 	if elem.Kind == recording.KindUint8 {
-		c.copy(at, 0, 8, 1, c.bounds.StringBytes)
+		c.text(at)
 		return
 	}
 	// When not all elements fit that may be shown, those are that do.
