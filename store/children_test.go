@@ -1,6 +1,7 @@
 package store
 
 import (
+	"fmt"
 	"path/filepath"
 	"testing"
 
@@ -71,5 +72,38 @@ func TestChildrenReadAsManyBlocksHoweverManyThereAre(t *testing.T) {
 		if got := read(many, before, true); got > few+2 {
 			t.Errorf("a page before %d of %d children reads %d blocks; one of five reads %d", before, many, got, few)
 		}
+	}
+}
+
+// Every call of a recursion is there, with what it calls, however many are written at once.
+func TestRecursionIsThereCallByCall(t *testing.T) {
+	const depth = 3*openCallRows + 5
+	s := openStore(t)
+	f := build(t, newRun(t, 0), false, func(b *recording.Builder) {
+		for i := range uint64(depth) {
+			check(t, b.Append(&recording.Raw{
+				Kind: recording.KindCall, Function: 5, Goroutine: 1, Time: int64(10 * i), Frame: 64 * (i + 1), Data: make([]byte, 17),
+			}))
+		}
+		check(t, b.Cut(10*depth))
+		check(t, b.Append(&recording.Raw{
+			Kind: recording.KindReturn, Function: 5, Goroutine: 1, Time: 10 * depth, Frame: 64 * depth, Data: make([]byte, 17),
+		}))
+	})
+	keep(t, s, f)
+	var rows, first, last int
+	check(t, s.w.QueryRow(`SELECT count(*), min(seq), max(seq) FROM long_calls`).Scan(&rows, &first, &last))
+	equal(t, "rows", fmt.Sprint(rows, first, last), fmt.Sprint(depth, 1, depth))
+	for seq := range uint64(depth) {
+		page, err := s.Children(t.Context(), f.run.ID, seq+1, 0, 5)
+		check(t, err)
+		if seq == depth-1 {
+			equal(t, "calls of the innermost", len(page), 0)
+			break
+		}
+		equal(t, fmt.Sprint("calls of ", seq+1), len(page), 1)
+		c := page[0]
+		equal(t, "call", fmt.Sprint(c.Seq, c.Parent, c.Depth, c.Start, c.Outcome == recording.OutcomeOpen),
+			fmt.Sprint(seq+2, seq+1, seq+1, int64(10*(seq+1)), seq+2 < depth))
 	}
 }

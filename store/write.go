@@ -33,12 +33,15 @@ type statements struct {
 	run, progress, end, block, body, presence *sql.Stmt
 	types, file, hasFile, runFile             *sql.Stmt
 	goroutine, goroutineRows                  *sql.Stmt
-	openCall, closeCall                       *sql.Stmt
+	openCall, openCallRows, closeCall         *sql.Stmt
 	histogram, functionStats, edgeStats       *sql.Stmt
 }
 
 // goroutineRows is how many goroutines are written by one statement: servers start one for each request.
 const goroutineRows = 64
+
+// openCallRows is the same for calls that outlive their block: a recursion without end makes nothing else.
+const openCallRows = 64
 
 // insertGoroutines adds rows of goroutines, or what is new to those that are there.
 func insertGoroutines(rows int) string {
@@ -48,6 +51,11 @@ func insertGoroutines(rows int) string {
 		last_ns = iif(excluded.last_seq = 0, last_ns, excluded.last_ns), last_seq = iif(excluded.last_seq = 0, last_seq, excluded.last_seq),
 		events = events + excluded.events, calls = calls + excluded.calls, begins = begins + excluded.begins`
 	return "INSERT INTO goroutines VALUES " + row + strings.Repeat(","+row, rows-1) + columns
+}
+
+func insertLongCalls(rows int) string {
+	const row = "(?,?,?,?,?,?,?,?,?,?,?,?,?)"
+	return "INSERT INTO long_calls VALUES " + row + strings.Repeat(","+row, rows-1)
 }
 
 func prepare(ctx context.Context, db *sql.DB) (*statements, error) {
@@ -73,7 +81,8 @@ func prepare(ctx context.Context, db *sql.DB) (*statements, error) {
 		{&st.runFile, `INSERT INTO run_files VALUES (?,?,?,?,?)`},
 		{&st.goroutine, insertGoroutines(1)},
 		{&st.goroutineRows, insertGoroutines(goroutineRows)},
-		{&st.openCall, `INSERT INTO long_calls VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)`},
+		{&st.openCall, insertLongCalls(1)},
+		{&st.openCallRows, insertLongCalls(openCallRows)},
 		{&st.closeCall, `UPDATE long_calls SET end_ns = ?, end_seq = ?, self_ns = ?, outcome = ?, failed = ?
 			WHERE run = ? AND seq = ?`},
 		{&st.histogram, `SELECT histogram FROM function_stats WHERE run = ? AND function = ?`},

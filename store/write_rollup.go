@@ -110,16 +110,17 @@ func (u *rollUp) goroutineRows(key int64, ids []int64) []any {
 }
 
 func (w *writeTx) flushCalls(key int64, u *rollUp) error {
-	for _, seq := range slices.Sorted(maps.Keys(u.opened)) {
-		c := u.opened[seq]
-		var end, endSeq, self any
-		if c.Outcome != recording.OutcomeOpen {
-			end, endSeq, self = c.End, c.EndSeq, c.Self
+	for chunk := range slices.Chunk(slices.Sorted(maps.Keys(u.opened)), openCallRows) {
+		if len(chunk) == openCallRows {
+			if err := w.exec(w.s.statements.openCallRows, u.openCallRows(key, chunk)...); err != nil {
+				return err
+			}
+			continue
 		}
-		err := w.exec(w.s.statements.openCall, key, seq, c.Goroutine, c.Function, c.Parent, c.position, c.Depth, c.Start,
-			end, endSeq, self, c.Outcome, c.Failed)
-		if err != nil {
-			return err
+		for i := range chunk {
+			if err := w.exec(w.s.statements.openCall, u.openCallRows(key, chunk[i:i+1])...); err != nil {
+				return err
+			}
 		}
 	}
 	for _, seq := range slices.Sorted(maps.Keys(u.closed)) {
@@ -130,4 +131,19 @@ func (w *writeTx) flushCalls(key int64, u *rollUp) error {
 		}
 	}
 	return nil
+}
+
+// openCallRows are the values of rows of long calls.
+func (u *rollUp) openCallRows(key int64, seqs []uint64) []any {
+	values := make([]any, 0, 13*len(seqs))
+	for _, seq := range seqs {
+		c := u.opened[seq]
+		var end, endSeq, self any
+		if c.Outcome != recording.OutcomeOpen {
+			end, endSeq, self = c.End, c.EndSeq, c.Self
+		}
+		values = append(values, key, seq, c.Goroutine, c.Function, c.Parent, c.position, c.Depth, c.Start,
+			end, endSeq, self, c.Outcome, c.Failed)
+	}
+	return values
 }

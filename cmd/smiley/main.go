@@ -7,21 +7,11 @@ package main
 import (
 	"context"
 	"os"
-	"runtime/debug"
 )
 
 func main() {
-	limitMemory()
-	os.Exit(Run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
-}
-
-// memoryLimit leaves room for what does not count below the 256 MiB that smiley means to need: its own code, and rings.
-const memoryLimit = 176 << 20
-
-// limitMemory has garbage collected more often when there is much of it, as while a large program is started: without, one with
-// ten thousand functions takes 400 MiB for a moment. It bounds nothing that is in use. GOMEMLIMIT comes first.
-func limitMemory() {
-	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(memoryLimit)
-	}
+	stop := limitMemory()
+	status := Run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+	stop()
+	os.Exit(status)
 }
