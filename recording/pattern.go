@@ -60,12 +60,14 @@ func patternDefect(text string) (reason, hint string) {
 		}
 	}
 	switch {
-	case withoutTypeArguments(text) == "":
+	case text == "":
 		return "it is empty", example
 	case depth != 0:
 		return "unbalanced parentheses", example
 	case strings.Count(text, "[") != strings.Count(text, "]"):
 		return "unbalanced brackets", example
+	case withoutTypeArguments(text) == "":
+		return "it has nothing but type arguments", example
 	case strings.ContainsAny(text, " \t\n\r"):
 		return "it holds white space", example
 	case strings.HasPrefix(text, "./") || strings.HasPrefix(text, "../") || strings.HasPrefix(text, "/"):

@@ -8,7 +8,7 @@ import (
 // What patterns match is tested where they choose something: the functions to trace, the calls to show.
 func TestBadPatterns(t *testing.T) {
 	for _, text := range []string{
-		"", " ", "two words", "main.*", "main.(*Cart).*", "main.(*Cart", "main.)(", "./cmd", "/abs", "main.....f", "[...]", "main.Map[",
+		"", " ", "two words", "main.*", "main.(*Cart).*", "main.(*Cart", "main.)(", "./cmd", "/abs", "main.....f", "[...]", "[", "main.Map[",
 	} {
 		_, err := ParsePattern(text)
 		if CodeOf(err) != CodeInvalid || !strings.Contains(err.Error(), "bad pattern") || err.(*Error).Hint == "" {
