@@ -30,6 +30,9 @@ var (
 
 func TestMain(m *testing.M) {
 	if pid, err := strconv.Atoi(os.Getenv("PROBES_TEST_ATTACH")); err == nil {
+		if os.Getenv("PROBES_TEST_FILTERS") == "stay" {
+			suspendFilters = leaveFilters
+		}
 		if err := roleAttach(pid, os.Getenv("PROBES_TEST_PATH")); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
