@@ -10,8 +10,6 @@ import (
 )
 
 func main() {
-	stop := limitMemory()
-	status := Run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
-	stop()
-	os.Exit(status)
+	limitMemory()
+	os.Exit(Run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }

@@ -2,40 +2,32 @@ package main
 
 import (
 	"os"
+	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
-	"sync"
-	"time"
 )
 
 // memoryLimit leaves room for what does not count below the 256 MiB that smiley means to need: its own code, and rings.
 const memoryLimit = 176 << 20
 
 // limitMemory has garbage collected more often when there is much of it, as while a large program is started: without, one with
-// ten thousand functions takes 400 MiB for a moment. It bounds nothing that is in use. GOMEMLIMIT comes first. stop ends it.
-func limitMemory() (stop func()) {
-	if os.Getenv("GOMEMLIMIT") != "" {
-		return func() {}
+// ten thousand functions takes 400 MiB for a moment. It bounds nothing that is in use. GOMEMLIMIT comes first.
+func limitMemory() {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memoryLimit)
+		followCollections()
 	}
-	debug.SetMemoryLimit(memoryLimit)
-	over := make(chan struct{})
-	var following sync.WaitGroup
-	following.Go(func() {
-		ticker := time.NewTicker(time.Second)
-		defer ticker.Stop()
-		for {
-			select {
-			case <-over:
-				return
-			case <-ticker.C:
-				fitMemoryLimit()
-			}
-		}
-	})
-	return func() {
-		close(over)
-		following.Wait()
-	}
+}
+
+// unused is what nobody refers to, so that the next collection finds it. A pointer keeps it from sharing its place with what lives on.
+type unused struct{ _ *unused }
+
+// followCollections fits the limit after each collection from now on, and costs nothing while there is none.
+func followCollections() {
+	runtime.AddCleanup(new(unused), func(struct{}) {
+		fitMemoryLimit()
+		followCollections()
+	}, struct{}{})
 }
 
 // fitMemoryLimit sets the limit to what is in use, and as much again, where that is more. Of a recursion without end every call is open and
