@@ -77,7 +77,7 @@ func TestChildrenReadAsManyBlocksHoweverManyThereAre(t *testing.T) {
 
 // Every call of a recursion is there, with what it calls, however many are written at once.
 func TestRecursionIsThereCallByCall(t *testing.T) {
-	const depth = 3*openCallRows + 5
+	const depth = 3*rowsAtOnce + 5
 	s := openStore(t)
 	f := build(t, newRun(t, 0), false, func(b *recording.Builder) {
 		for i := range uint64(depth) {

@@ -37,11 +37,9 @@ type statements struct {
 	histogram, functionStats, edgeStats       *sql.Stmt
 }
 
-// goroutineRows is how many goroutines are written by one statement: servers start one for each request.
-const goroutineRows = 64
-
-// openCallRows is the same for calls that outlive their block: a recursion without end makes nothing else.
-const openCallRows = 64
+// rowsAtOnce is how many rows one statement writes of what there can be very many of: servers start a goroutine for each request, and of a
+// recursion without end every call outlives its block.
+const rowsAtOnce = 64
 
 // insertGoroutines adds rows of goroutines, or what is new to those that are there.
 func insertGoroutines(rows int) string {
@@ -80,9 +78,9 @@ func prepare(ctx context.Context, db *sql.DB) (*statements, error) {
 		{&st.hasFile, `SELECT EXISTS (SELECT 1 FROM files WHERE hash = ?)`},
 		{&st.runFile, `INSERT INTO run_files VALUES (?,?,?,?,?)`},
 		{&st.goroutine, insertGoroutines(1)},
-		{&st.goroutineRows, insertGoroutines(goroutineRows)},
+		{&st.goroutineRows, insertGoroutines(rowsAtOnce)},
 		{&st.openCall, insertLongCalls(1)},
-		{&st.openCallRows, insertLongCalls(openCallRows)},
+		{&st.openCallRows, insertLongCalls(rowsAtOnce)},
 		{&st.closeCall, `UPDATE long_calls SET end_ns = ?, end_seq = ?, self_ns = ?, outcome = ?, failed = ?
 			WHERE run = ? AND seq = ?`},
 		{&st.histogram, `SELECT histogram FROM function_stats WHERE run = ? AND function = ?`},

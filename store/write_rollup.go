@@ -78,15 +78,22 @@ func (w *writeTx) flushEdges(key int64, u *rollUp) error {
 
 func (w *writeTx) flushGoroutines(key int64, u *rollUp) error {
 	ids := slices.Sorted(maps.Keys(u.goroutines))
-	for chunk := range slices.Chunk(ids, goroutineRows) {
-		if len(chunk) == goroutineRows {
-			if err := w.exec(w.s.statements.goroutineRows, u.goroutineRows(key, chunk)...); err != nil {
+	st := w.s.statements
+	return execRows(w, ids, st.goroutine, st.goroutineRows, func(ids []int64) []any { return u.goroutineRows(key, ids) })
+}
+
+// execRows writes a row for each of keys: rowsAtOnce by one statement while there are as many, and then one by one. values returns
+// those of the rows of some keys.
+func execRows[K any](w *writeTx, keys []K, one, many *sql.Stmt, values func([]K) []any) error {
+	for chunk := range slices.Chunk(keys, rowsAtOnce) {
+		if len(chunk) == rowsAtOnce {
+			if err := w.exec(many, values(chunk)...); err != nil {
 				return err
 			}
 			continue
 		}
 		for i := range chunk {
-			if err := w.exec(w.s.statements.goroutine, u.goroutineRows(key, chunk[i:i+1])...); err != nil {
+			if err := w.exec(one, values(chunk[i:i+1])...); err != nil {
 				return err
 			}
 		}
@@ -110,18 +117,11 @@ func (u *rollUp) goroutineRows(key int64, ids []int64) []any {
 }
 
 func (w *writeTx) flushCalls(key int64, u *rollUp) error {
-	for chunk := range slices.Chunk(slices.Sorted(maps.Keys(u.opened)), openCallRows) {
-		if len(chunk) == openCallRows {
-			if err := w.exec(w.s.statements.openCallRows, u.openCallRows(key, chunk)...); err != nil {
-				return err
-			}
-			continue
-		}
-		for i := range chunk {
-			if err := w.exec(w.s.statements.openCall, u.openCallRows(key, chunk[i:i+1])...); err != nil {
-				return err
-			}
-		}
+	seqs := slices.Sorted(maps.Keys(u.opened))
+	st := w.s.statements
+	err := execRows(w, seqs, st.openCall, st.openCallRows, func(seqs []uint64) []any { return u.openCallRows(key, seqs) })
+	if err != nil {
+		return err
 	}
 	for _, seq := range slices.Sorted(maps.Keys(u.closed)) {
 		c := u.closed[seq]
