@@ -112,6 +112,15 @@ func (s *supervisor) allow(id uint64) {
 
 // allowAll answers all questions from now on, until stop is called.
 func (s *supervisor) allowAll() (stop func()) {
+	return meanwhile(func() {
+		if id, ok := s.question(10 * time.Millisecond); ok {
+			s.allow(id)
+		}
+	})
+}
+
+// meanwhile does something again and again, until stop is called.
+func meanwhile(do func()) (stop func()) {
 	over, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -120,16 +129,14 @@ func (s *supervisor) allowAll() (stop func()) {
 			case <-over:
 				return
 			default:
-			}
-			if id, ok := s.question(10 * time.Millisecond); ok {
-				s.allow(id)
+				do()
 			}
 		}
 	}()
-	return func() {
+	return sync.OnceFunc(func() {
 		close(over)
 		<-ended
-	}
+	})
 }
 
 // TestStubThatIsHeldUp attaches to a program whose thread is held up in the stub by a system call that does not end, until the wait is
@@ -191,22 +198,7 @@ func TestStubOfADeadTracerIsHeldUp(t *testing.T) {
 
 // interrupt has the main thread of a program handle signals most of the time, until stop is called.
 func interrupt(pid int) (stop func()) {
-	over, ended := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(ended)
-		for {
-			select {
-			case <-over:
-				return
-			default:
-				_ = unix.Tgkill(pid, pid, unix.SIGURG)
-			}
-		}
-	}()
-	return sync.OnceFunc(func() {
-		close(over)
-		<-ended
-	})
+	return meanwhile(func() { _ = unix.Tgkill(pid, pid, unix.SIGURG) })
 }
 
 // cleanAndAttach lets the thread go on that is held up, takes out what is left of the stub, and attaches as if nothing had been.
