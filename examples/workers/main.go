@@ -35,8 +35,8 @@ func main() {
 	for id := range *workers {
 		pool.Add(1)
 		go func() {
-			defer pool.Done()
 			work(id, jobs, results, *crash)
+			pool.Done() // not deferred: a panic that ends the program must not let main come to its end before
 		}()
 	}
 	go produce(*count, jobs)
