@@ -61,58 +61,82 @@ func sustain(ctx context.Context, s settings) error {
 	return nil
 }
 
-// server measures the requests a second of a web server, its load on the same machine, and who takes how much processor time.
+// The server's handler takes so much longer in the runs that show what such a load makes of a little more work.
+const longer = 2 * time.Microsecond
+
+// server measures the requests a second of a web server, its load on the same machine, and who takes how much processor time: with few
+// connections, where server and load wait for each other, and with many, where each always has something to do.
 func server(ctx context.Context, s settings) error {
 	self, err := os.Executable()
 	if err != nil {
 		return err
 	}
-	seconds := strconv.Itoa(max(2, s.seconds/12))
-	var plain, traced []served
-	var ratio []float64
-	for i := range rounds {
-		p, err := requests(ctx, s, seconds, s.target)
-		if err != nil {
-			return err
+	shares := [][]string{{"connections", "requests/s untraced", fmt.Sprintf("a handler %v longer", longer), "recorded", "share (goal 90 %)"}}
+	times := [][]string{{"a request, µs of processor time", "untraced", fmt.Sprintf("a handler %v longer", longer), "recorded"}}
+	for _, connections := range []int{8, 128} {
+		load := []string{strconv.Itoa(max(2, s.seconds/12)), strconv.Itoa(connections)}
+		var untraced, slowed, recorded []served
+		for i := range rounds {
+			database := filepath.Join(s.dir, fmt.Sprintf("server-%d-%d.db", connections, i))
+			for _, way := range []struct {
+				runs    *[]served
+				command []string
+			}{
+				{&untraced, []string{s.target, "server", "0"}},
+				{&slowed, []string{s.target, "server", strconv.Itoa(int(longer))}},
+				{&recorded, []string{self, "-record", database, s.target, "server", "0"}},
+			} {
+				r, err := requests(ctx, s, load, way.command)
+				if err != nil {
+					return err
+				}
+				*way.runs = append(*way.runs, r)
+			}
 		}
-		t, err := requests(ctx, s, seconds, self, "-record", filepath.Join(s.dir, fmt.Sprintf("server-%d.db", i)), s.target)
-		if err != nil {
-			return err
+		perSecond := func(r served) float64 { return r.perSecond }
+		share := func(runs []served) string {
+			var of []float64
+			for i, r := range runs {
+				of = append(of, r.perSecond/untraced[i].perSecond)
+			}
+			return fmt.Sprintf("%.0f %%", 100*median(of))
 		}
-		plain, traced, ratio = append(plain, p), append(traced, t), append(ratio, t.perSecond/p.perSecond)
-	}
-	of := func(runs []served, figure func(served) float64) float64 {
-		values := make([]float64, len(runs))
-		for i, r := range runs {
-			values[i] = figure(r)
+		shares = append(shares, []string{load[1], fmt.Sprintf("%.0f", middle(untraced, perSecond)), share(slowed), fmt.Sprintf("%.0f", middle(recorded, perSecond)), share(recorded)})
+		for _, who := range []struct {
+			name   string
+			figure func(served) float64
+		}{
+			{"server", func(r served) float64 { return r.server }},
+			{"load", func(r served) float64 { return r.load }},
+			{"tracer and store", func(r served) float64 { return r.recorder }},
+		} {
+			row := []string{who.name + ", " + load[1] + " connections"}
+			for _, runs := range [][]served{untraced, slowed, recorded} {
+				row = append(row, fmt.Sprintf("%.1f", middle(runs, who.figure)))
+			}
+			times = append(times, row)
 		}
-		return median(values)
 	}
-	perSecond := func(r served) float64 { return r.perSecond }
-	table("net/http with JSON, all functions of the main module recorded",
-		[]string{"requests/s untraced", "recorded", "share (goal 90 %)"},
-		[]string{fmt.Sprintf("%.0f", of(plain, perSecond)), fmt.Sprintf("%.0f", of(traced, perSecond)), fmt.Sprintf("%.0f %%", 100*median(ratio))})
-	rows := [][]string{{"a request, µs of processor time", "untraced", "recorded"}}
-	for _, who := range []struct {
-		name   string
-		figure func(served) float64
-	}{
-		{"server", func(r served) float64 { return r.server }},
-		{"load", func(r served) float64 { return r.load }},
-		{"tracer and store", func(r served) float64 { return r.recorder }},
-	} {
-		rows = append(rows, []string{who.name, fmt.Sprintf("%.1f", of(plain, who.figure)), fmt.Sprintf("%.1f", of(traced, who.figure))})
-	}
-	table("The same, by who takes the time", rows...)
+	table("net/http with JSON, all functions of the main module recorded", shares...)
+	table("The same, by who takes the time", times...)
 	return nil
+}
+
+// middle returns the median of a figure.
+func middle(runs []served, figure func(served) float64) float64 {
+	values := make([]float64, len(runs))
+	for i, r := range runs {
+		values[i] = figure(r)
+	}
+	return median(values)
 }
 
 // served is what came of a run of the server: requests a second, and µs of processor time for each, user and system.
 type served struct{ perSecond, server, load, recorder float64 }
 
-// requests runs a server, by itself or by a command that records it, and the load beside it.
-func requests(ctx context.Context, s settings, seconds, command string, args ...string) (served, error) {
-	cmd := exec.CommandContext(ctx, command, append(args, "server", "0")...)
+// requests runs a server, by itself or by a command that records it, and beside it a load of so many seconds and connections.
+func requests(ctx context.Context, s settings, length, command []string) (served, error) {
+	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
 	cmd.Stderr = os.Stderr
 	pipe, err := cmd.StdoutPipe()
 	if err != nil {
@@ -126,7 +150,7 @@ func requests(ctx context.Context, s settings, seconds, command string, args ...
 	if err != nil {
 		return served{}, errors.Join(err, cmd.Wait())
 	}
-	load := exec.CommandContext(ctx, s.target, "load", seconds, strings.TrimSpace(url))
+	load := exec.CommandContext(ctx, s.target, "load", length[0], strings.TrimSpace(url), length[1])
 	out, err := load.Output()
 	if err != nil { // the server was not told to stop
 		return served{}, errors.Join(err, cmd.Process.Kill(), cmd.Wait())

@@ -43,9 +43,10 @@ func main() {
 	case "gaps":
 		gaps(time.Duration(n) * time.Millisecond)
 	case "server":
-		serve()
+		serve(time.Duration(n))
 	case "load":
-		load(os.Args[3], time.Duration(n)*time.Second)
+		connections, _ := strconv.Atoi(os.Args[4])
+		load(os.Args[3], connections, time.Duration(n)*time.Second)
 	}
 }
 

@@ -69,28 +69,36 @@ func handle(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(map[string]any{"customer": o.Customer, "total": sum})
 }
 
-// serve prints its address and serves until it is told to stop.
-func serve() {
+// serve prints its address and serves until it is told to stop. It takes that much longer for each order.
+func serve(longer time.Duration) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		panic(err)
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("/order", handle)
+	if longer > 0 {
+		mux = http.NewServeMux()
+		mux.HandleFunc("/order", func(w http.ResponseWriter, r *http.Request) {
+			for start := time.Now(); time.Since(start) < longer; {
+			}
+			handle(w, r)
+		})
+	}
 	server := &http.Server{Handler: mux}
 	mux.HandleFunc("/stop", func(http.ResponseWriter, *http.Request) { go server.Close() })
 	fmt.Println("http://" + l.Addr().String())
 	_ = server.Serve(l)
 }
 
-// load sends orders over eight connections and prints how many were answered, a second and in all.
-func load(url string, d time.Duration) {
+// load sends orders over that many connections and prints how many were answered, a second and in all.
+func load(url string, connections int, d time.Duration) {
 	const body = `{"customer":"Ada","percent":5,"items":[{"name":"apple","quantity":6,"price":0.45},{"name":"bread","quantity":1,"price":3.2},{"name":"cheese","quantity":2,"price":12.05}]}`
-	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 8}}
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: connections}}
 	var answered atomic.Int64
 	start := time.Now()
 	var wg sync.WaitGroup
-	for range 8 {
+	for range connections {
 		wg.Go(func() {
 			for time.Since(start) < d {
 				response, err := client.Post(url+"/order", "application/json", strings.NewReader(body))
