@@ -186,6 +186,7 @@ func flagText(unknown *pflag.NotExistError) string {
 }
 
 func (a *app) rootCommand() *cobra.Command {
+	showVersions := false
 	root := &cobra.Command{
 		Use:   "smiley",
 		Short: "Record what a Go program does, call by call with values, and read it back",
@@ -198,8 +199,14 @@ its time. The recording is kept in one file and is there when the program is lon
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          cobra.NoArgs,
-		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if showVersions {
+				return a.printVersions()
+			}
+			return cmd.Help()
+		},
 	}
+	root.Flags().BoolVar(&showVersions, "version", false, "show what smiley version does")
 	root.SuggestionsMinimumDistance = 2
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.database, "database", "", "file that holds the recordings (default $SMILEY_DATABASE, else $XDG_DATA_HOME/smiley/smiley.db)")

@@ -30,19 +30,21 @@ func (a *app) versionCommand() *cobra.Command {
 		Short:   "Show the versions of smiley, Go, Delve, SQLite and libzmq",
 		Example: "  smiley version --json",
 		Args:    cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			v := currentVersions()
-			if a.json {
-				return a.printJSON(v)
-			}
-			if v.Libzmq == "" {
-				v.Libzmq = "none (built without cgo)"
-			}
-			_, err := fmt.Fprintf(a.stdout, "smiley  %s\ngo      %s %s\ndelve   %s\nsqlite  %s\nlibzmq  %s\n",
-				v.Smiley, v.Go, v.Platform, v.Delve, v.SQLite, v.Libzmq)
-			return err
-		},
+		RunE:    func(*cobra.Command, []string) error { return a.printVersions() },
 	})
+}
+
+func (a *app) printVersions() error {
+	v := currentVersions()
+	if a.json {
+		return a.printJSON(v)
+	}
+	if v.Libzmq == "" {
+		v.Libzmq = "none (built without cgo)"
+	}
+	_, err := fmt.Fprintf(a.stdout, "smiley  %s\ngo      %s %s\ndelve   %s\nsqlite  %s\nlibzmq  %s\n",
+		v.Smiley, v.Go, v.Platform, v.Delve, v.SQLite, v.Libzmq)
+	return err
 }
 
 func currentVersions() versions {
