@@ -66,11 +66,7 @@ func text(t rapid.TB, blocks []*Block) []byte {
 func TestTextReadsBack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		raws := drawRaws(t, 5)
-		for i := range raws {
-			if raws[i].Kind == KindPanic {
-				raws[i].Frame = 0 // events do not keep it
-			}
-		}
+		inRecordedCalls(raws)
 		first := recorded(t, plainTables(5), raws)
 		again, err := ParseText(text(t, first.blocks))
 		must(t, err)
@@ -79,6 +75,35 @@ func TestTextReadsBack(t *testing.T) {
 			t.Fatalf("%+v\nbecame\n%+v", a, b)
 		}
 	})
+}
+
+// inRecordedCalls has panics begin and be recovered in calls that are recorded. That a function between them was not, which can leave an
+// outer panic going on, is nothing that events keep.
+func inRecordedCalls(raws []Raw) {
+	open := map[int64][]uint64{} // frames, by goroutine
+	for i := range raws {
+		r := &raws[i]
+		frames := open[r.Goroutine]
+		for n := len(frames); n > 0 && frames[n-1] > r.Frame && (r.Kind <= KindReturn || r.Kind == KindRecovered); n-- {
+			frames = frames[:n-1]
+		}
+		if n := len(frames); n > 0 && frames[n-1] == r.Frame && r.Kind <= KindReturn {
+			frames = frames[:n-1]
+		}
+		switch r.Kind {
+		case KindCall:
+			frames = append(frames, r.Frame)
+		case KindGoroutineEnd:
+			frames = nil
+		case KindPanic:
+			r.Frame = 0
+		case KindRecovered:
+			if r.Frame = 0; len(frames) > 0 {
+				r.Frame = frames[len(frames)-1]
+			}
+		}
+		open[r.Goroutine] = frames
+	}
 }
 
 func TestParseTextSaysWhichLine(t *testing.T) {
