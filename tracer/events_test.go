@@ -47,8 +47,7 @@ func TestGoroutines(t *testing.T) {
 		if _, ok := r.started[g.Parent]; !ok {
 			t.Errorf("goroutine %d has an unknown parent %d", id, g.Parent)
 		}
-		// The last goroutines run on beside the end of main.
-		if ends[id] > 1 {
+		if ends[id] != 1 {
 			t.Errorf("goroutine %d ends %d times", id, ends[id])
 		}
 		creator := calls[g.Creator]

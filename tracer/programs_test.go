@@ -158,6 +158,7 @@ func TestStressServer(t *testing.T) {
 		}
 		done := make(chan *tallied, 1)
 		go func() {
+			defer close(done) // also when it fails, which ends this goroutine only
 			done <- tally(t, Options{Target: path, Args: []string{address}, Stdin: in, IncludeStdlib: true, Engine: EngineProbe})
 		}()
 		home := "http://" + awaitFile(t, address)
@@ -178,6 +179,9 @@ func TestStressServer(t *testing.T) {
 		}
 		r := <-done
 		_ = in.Close()
+		if r == nil {
+			t.FailNow()
+		}
 		if want := uint64(requests / workers * workers); wrong.Load() > 0 || r.calls["main.handle"] != want || countsIn(r.stderr)["main.handle"] != want {
 			t.Errorf("%d wrong answers, %d calls of main.handle, %q", wrong.Load(), r.calls["main.handle"], r.stderr)
 		}

@@ -327,6 +327,7 @@ func TestKilledTracer(t *testing.T) {
 	if err := smiley.Start(); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = smiley.Process.Kill() })
 	line, err := bufio.NewReader(stdout).ReadString('\n')
 	if err != nil {
 		t.Fatal(err)
@@ -346,7 +347,7 @@ func TestKilledTracer(t *testing.T) {
 	}
 	_ = smiley.Wait()
 	ready := []unix.PollFd{{Fd: int32(program), Events: unix.POLLIN}}
-	const patience = 20_000 // ms
+	const patience = 60_000 // ms
 	for {
 		n, err := unix.Poll(ready, patience)
 		if errors.Is(err, unix.EINTR) {

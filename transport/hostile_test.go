@@ -28,9 +28,15 @@ type attack struct {
 	port uint16 // of the data socket
 }
 
-// raw opens a TCP connection, writes what it is given, and waits until the recorder hangs up, which it reports, or a moment has
-// passed. After a greeting it waits for the recorder's.
-func (a *attack) raw(port uint16, data ...[]byte) (hungUp bool) {
+// moment is how long one that is not hung up on stays.
+const moment = 300 * time.Millisecond
+
+// raw opens a TCP connection, writes what it is given, and stays until the recorder hangs up or a moment has passed. After a greeting it
+// waits for the recorder's.
+func (a *attack) raw(port uint16, data ...[]byte) { a.stay(moment, port, data...) }
+
+// stay is raw with another moment, and reports whether the recorder hung up.
+func (a *attack) stay(moment time.Duration, port uint16, data ...[]byte) (hungUp bool) {
 	c, err := net.Dial("tcp", net.JoinHostPort(a.e.Host, strconv.Itoa(int(port))))
 	if err != nil {
 		a.t.Error(err)
@@ -45,7 +51,7 @@ func (a *attack) raw(port uint16, data ...[]byte) (hungUp bool) {
 			a.untilReady(c)
 		}
 	}
-	if err := c.SetReadDeadline(time.Now().Add(300 * time.Millisecond)); err != nil {
+	if err := c.SetReadDeadline(time.Now().Add(moment)); err != nil {
 		a.t.Error(err)
 	}
 	_, err = io.Copy(io.Discard, c)
@@ -54,13 +60,13 @@ func (a *attack) raw(port uint16, data ...[]byte) (hungUp bool) {
 
 // oversized sends a frame that is longer than the recorder takes.
 func (a *attack) oversized(port uint16, socketType string, size uint64) {
-	if !a.raw(port, greeting(socketType), longFrame(size, 0), noise(1<<20)) {
+	if !a.stay(time.Minute, port, greeting(socketType), longFrame(size, 0), noise(1<<20)) {
 		a.t.Errorf("the recorder listens to a frame of %d bytes", size)
 	}
 }
 
 func (a *attack) untilReady(c net.Conn) {
-	if err := c.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+	if err := c.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
 		a.t.Error(err)
 	}
 	var got []byte
@@ -228,7 +234,7 @@ func awaitCount(t *testing.T, rec *recorder, name string, before ListenerStats) 
 	sum := func(s ListenerStats) uint64 {
 		return s.Malformed + s.Versions + s.Unknown + s.Refused + s.Denied + s.HandshakeFailed + s.Disconnected
 	}
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for sum(rec.Stats()) == sum(before) {
 		if time.Now().After(deadline) {
 			t.Errorf("%s: not counted", name)

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"smiley/internal/loopback"
 	"smiley/recording"
 )
 
@@ -78,12 +79,12 @@ func (s *memoryStore) blocks(run recording.RunID) [][]byte {
 // await waits until the run has at least n blocks.
 func (s *memoryStore) await(t *testing.T, run recording.RunID, n int) {
 	t.Helper()
-	timeout := time.After(30 * time.Second)
+	timeout := time.After(2 * time.Minute)
 	for len(s.blocks(run)) < n {
 		select {
 		case <-s.stored:
 		case <-timeout:
-			t.Fatalf("%d of %d blocks after 30 s", len(s.blocks(run)), n)
+			t.Fatalf("%d of %d blocks after two minutes", len(s.blocks(run)), n)
 		}
 	}
 }
@@ -124,7 +125,7 @@ type recorder struct {
 func startRecorder(t testing.TB, o ListenOptions, s *memoryStore) *recorder {
 	t.Helper()
 	if o.Endpoint == (Endpoint{}) {
-		o.Endpoint = Endpoint{Transport: "tcp", Host: "127.0.0.1"}
+		o.Endpoint = Endpoint{Transport: "tcp", Host: loopback.Address()}
 	}
 	o.NextBlock = s.next
 	l, err := Listen(o)
@@ -188,7 +189,7 @@ func checkRun(t testing.TB, s *memoryStore, run recording.RunID, n, payload int)
 // Blocks of several runs arrive over tcp and ipc, and an orderly end leaves nothing behind.
 func TestRemoteDelivers(t *testing.T) {
 	for name, endpoint := range map[string]Endpoint{
-		"tcp": {Transport: "tcp", Host: "127.0.0.1"},
+		"tcp": {Transport: "tcp", Host: loopback.Address()},
 		"ipc": {Transport: "ipc", Path: filepath.Join(t.TempDir(), "r")},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -379,7 +380,7 @@ func TestFullUntilThereIsRoom(t *testing.T) {
 	rec = startRecorder(t, ListenOptions{Endpoint: endpoint}, store)
 	defer rec.stop(t)
 	store.await(t, r.options.Run, int(n)+3)
-	for deadline := time.Now().Add(30 * time.Second); r.Full(); {
+	for deadline := time.Now().Add(2 * time.Minute); r.Full(); {
 		if time.Now().After(deadline) {
 			t.Fatal("full for ever")
 		}
@@ -475,7 +476,7 @@ func TestAddressesNeedKeys(t *testing.T) {
 // A second recorder at the same address is told so.
 func TestAddressInUse(t *testing.T) {
 	for name, endpoint := range map[string]Endpoint{
-		"tcp": {Transport: "tcp", Host: "127.0.0.1"},
+		"tcp": {Transport: "tcp", Host: loopback.Address()},
 		"ipc": {Transport: "ipc", Path: filepath.Join(t.TempDir(), "r")},
 	} {
 		t.Run(name, func(t *testing.T) {

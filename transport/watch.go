@@ -164,9 +164,6 @@ func (w *Watcher) serve(answered chan<- struct{}) error {
 		default:
 		}
 		now := time.Now()
-		if now.Sub(heard) >= w.options.Timeout {
-			return w.silent()
-		}
 		if w.answer != nil && now.Sub(pinged) >= watchPing {
 			pinged = now
 			if err := w.link.control(protocol.AppendMessage(nil, &protocol.Ping{Token: w.token, Echo: uint64(now.Sub(w.start)) + 1})); err != nil {
@@ -179,7 +176,7 @@ func (w *Watcher) serve(answered chan<- struct{}) error {
 				return err
 			}
 		}
-		events, err := w.link.wait(min(watchPing, w.options.Timeout-now.Sub(heard)), false)
+		events, err := w.link.wait(max(0, min(watchPing, w.options.Timeout-now.Sub(heard))), false)
 		if err != nil {
 			return err
 		}
@@ -191,6 +188,10 @@ func (w *Watcher) serve(answered chan<- struct{}) error {
 		}
 		if events.down != "" {
 			return w.down(events)
+		}
+		// Looked at last: whoever stood still for so long has yet to hear what came meanwhile.
+		if time.Since(heard) >= w.options.Timeout {
+			return w.silent()
 		}
 	}
 }

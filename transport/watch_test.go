@@ -11,6 +11,7 @@ import (
 
 	"github.com/pebbe/zmq4"
 
+	"smiley/internal/loopback"
 	"smiley/recording"
 	"smiley/transport/protocol"
 )
@@ -179,12 +180,13 @@ func TestWatchFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer silent.Close() //nolint:errcheck // a test
-	closed, err := net.Listen("tcp", "127.0.0.1:0")
+	closed, err := net.Listen("tcp", net.JoinHostPort(loopback.Address(), "0"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	address := func(l net.Listener) Endpoint {
-		return Endpoint{Transport: "tcp", Host: "127.0.0.1", Port: uint16(l.Addr().(*net.TCPAddr).Port)}
+		at := l.Addr().(*net.TCPAddr)
+		return Endpoint{Transport: "tcp", Host: at.IP.String(), Port: uint16(at.Port)}
 	}
 	nobody := address(closed)
 	if err := closed.Close(); err != nil {
@@ -206,7 +208,11 @@ func TestWatchFails(t *testing.T) {
 		"other version": {older, nil, recording.CodeUnsupported, "smiley v0.0.1 and speaks protocol versions 7 to 9"},
 		"not here":      {Endpoint{Transport: "tcp", Host: "198.51.100.1", Port: 5556}, nil, recording.CodeInvalid, "no keys to protect"},
 	} {
-		_, err := Watch(t.Context(), WatchOptions{Recorder: c.recorder, Keys: c.keys, Software: "v1", Timeout: 3 * time.Second})
+		patience := time.Minute
+		if name == "silence" {
+			patience = time.Second
+		}
+		_, err := Watch(t.Context(), WatchOptions{Recorder: c.recorder, Keys: c.keys, Software: "v1", Timeout: patience})
 		hint := ""
 		if e, ok := err.(*recording.Error); ok {
 			hint = e.Hint

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -230,7 +231,7 @@ func (l *launchedBusy) kill() {
 	_ = l.smiley.Process.Kill()
 	_ = l.smiley.Wait()
 	within(l.t, "the program to end with its smiley", func() bool {
-		running, _ := exec.Command("pgrep", "-f", "^"+l.binary+"$").Output()
+		running, _ := exec.Command("pgrep", "-f", "^"+regexp.QuoteMeta(l.binary)+"$").Output()
 		return len(bytes.TrimSpace(running)) == 0
 	})
 	within(l.t, "the guardian to have done its work", func() bool {

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"testing"
 	"time"
 
@@ -64,7 +65,7 @@ func (m *metered) calls() (n uint64) {
 
 // guardianOf returns the process that guards the smiley that records into a database, "" when there is none.
 func guardianOf(database string) string {
-	out, _ := exec.Command("pgrep", "-f", "^smiley guard --database "+database).Output()
+	out, _ := exec.Command("pgrep", "-f", "^smiley guard --database "+regexp.QuoteMeta(database)).Output()
 	return string(bytes.TrimSpace(out))
 }
 

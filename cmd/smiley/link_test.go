@@ -3,9 +3,11 @@
 package main
 
 import (
+	"encoding/binary"
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"strconv"
@@ -23,11 +25,17 @@ type cable struct {
 	inside    string
 }
 
-// Addresses of the cable, from a block that is for documentation and so used by nobody.
-const (
-	outsideAddress = "198.51.100.1"
-	insideAddress  = "198.51.100.2"
-)
+// cableAddresses are those of the ends of a cable, from a block that is for measurements and so used by nobody. They are this process's own:
+// tests of others may have cables, too.
+func cableAddresses() (outside, inside string) {
+	const block = 198<<24 | 18<<16
+	var b [4]byte
+	at := func(n int) string {
+		binary.BigEndian.PutUint32(b[:], block|uint32(os.Getpid())<<2&0x1ffff|uint32(n))
+		return netip.AddrFrom4(b).String()
+	}
+	return at(1), at(2)
+}
 
 // network puts the programs of a stage into a network of their own, and says why it cannot.
 func (s *stage) network() (*cable, error) {
@@ -35,6 +43,7 @@ func (s *stage) network() (*cable, error) {
 		return nil, fmt.Errorf("network namespaces need root")
 	}
 	id := strconv.Itoa(os.Getpid())
+	outsideAddress, insideAddress := cableAddresses()
 	c := &cable{s: s, namespace: "smiley" + id, inside: "smi" + id}
 	outside := "smo" + id
 	if text, err := exec.Command("ip", "netns", "add", c.namespace).CombinedOutput(); err != nil {
@@ -76,7 +85,7 @@ type proxy struct {
 func (s *stage) link() *proxy {
 	s.t.Helper()
 	p := &proxy{conns: map[net.Conn]bool{}}
-	_, port, err := net.SplitHostPort(strings.TrimPrefix(s.address, "tcp://"))
+	host, port, err := net.SplitHostPort(strings.TrimPrefix(s.address, "tcp://"))
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -91,7 +100,7 @@ func (s *stage) link() *proxy {
 		if err != nil {
 			s.t.Fatal(err)
 		}
-		p.done.Go(func() { p.serve(l, "127.0.0.1:"+port) })
+		p.done.Go(func() { p.serve(l, net.JoinHostPort(host, port)) })
 		s.t.Cleanup(func() { _ = l.Close() })
 	}
 	s.t.Cleanup(func() { p.set(true) })

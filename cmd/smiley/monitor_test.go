@@ -54,7 +54,7 @@ func newAudience(t *testing.T) *stage {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &stage{t: t, dir: t.TempDir(), program: program, pause: "1ms", address: "tcp://127.0.0.1:0"}
+	s := &stage{t: t, dir: t.TempDir(), program: program, pause: "1ms", address: ownAddress()}
 	s.smiley = filepath.Join(s.dir, "smiley") // by which name this binary is smiley
 	s.database = filepath.Join(s.dir, "runs.db")
 	if err := os.Symlink(self, s.smiley); err != nil {

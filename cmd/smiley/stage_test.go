@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"smiley/internal/loopback"
 	"smiley/internal/stress"
 )
 
@@ -56,9 +57,12 @@ func buildStage(t *testing.T) (smiley, program string) {
 	return smiley, program
 }
 
+// ownAddress is where recorders of tests listen, and come back to.
+func ownAddress() string { return "tcp://" + loopback.Address() + ":0" }
+
 func newStage(t *testing.T, smiley, program string, prepare func(*stage)) *stage {
 	t.Helper()
-	s := &stage{t: t, dir: t.TempDir(), address: "tcp://127.0.0.1:0", smiley: smiley, program: program, pause: "1ms"}
+	s := &stage{t: t, dir: t.TempDir(), address: ownAddress(), smiley: smiley, program: program, pause: "1ms"}
 	s.database = filepath.Join(s.dir, "runs.db")
 	if prepare != nil {
 		prepare(s)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"sort"
 	"strings"
 	"sync"
@@ -29,6 +30,9 @@ func main() {
 		}()
 	}
 	all.Wait()
+	for runtime.NumGoroutine() > 1 { // what they have yet to do is to be recorded in every run
+		runtime.Gosched()
+	}
 	sort.Strings(results)
 	fmt.Println(strings.Join(results, "\n"))
 	if len(results) != workers {

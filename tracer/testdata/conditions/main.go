@@ -2,6 +2,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
@@ -93,7 +94,9 @@ func quit() {
 		go held(i, hold, &ready)
 		ready.Wait()
 	}
-	time.Sleep(10 * time.Millisecond) // they are waiting by then; if not, the dump says something else and is told
+	for stacks := make([]byte, 1<<20); bytes.Count(stacks[:runtime.Stack(stacks, true)], []byte("[chan receive]")) < 3; {
+		runtime.Gosched() // they are about to wait
+	}
 	fmt.Println("quit")
 	if err := syscall.Kill(os.Getpid(), syscall.SIGQUIT); err != nil {
 		panic(err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log"
 	"os"
+	"runtime"
 	"syscall"
 )
 
@@ -31,6 +32,9 @@ func main() {
 	done := make(chan bool)
 	go func() { fmt.Print("no newline"); done <- true }()
 	<-done
+	for runtime.NumGoroutine() > 1 { // what it has yet to do is to be recorded in every run
+		runtime.Gosched()
+	}
 }
 
 func helper() { fmt.Println("in a call") }
