@@ -114,7 +114,7 @@ func newAttachment(pid int, img *site.Image, probes []Probe, o Options) (*attach
 	if err := a.symbols(path); err != nil {
 		return nil, err
 	}
-	a.layout = o.layout()
+	a.layout = o.layout(pid, img)
 	a.size = a.plan.codeSize()
 	a.estate = estate(&a.plan, o.Note)
 	if a.code, err = placed(pid, img, a.bias, a.mapped(), &a.layout); err != nil {

@@ -376,7 +376,11 @@ func (e *Estate) Close() {
 func Abandon(pid int) error {
 	code, err := sharedRegions(pid)
 	for _, m := range code {
-		err = errors.Join(err, poke(pid, m.to+ring.SharedAbandoned, ring.AbandonedByTracer))
+		failed := poke(pid, m.to+ring.SharedAbandoned, ring.AbandonedByTracer)
+		if errors.Is(failed, unix.EIO) {
+			continue // the tracer died before it gave the memory its size, so that no jump leads there
+		}
+		err = errors.Join(err, failed)
 	}
 	return err
 }

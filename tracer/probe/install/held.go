@@ -83,7 +83,7 @@ func (h *Held) Install(img *site.Image, probes []Probe, o Options) (*Process, er
 			return nil, err
 		}
 	}
-	layout := o.layout()
+	layout := o.layout(h.Pid, img)
 	size := plan.codeSize()
 	var left []byte
 	if o.Note != nil {
@@ -155,5 +155,16 @@ func (h *Held) call(number uint64, args ...uint64) (uint64, error) {
 			return 0, err
 		}
 	}
-	return regs.Rax, systemCallError(fmt.Sprintf("system call %d", number), regs.Rax)
+	return regs.Rax, systemCallError(callName(number), regs.Rax)
+}
+
+// callName names a system call that is made in the program.
+func callName(number uint64) string {
+	switch number {
+	case unix.SYS_MEMFD_CREATE:
+		return "memfd_create"
+	case unix.SYS_MMAP:
+		return "mmap"
+	}
+	return fmt.Sprintf("system call %d", number)
 }

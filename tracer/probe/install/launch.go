@@ -204,18 +204,6 @@ func planned(img *site.Image, probes []Probe, survey *Survey) plan {
 	return p
 }
 
-func (o *Options) layout() ring.Layout {
-	l := ring.Layout{Count: o.Rings, DataSize: (o.RingBytes + 4095) &^ 4095}
-	if l.DataSize == 0 {
-		l.DataSize = DefaultRingBytes
-	}
-	if l.Count == 0 {
-		l.Count = max(DefaultRings/8, min(DefaultRings, int(ringAddresses/l.DataSize)))
-	}
-	l.Count = min(l.Count, ring.OfferedMax)
-	return l
-}
-
 // generate makes the code for all sites.
 func (p *Process) generate(img *site.Image, plan plan, cfg routine.Config) error {
 	begin := time.Now()

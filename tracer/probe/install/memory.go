@@ -5,6 +5,7 @@ package install
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -121,8 +122,8 @@ func share(call func(number uint64, args ...uint64) (uint64, error), pid int, pa
 			_ = shared.Close()
 		}
 	}()
-	if err := shared.Truncate(total(parts)); err != nil {
-		return nil, recording.Errorf(recording.CodeInternal, "sizing the shared memory: %w", err)
+	if err := resize(shared, total(parts)); err != nil {
+		return nil, err
 	}
 	for _, m := range parts {
 		if _, err := call(unix.SYS_MMAP, m.at, m.size, m.mode, mapFlags, fd, m.offset); err != nil {
@@ -133,10 +134,23 @@ func share(call func(number uint64, args ...uint64) (uint64, error), pid int, pa
 	return shared, err
 }
 
+// resize gives shared memory its size.
+func resize(shared *os.File, size int64) error {
+	switch err := shared.Truncate(size); {
+	case errors.Is(err, unix.EFBIG):
+		return recording.Errorf(recording.CodeFull, "files are limited to less than the memory that smiley shares with the program: %w", err).
+			WithHint("ulimit -f unlimited, in the shell that starts smiley")
+	case err != nil:
+		return recording.Errorf(recording.CodeInternal, "sizing the shared memory: %w", err)
+	}
+	return nil
+}
+
 func mapHere(shared *os.File, parts []mapping) ([]byte, error) {
 	region, err := unix.Mmap(int(shared.Fd()), 0, int(total(parts)), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 	if err != nil {
-		return nil, recording.Errorf(recording.CodeInternal, "mapping the shared memory: %w", err)
+		return nil, recording.Errorf(recording.CodeFull, "mapping the shared memory: %w", err).
+			WithHint("is smiley's memory limited? ulimit -v unlimited, in the shell that starts it")
 	}
 	return region, nil
 }

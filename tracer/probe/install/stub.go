@@ -127,9 +127,13 @@ func (st *stub) run(s *stopped, t *thread, size int64) (*os.File, error) {
 		if slices.Contains(st.mapped, regs.Rip) && failed == nil {
 			failed = systemCallError("mmap", regs.Rax)
 		}
+		if regs.Rip == st.mapped[len(st.mapped)-1] && failed == nil {
+			// Not before: what a program maps that locks all its memory is taken at once, as far as there is a file.
+			failed = resize(shared, size)
+		}
 		switch regs.Rip {
 		case st.opened:
-			shared, failed = st.open(s.pid, regs.Rax, size)
+			shared, failed = st.open(s.pid, regs.Rax)
 		case st.resume:
 			t.regs.Rip, t.regs.Rax, t.regs.Orig_rax = st.resume, st.rax, ^uint64(0)
 			return shared, failed
@@ -138,7 +142,7 @@ func (st *stub) run(s *stopped, t *thread, size int64) (*os.File, error) {
 	return shared, recording.Errorf(recording.CodeInternal, "the program does not run what smiley asks it to")
 }
 
-func (st *stub) open(pid int, fd uint64, size int64) (*os.File, error) {
+func (st *stub) open(pid int, fd uint64) (*os.File, error) {
 	if err := systemCallError("memfd_create", fd); err != nil {
 		return nil, err
 	}
@@ -146,18 +150,25 @@ func (st *stub) open(pid int, fd uint64, size int64) (*os.File, error) {
 	if err != nil {
 		return nil, recording.Errorf(recording.CodePermission, "opening the shared memory: %w", err)
 	}
-	if err := shared.Truncate(size); err != nil {
-		_ = shared.Close()
-		return nil, recording.Errorf(recording.CodeInternal, "sizing the shared memory: %w", err)
-	}
 	return shared, nil
 }
 
+// systemCallError says that a system call failed in the program, and what limit of the program may be why.
 func systemCallError(name string, rax uint64) error {
-	if v := int64(rax); v < 0 && v > -4096 {
-		return recording.Errorf(recording.CodePermission, "%s in the program: %w", name, unix.Errno(-v))
+	v := int64(rax)
+	if v >= 0 || v <= -4096 {
+		return nil
 	}
-	return nil
+	err := recording.Errorf(recording.CodePermission, "%s in the program: %w", name, unix.Errno(-v))
+	switch unix.Errno(-v) {
+	case unix.ENOMEM:
+		return err.WithHint("are the program's addresses limited? see Max address space in /proc/PID/limits, and ulimit -v")
+	case unix.EAGAIN:
+		return err.WithHint("the program locks its memory, of which it may not have more: see Max locked memory in /proc/PID/limits, and ulimit -l")
+	case unix.EMFILE, unix.ENFILE:
+		return err.WithHint("the program has as many files open as it may: see Max open files in /proc/PID/limits, and ulimit -n")
+	}
+	return err
 }
 
 // step runs one instruction. A signal that comes in between is kept for later.

@@ -212,6 +212,9 @@ func cleanAndAttach(t *testing.T, program *child.Process, img *site.Image, super
 	if err != nil || cleaned == 0 {
 		t.Fatalf("%d bytes were taken out, %v", cleaned, err)
 	}
+	if err := Abandon(program.Pid); err != nil { // of memory that was mapped and has no size
+		t.Errorf("abandoning what the stub mapped: %v", err)
+	}
 	if _, whole, err := Settle(program.Pid, img); !whole || err != nil {
 		t.Errorf("the head of the signal handler is not what it was: %v", err)
 	}
