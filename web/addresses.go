@@ -129,7 +129,7 @@ func Addresses() []Address {
 			Path: ofRun + "/timeline", About: "goroutines side by side over a stretch of the run's time", view: timelineView,
 			Parameters: []Parameter{
 				{"from", "the stretch begins here: a time since the run's start, as in `1.5s`, or nanoseconds"},
-				{"to", "and ends here; without both, the stretch is that of the call in focus, or the whole run"},
+				{"to", "and ends here; without both, the stretch is that of the call in focus, or the run from its first call on"},
 				{"goroutines", "which: numbers, or names of functions that they began with"},
 				{"plain", "1: as a drawing and tables that need no script"},
 				{"px", "how many parts of the stretch can be told apart; calls that are shorter become entries of `dense`"},

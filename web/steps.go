@@ -252,3 +252,20 @@ func (q *request) firstFrom(ns int64) (uint64, error) {
 	}
 	return 0, nil
 }
+
+// firstShown returns the time of the first event that a time line shows something of, in ns since the run's start; 0 when it is not near the
+// start of the recording.
+func (q *request) firstShown() (ns int64, err error) {
+	const most = 4 // blocks that are looked at
+	looked := 0
+	query := store.EventQuery{Kinds: map[recording.Kind]bool{
+		recording.KindCall: true, recording.KindReturn: true, recording.KindPanic: true, recording.KindLine: true, recording.KindOutput: true, recording.KindGap: true,
+	}, Limit: 1, Passed: func(uint64) bool {
+		looked++
+		return looked < most
+	}}
+	for e, err := range q.reader.Events(q.Context(), q.info.ID, query) {
+		return e.Time, err
+	}
+	return 0, nil
+}

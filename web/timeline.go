@@ -26,6 +26,7 @@ const (
 type timelineQuery struct {
 	from, to int64  // ns since the run's start
 	whole    int64  // the run lasts from 0 to here
+	begin    int64  // a little before its first call
 	chosen   bool   // from and to are in the address
 	plain    string // "1": without a script's help
 	pixels   int
@@ -119,7 +120,11 @@ func (t *timeline) parse() error {
 	return t.parseGoroutines()
 }
 
-// parseWindow finds out which stretch of time is shown: what the address says, the call in focus, or all of the run.
+// leadIn is the part of the time from the first call to the run's end that is shown before the call.
+const leadIn = 1. / 50
+
+// parseWindow finds out which stretch of time is shown: what the address says, the call in focus, or the run from its first call on. Much may
+// have passed until then: probes are put into a large program in a quarter of a second, and a small one may end after a millisecond.
 func (t *timeline) parseWindow() error {
 	query := &t.query
 	from, hasFrom, err := parseMoment(t.q.query, "from")
@@ -131,8 +136,19 @@ func (t *timeline) parseWindow() error {
 		return err
 	}
 	query.from, query.to, query.chosen = 0, query.whole, hasFrom || hasTo
-	if !query.chosen && t.selected != nil {
+	if !t.q.wantsJSON() || !query.chosen && t.selected == nil {
+		first, err := t.q.firstShown()
+		if err != nil {
+			return err
+		}
+		query.begin = max(0, first-int64(float64(query.whole-first)*leadIn)-shortestWindow)
+	}
+	switch {
+	case query.chosen:
+	case t.selected != nil:
 		query.from, query.to = query.around(t.selected)
+	default:
+		query.from = query.begin
 	}
 	if hasFrom {
 		query.from = from

@@ -59,11 +59,11 @@ type timelineContent struct {
 	Action           string
 	At               uint64
 	// For the script: the run's address, and times in ns.
-	Island, Plain         bool
-	Run                   string
-	FromNs, ToNs, WholeNs int64
-	First, More           string
-	Unseen                bool // no goroutine was found yet, but there are more to look at
+	Island, Plain                  bool
+	Run                            string
+	FromNs, ToNs, BeginNs, WholeNs int64
+	First, More                    string
+	Unseen                         bool // no goroutine was found yet, but there are more to look at
 }
 
 type timelineLinks struct {
@@ -164,7 +164,7 @@ func (t *timeline) content() (*timelineContent, error) {
 		From: moment(query.from, length), To: moment(query.to, length), Length: export.Duration(length),
 		Begin: momentParameter(query.from), End: momentParameter(query.to), Complete: t.complete, Partial: t.partial, Narrowest: export.Duration(t.narrowest),
 		Goroutines: query.text, Hint: goroutinesHint, Action: "/runs/" + l.run + "/timeline", At: t.q.focus.At,
-		Island: len(t.tracks) > 0 && query.plain == "", Plain: query.plain != "", Run: "/runs/" + l.run, FromNs: query.from, ToNs: query.to, WholeNs: query.whole,
+		Island: len(t.tracks) > 0 && query.plain == "", Plain: query.plain != "", Run: "/runs/" + l.run, FromNs: query.from, ToNs: query.to, BeginNs: query.begin, WholeNs: query.whole,
 	}
 	c.Reading = readingProgress{Covered: t.covered, Blocks: t.blocks, Stopped: t.wait < 0, Stop: t.at(query.from, query.to, "after", query.after, "read", "no"), GoOn: t.at(query.from, query.to, "after", query.after, "read", "")}
 	if query.after > 0 {
@@ -250,7 +250,10 @@ func (t *timeline) steps(c *timelineContent) error {
 	}
 	if length < whole {
 		low := max(0, min(middle-length, whole-2*length))
-		links.Out, links.Whole = t.same(low, min(whole, low+2*length)), t.same(0, whole)
+		links.Out = t.same(low, min(whole, low+2*length))
+	}
+	if from != t.query.begin || to != whole {
+		links.Whole = t.same(t.query.begin, whole)
 	}
 	if from > 0 {
 		links.Earlier = t.same(max(0, from-length/2), max(0, from-length/2)+length)

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"path/filepath"
 	"reflect"
 	"regexp"
 	"slices"
@@ -15,6 +16,7 @@ import (
 	"pgregory.net/rapid"
 
 	"smiley/analysis"
+	"smiley/internal/sample"
 	"smiley/recording"
 	"smiley/store"
 	"smiley/web/webtest"
@@ -29,9 +31,20 @@ func TestTimelineEqualsReplay(t *testing.T) {
 		base := truth.base + "/timeline.json?n=100"
 		var whole timelineJSON
 		s.ask(base, &whole)
-		last := truth.events[len(truth.events)-1].(map[string]any)["time_ns"].(float64)
-		if whole.From != 0 || whole.To != whole.Whole || whole.Whole != int64(last)+1 {
-			t.Errorf("without a window: %d to %d of %d, want 0 to %v", whole.From, whole.To, whole.Whole, last+1)
+		first := int64(0)
+		for _, e := range truth.events {
+			if e := e.(map[string]any); !strings.HasPrefix(e["event"].(string), "goroutine") {
+				first = int64(e["time_ns"].(float64))
+				break
+			}
+		}
+		last := int64(truth.events[len(truth.events)-1].(map[string]any)["time_ns"].(float64))
+		if whole.To != whole.Whole || whole.Whole != last+1 {
+			t.Errorf("without a window: to %d of %d, want %d", whole.To, whole.Whole, last+1)
+		}
+		// Before the first call there is a little room.
+		if whole.From != 0 && (whole.From >= first || whole.From < first-(last-first)/20-2*shortestWindow) || whole.From == 0 && first > last/20+2*shortestWindow {
+			t.Errorf("without a window: from %d, and the first call is at %d", whole.From, first)
 		}
 		checkTimeline(t, truth, &whole)
 		for range 60 {
@@ -397,5 +410,43 @@ func BenchmarkTimeline(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// TestTimelineBeginsWithCalls: what passes until a program makes its first call takes no room, and is there for who asks.
+func TestTimelineBeginsWithCalls(t *testing.T) {
+	const ms, first, last = int64(1e6), int64(17e6), int64(18e6)
+	blocks, err := sample.Record(sample.ID, func(b *recording.Builder) error {
+		if err := b.Define(recording.Definitions{Goroutines: []recording.Goroutine{{ID: 1, StartFunction: sample.Main, Start: 2 * ms}}}); err != nil {
+			return err
+		}
+		for _, raw := range []recording.Raw{
+			{Kind: recording.KindGoroutineStart, Goroutine: 1, Time: 2 * ms},
+			{Kind: recording.KindCall, Function: sample.Main, Goroutine: 1, Time: first, Frame: 100, Data: sample.Ints()},
+			{Kind: recording.KindReturn, Function: sample.Main, Goroutine: 1, Time: last, Frame: 100, Data: sample.Ints()},
+		} {
+			if err := b.Append(&raw); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "late.db")
+	if err := sample.Keep(t.Context(), file, blocks); err != nil {
+		t.Fatal(err)
+	}
+	s := newSite(t, file, Options{})
+	base := "/runs/" + sample.ID.String() + "/timeline"
+	var page timelineJSON
+	s.ask(base+".json", &page)
+	if page.From >= first || page.From < first-(last-first)/10 || page.To != last+1 {
+		t.Errorf("%d to %d, and the only call is from %d to %d", page.From, page.To, first, last)
+	}
+	s.ask(base+".json?to="+momentParameter(page.Whole), &page)
+	if page.From != 0 {
+		t.Errorf("up to the run's end it is from %d", page.From)
 	}
 }

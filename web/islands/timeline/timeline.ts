@@ -26,6 +26,7 @@ function element<K extends keyof HTMLElementTagNameMap>(name: K, className = "",
 class Timeline {
   private readonly run: string; // address of the run
   private readonly source: string;
+  private readonly begin: number; // a little before the run's first call
   private whole: number;
   private readonly tiles: Tiles;
   private readonly picture: Picture;
@@ -59,6 +60,7 @@ class Timeline {
   constructor(private readonly place: HTMLElement) {
     this.run = place.dataset["run"] ?? "";
     this.source = `${this.run}/timeline.json`;
+    this.begin = Number(place.dataset["begin"]);
     this.whole = Number(place.dataset["whole"]);
     this.tiles = new Tiles(this.source, () => {
       this.picture.layout(this.list);
@@ -161,7 +163,7 @@ class Timeline {
     const { from, to } = this.view;
     const query = new URLSearchParams({ n: "1", px: "1", from: "0", to: String(shortest) });
     this.whole = (await ask<Answer>(`${this.source}?${query}`, new AbortController().signal)).whole_ns;
-    if (this.view.from === from && this.view.to === to && to >= before) this.move(from <= 0 ? 0 : from + this.whole - before, this.whole);
+    if (this.view.from === from && this.view.to === to && to >= before) this.move(from <= this.begin ? from : from + this.whole - before, this.whole);
     if (this.fixed) this.fixed = undefined; // there may be more goroutines than fit
     await this.choose();
     this.tiles.grew();
@@ -182,7 +184,7 @@ class Timeline {
     button("−", "Zoom out (s)", () => this.zoom(2));
     button("‹", "Earlier (a)", () => this.pan(-0.3));
     button("›", "Later (d)", () => this.pan(0.3));
-    button("whole run", "The whole run (0)", () => this.jump(0, this.whole));
+    button("whole run", "The whole run, from its first call on (0)", () => this.jump(this.begin, this.whole));
     button("‹ error", "Previous error (p)", () => void this.step(false));
     button("error ›", "Next error (n)", () => void this.step(true));
     this.stop.type = "button";
@@ -429,7 +431,7 @@ class Timeline {
       case "s": case "-": return () => this.zoom(1 / 0.7);
       case "a": return () => this.pan(-0.15);
       case "d": return () => this.pan(0.15);
-      case "0": return () => this.jump(0, this.whole);
+      case "0": return () => this.jump(this.begin, this.whole);
       case "n": case "e": return () => void this.step(true);
       case "p": case "E": return () => void this.step(false);
       case "Escape": if (!this.stop.hidden && !this.tiles.held) return () => this.halt();
