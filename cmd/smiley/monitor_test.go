@@ -32,6 +32,7 @@ var counted = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
+	leftovers = append(leftovers, dir)
 	program := filepath.Join(dir, "counted")
 	text, err := exec.Command("go", "build", "-buildvcs=false", "-gcflags=-l", "-o", program, "./testdata/counted").CombinedOutput()
 	if err != nil {

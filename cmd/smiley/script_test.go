@@ -19,7 +19,22 @@ import (
 
 // TestMain makes this binary be smiley when a script calls it that.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"smiley": main})
+	testscript.Main(tidy{m}, map[string]func(){"smiley": main})
+}
+
+// leftovers are directories that several tests have used.
+var leftovers []string
+
+// tidy runs all tests and takes away what they leave.
+type tidy struct{ *testing.M }
+
+func (m tidy) Run() int {
+	defer func() {
+		for _, dir := range leftovers {
+			_ = os.RemoveAll(dir)
+		}
+	}()
+	return m.M.Run()
 }
 
 // TestScripts runs testdata/script: every command, and everything a person can do wrong, with the real program. Scripts that

@@ -144,7 +144,7 @@ func meanwhile(do func()) (stop func()) {
 func TestStubThatIsHeldUp(t *testing.T) {
 	program, img, supervisor := supervised(t)
 	usual := stopPatience
-	stopPatience = 2 * time.Second
+	stopPatience = 5 * time.Second
 	attached := make(chan error, 1)
 	go func() {
 		_, err := Attach(program.Pid, img, mainProbes(img, twoWords), Options{})
