@@ -9,10 +9,12 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -64,6 +66,12 @@ var fixtures struct {
 func TestMain(m *testing.M) {
 	if role := os.Getenv("SMILEY_TEST_ROLE"); role != "" {
 		os.Exit(playRole(role))
+	}
+	// What a process handles its children do not ignore, although the tests may have been started by something that has it ignored.
+	for _, sig := range []os.Signal{syscall.SIGHUP, syscall.SIGINT} {
+		if signal.Ignored(sig) {
+			signal.Notify(make(chan os.Signal, 1), sig)
+		}
 	}
 	dir, err := os.MkdirTemp("", "smiley-test-")
 	if err != nil {

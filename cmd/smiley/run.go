@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -205,7 +206,8 @@ func (a *app) record(
 // trace runs the program and sends its blocks to sink.
 func (a *app) trace(ctx context.Context, options tracer.Options, quiet bool, sink recording.Sink) (tracer.Result, error) {
 	signals := make(chan os.Signal, signalsInFlight)
-	signal.Notify(signals, forwarded...)
+	// What smiley was started to ignore, as by nohup, the program is to ignore, too, as it would alone.
+	signal.Notify(signals, slices.DeleteFunc(slices.Clone(forwarded), signal.Ignored)...)
 	defer signal.Stop(signals)
 	options.Signals = signals
 	options.Stdin, options.Stdout, options.Stderr = a.files.stdin, a.files.stdout, a.files.stderr

@@ -60,6 +60,12 @@ type running struct {
 // startStubborn runs the program under smiley, in a process of its own, and returns when it waits.
 func startStubborn(t *testing.T, args ...string) *running {
 	t.Helper()
+	return startStubbornAfter(t, "", args...)
+}
+
+// startStubbornAfter does that in a shell that has run some commands before.
+func startStubbornAfter(t *testing.T, before string, args ...string) *running {
+	t.Helper()
 	dir := t.TempDir()
 	source := filepath.Join(dir, "stubborn.go")
 	if err := os.WriteFile(source, []byte(stubborn), 0o600); err != nil {
@@ -70,7 +76,7 @@ func startStubborn(t *testing.T, args ...string) *running {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	r := &running{t: t, database: filepath.Join(dir, "runs.db")}
-	r.command = exec.Command("smiley", append([]string{"run", "--database", r.database, binary, "--"}, args...)...)
+	r.command = exec.Command("sh", append([]string{"-c", before + ` exec smiley "$@"`, "sh", "run", "--database", r.database, binary, "--"}, args...)...)
 	r.command.Stderr = &r.stderr
 	stdout, err := r.command.StdoutPipe()
 	if err != nil {
@@ -139,6 +145,27 @@ func TestSignalReachesProgram(t *testing.T) {
 		t.Errorf("status %d: %s", got, r.stderr.String())
 	}
 	if s := r.recorded(); s.Calls != 3 || s.Status != "complete" || s.ExitCode == nil || *s.ExitCode != 9 || !s.Loss.Balances() {
+		t.Errorf("recorded: %+v", s)
+	}
+}
+
+// TestRunUnderNohup: what smiley is started to ignore, the program ignores as well, as it does alone.
+func TestRunUnderNohup(t *testing.T) {
+	r := startStubbornAfter(t, `trap "" HUP INT;`)
+	for _, ignored := range []syscall.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.SIGINT} {
+		r.signal(ignored)
+		if err := syscall.Kill(r.pid, ignored); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.signal(syscall.SIGTERM)
+	if got := r.line(); got != "told" {
+		t.Errorf("the program said %q", got)
+	}
+	if got := r.status(); got != 9 {
+		t.Errorf("status %d: %s", got, r.stderr.String())
+	}
+	if s := r.recorded(); s.Status != "complete" || s.Calls != 3 {
 		t.Errorf("recorded: %+v", s)
 	}
 }
