@@ -183,7 +183,7 @@ func parseMoment(query url.Values, name string) (ns int64, given bool, err error
 	return int64(d), true, nil
 }
 
-// momentParameter writes a time for an address, exactly.
+// momentParameter writes a time for an address, exactly: "30.409632ms".
 func momentParameter(ns int64) string {
 	if ns == 0 {
 		return "0s"
@@ -192,8 +192,9 @@ func momentParameter(ns int64) string {
 		size int64
 		name string
 	}{{1e9, "s"}, {1e6, "ms"}, {1e3, "us"}} {
-		if ns%unit.size == 0 {
-			return strconv.FormatInt(ns/unit.size, 10) + unit.name
+		if ns >= unit.size {
+			digits := strconv.FormatInt(unit.size+ns%unit.size, 10)[1:]
+			return strings.TrimSuffix(strings.TrimRight(strconv.FormatInt(ns/unit.size, 10)+"."+digits, "0"), ".") + unit.name
 		}
 	}
 	return strconv.FormatInt(ns, 10) + "ns"

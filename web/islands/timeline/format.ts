@@ -17,21 +17,23 @@ export function moment(ns: number, step: number): string {
   return `+${seconds}.${fraction.slice(0, digits)}s`;
 }
 
-// parameter writes a time for an address, exactly.
+// parameter writes a time for an address, exactly: "30.409632ms".
 export function parameter(ns: number): string {
   if (ns === 0) return "0s";
   for (const [size, unit] of [[1e9, "s"], [1e6, "ms"], [1e3, "us"]] as const) {
-    if (ns % size === 0) return `${ns / size}${unit}`;
+    if (ns < size) continue;
+    const digits = String(size + (ns % size)).slice(1).replace(/0+$/, "");
+    return `${Math.floor(ns / size)}${digits && "."}${digits}${unit}`;
   }
   return `${ns}ns`;
 }
 
 // parseParameter reads what parameter wrote; null when it is something else, which the server understands.
 export function parseParameter(text: string): number | null {
-  const parts = /^(\d+)(ns|us|ms|s)?$/.exec(text);
+  const parts = /^(\d+)(?:\.(\d{1,9}))?(ns|us|ms|s)?$/.exec(text);
   if (!parts) return null;
-  const size = { ns: 1, us: 1e3, ms: 1e6, s: 1e9 }[parts[2] ?? "ns"] ?? 1;
-  return Number(parts[1]) * size;
+  const size = { ns: 1, us: 1e3, ms: 1e6, s: 1e9 }[parts[3] ?? "ns"] ?? 1;
+  return Number(parts[1]) * size + Math.floor(Number((parts[2] ?? "").padEnd(9, "0")) / (1e9 / size));
 }
 
 // niceStep is the smallest of 1, 2, 5, 10, 20, … that is not below ns.
