@@ -105,7 +105,7 @@ func (t *typeTable) load(offset debuginfo.Offset) dwarfType {
 	switch {
 	case d.entry.HasKind:
 		d.kind = kindOf(d.entry.Kind)
-	case d.entry.Name() == "unsafe.Pointer":
+	case d.entry.Tag == dwarf.TagPointerType && d.entry.Type == 0: // unsafe.Pointer, or a type declared as it
 		d.kind = recording.KindUnsafePointer
 	}
 	switch d.kind {

@@ -32,6 +32,11 @@ func kNode(v *node) *node { work(); return v }
 //go:noinline
 func kUnsafe(v unsafe.Pointer) unsafe.Pointer { work(); return v }
 
+type address unsafe.Pointer
+
+//go:noinline
+func kAddress(v address) address { work(); return v }
+
 //go:noinline
 func kMap(v map[string]int) map[string]int { work(); return v }
 
@@ -71,6 +76,8 @@ func pointers() {
 	kUnsafe(unsafe.Pointer(loop))
 	same("kUnsafe", "nil")
 	kUnsafe(nil)
+	same("kAddress", fmt.Sprintf("main.address(%p)", loop))
+	kAddress(address(unsafe.Pointer(loop)))
 	same("kMap", "map[string]int(len 2)")
 	kMap(map[string]int{"a": 1, "b": 2})
 	big := map[string]int{}
