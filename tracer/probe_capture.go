@@ -50,13 +50,8 @@ type probeCapture struct {
 	nils []int
 	// wants says what interfaces are among the copies.
 	wants []want
+	nearest
 }
-
-// room returns the bytes that copies may still take.
-func (c *probeCapture) room() int { return c.most() - c.size - c.reserved }
-
-// full reports whether there is no place for n more copies.
-func (c *probeCapture) full(n int) bool { return len(c.Copies)+n > maxCopies-c.reservedCopies }
 
 // most returns the bytes that the copies may take together.
 func (c *probeCapture) most() int {
@@ -95,20 +90,22 @@ func compileHeld(types *recording.Types, bounds recording.Bounds, t *recording.T
 	c := &probeCapture{types: types, bounds: bounds, typed: true, inner: class&routine.Inner != 0}
 	c.Words = []routine.Word{{}}
 	data := source{kind: sourceWords, words: []wordAt{{}}}
-	if pointerShaped(types, t) {
-		c.value(t, data, b)
-		return c
-	}
-	if t.Size == 0 {
-		return c
-	}
-	in, ok := c.whole(data, t)
-	if !ok {
-		return c
-	}
-	extents := len(c.Copies)
-	c.value(t, in, b.deeper())
-	c.nestAll(0, extents)
+	c.nearestFirst(func() {
+		if pointerShaped(types, t) {
+			c.value(t, data, b)
+			return
+		}
+		if t.Size == 0 {
+			return
+		}
+		in, ok := c.whole(data, t)
+		if !ok {
+			return
+		}
+		extents := len(c.Copies)
+		c.value(t, in, b.deeper())
+		c.nestAll(0, extents)
+	})
 	return c
 }
 
@@ -144,23 +141,26 @@ func (all *captures) compile(params []recording.Param, locations []location) *pr
 		}
 		return types.Get(params[i].Type)
 	}
-	for i := range locations {
-		if t, ok := used(i); ok && refers(t) {
-			c.reserved += leastBytes
-			c.reservedCopies++
+	c.nearestFirst(func() {
+		c.Words, c.placed, c.stack = c.Words[:0], c.placed[:0], 0
+		for i := range locations {
+			if t, ok := used(i); ok && refers(t) {
+				c.reserved += leastBytes
+				c.reservedCopies++
+			}
 		}
-	}
-	for i := range locations {
-		t, ok := used(i)
-		if !ok {
-			continue
+		for i := range locations {
+			t, ok := used(i)
+			if !ok {
+				continue
+			}
+			if refers(t) && c.reservedCopies > 0 {
+				c.reserved -= leastBytes
+				c.reservedCopies--
+			}
+			c.value(t, c.place(&locations[i], t), wholeBudget(bounds))
 		}
-		if refers(t) && c.reservedCopies > 0 {
-			c.reserved -= leastBytes
-			c.reservedCopies--
-		}
-		c.value(t, c.place(&locations[i], t), wholeBudget(bounds))
-	}
+	})
 	all.findRoots(c, params, locations)
 	all.words, all.copies, all.placed = c.Words, c.Copies, c.placed
 	c.Words, c.Copies, c.placed = all.keptWords.keep(c.Words), all.keptCopies.keep(c.Copies), nil
@@ -281,7 +281,7 @@ func (c *probeCapture) value(t *recording.Type, at source, b copyBudget) {
 			behind := len(c.Copies)
 			b = b.deeper()
 			b.pointers--
-			c.value(elem, in, b)
+			c.farther(1, func() { c.value(elem, in, b) })
 			c.nestAll(first, behind)
 		}
 	case recording.KindMap, recording.KindFunc:
@@ -306,7 +306,9 @@ func (c *probeCapture) value(t *recording.Type, at source, b copyBudget) {
 
 // text copies a string's bytes. When not all fit that may be shown, strings that have no more than fit are readable all the same.
 func (c *probeCapture) text(at source) {
-	c.copy(at, 0, 8, 1, min(c.bounds.StringBytes, c.room()-copyHead))
+	if !c.beyond() {
+		c.copy(at, 0, 8, 1, c.atMost(c.bounds.StringBytes, 1))
+	}
 }
 
 func (c *probeCapture) slice(t *recording.Type, at source, b copyBudget) {
@@ -318,9 +320,12 @@ func (c *probeCapture) slice(t *recording.Type, at source, b copyBudget) {
 		c.text(at)
 		return
 	}
+	if b.nesting <= 0 || c.beyond() {
+		return
+	}
 	// When not all elements fit that may be shown, those are that do.
-	n := min(c.bounds.Elements, (c.room()-copyHead)/int(elem.Size))
-	if b.nesting <= 0 || n <= 0 {
+	n := c.atMost(c.bounds.Elements, int(elem.Size))
+	if n <= 0 {
 		return
 	}
 	in, ok := c.copy(at, 0, 8, int(elem.Size), n*int(elem.Size))
@@ -329,7 +334,7 @@ func (c *probeCapture) slice(t *recording.Type, at source, b copyBudget) {
 	}
 	defer c.nest(len(c.Copies) - 1)
 	for i := range n {
-		c.value(elem, in.shifted(uint32(i)*elem.Size), b.deeper())
+		c.farther(min(1+i*int(elem.Size)/levelBytes, elementLevels), func() { c.value(elem, in.shifted(uint32(i)*elem.Size), b.deeper()) })
 	}
 }
 
@@ -351,13 +356,13 @@ func (c *probeCapture) dynamic(t *recording.Type, at source, b copyBudget) {
 		class |= routine.Inner
 		size = 8 + routine.InnerMax
 	}
-	if data, there := at.at(8); ok && there && !c.inner && c.held < limit && !c.full(1) && size <= c.room() {
-		c.held++
-		c.size += size
-		c.Copies = append(c.Copies, routine.Copy{Dynamic: true, Class: class, Pointer: data, Count: described})
+	if data, there := at.at(8); ok && there && !c.inner && c.fits(1, size, 1, limit) {
+		c.add(routine.Copy{Dynamic: true, Class: class, Pointer: data, Count: described}, size, 1)
 		c.want(t, class)
 		defer c.nest(len(c.Copies) - 1)
 	}
+	c.level += unknownLevels // what follows is for types of which there is no routine
+	defer func() { c.level -= unknownLevels }()
 	if c.typed { // seldom of use: most types have a routine
 		if in, ok := c.copy(at, 8, constant, interfaceBytes/2, interfaceBytes/2); ok {
 			defer c.nest(len(c.Copies) - 1)
@@ -432,7 +437,7 @@ func (c *probeCapture) whole(at source, t *recording.Type) (source, bool) {
 	for _, e := range extents {
 		need += e.Length + copyHead
 	}
-	if len(extents) == 0 || need > c.room() || c.full(len(extents)) { // not shown without one of them
+	if len(extents) == 0 || !c.fits(len(extents), need, 0, 0) { // not shown without one of them
 		return source{}, false
 	}
 	first := len(c.Copies)
@@ -447,11 +452,11 @@ func (c *probeCapture) whole(at source, t *recording.Type) (source, bool) {
 
 // copy adds one copy from the pointer at an offset of a value, count being the offset of the number of elements.
 func (c *probeCapture) copy(at source, pointer, count uint32, scale, limit int) (source, bool) {
-	if limit <= 0 || scale <= 0 || c.full(1) || limit > c.room() {
+	if limit <= 0 || scale <= 0 {
 		return source{}, false
 	}
 	p, ok := at.at(pointer)
-	if !ok {
+	if !ok || !c.fits(1, limit, 0, 0) {
 		return source{}, false
 	}
 	k := routine.Copy{Pointer: p, Count: routine.Source{Constant: true}, Scale: uint32(scale), Max: uint32(limit)}
@@ -461,8 +466,7 @@ func (c *probeCapture) copy(at source, pointer, count uint32, scale, limit int) 
 		}
 	}
 	item := len(c.Copies)
-	c.Copies = append(c.Copies, k)
-	c.size += limit + copyHead
+	c.add(k, limit+copyHead, 0)
 	return source{kind: sourceCopy, item: int32(item), length: limit}, true
 }
 

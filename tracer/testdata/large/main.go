@@ -38,6 +38,27 @@ type (
 	}
 )
 
+// parser refers to much, and to most of it only in a list of large elements that is empty.
+type parser struct {
+	injected []record
+	files    []record
+	source   string
+	log      func(string)
+	uses     map[string]int
+	names    []string
+	last     error
+	more     []any
+	pending  chan int
+	position *int
+	end      []byte
+}
+
+func parse(p *parser, s string, rest ...any) (string, *parser) { return p.source, p }
+
+func lists(a []string, b [][]int, c []struct{ a, b string }, d []error, e []any, f []*int, g []func(), h string) ([]error, []any) {
+	return d, e
+}
+
 func onStack(a numbers, b [100]int64, c int) (numbers, int) { a[63]++; return a, c + int(b[99]) }
 
 func structs(w wide, s string) (wide, string) { w.n++; return w, s + w.names[0] }
@@ -88,4 +109,10 @@ func main() {
 	ten(a(1), a(2), a(3), a(4), a(5), a(6), a(7), a(8), a(9), a(10))
 	var z numbers
 	beyond(numbers{1}, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, numbers{63: 5}, 6)
+	parse(&parser{
+		source: "source", log: func(string) {}, uses: map[string]int{"a": 1}, names: []string{"b", "c"}, last: os.ErrClosed,
+		more: []any{1, "d"}, pending: make(chan int, 3), position: &seven, end: []byte("end"),
+	}, "behind", "e", 5)
+	lists([]string{"a", "b"}, [][]int{{1}, nil, {2, 3}}, []struct{ a, b string }{{"a", "b"}}, []error{nil, os.ErrClosed},
+		[]any{1, "b"}, []*int{&seven, nil}, []func(){nil, main}, "behind")
 }
