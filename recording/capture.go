@@ -237,8 +237,7 @@ func (w *walk) record() {
 		if len(bad) > 0 && bad[0].index == i {
 			bad = bad[1:]
 		} else if len(lay.referring) > 0 && !w.failed {
-			b := w.c.layouts.budget()
-			w.references(lay, image, w.values[i], &b)
+			w.references(lay, image, w.values[i], w.c.layouts.budget())
 		}
 		image += lay.size
 	}

@@ -25,11 +25,11 @@ type layout struct {
 	raw    int    // total length of spans
 	direct bool   // an interface keeps such a value in its data word
 
-	// What finish makes of ops: the parts of the image that are as they are in memory, those that are not, and the ops that refer to
+	// What finish makes of ops: the parts of the image that are as they are in memory, those that are not, and those that refer to
 	// memory elsewhere.
 	moves     []move
-	composed  []op
-	referring []op
+	composed  []reference
+	referring []reference
 }
 
 // span is a piece of memory, relative to the value's address.
@@ -49,7 +49,15 @@ const (
 )
 
 // move copies n bytes from the concatenated spans to the image.
-type move struct{ image, raw, n int }
+type move struct{ image, raw, n int32 }
+
+// reference is an op as the walk needs it: small, for a walk looks at many that turn out to be nil.
+type reference struct {
+	typ        *Type
+	to         *layout // of what a pointer leads to, of the elements of a slice; nil: not looked up yet
+	image, raw int32
+	code       opcode
+}
 
 // op moves one part of a value into its image.
 type op struct {
@@ -231,12 +239,13 @@ func (lay *layout) finish() {
 	}
 	for i := range lay.ops {
 		o := &lay.ops[i]
+		r := reference{typ: o.typ, image: int32(o.image), raw: int32(o.raw), code: o.code}
 		if o.code != opCopy {
-			lay.referring = append(lay.referring, *o)
+			lay.referring = append(lay.referring, r)
 		}
 		switch o.code {
 		case opSlice, opInterface:
-			lay.composed = append(lay.composed, *o)
+			lay.composed = append(lay.composed, r)
 		case opString: // of its two words the length
 			lay.move(o.image, o.raw+8, 8)
 		default:
@@ -248,12 +257,12 @@ func (lay *layout) finish() {
 // move adds a move; neighbours are moved together.
 func (lay *layout) move(image, raw, n int) {
 	if last := len(lay.moves) - 1; last >= 0 {
-		if m := &lay.moves[last]; m.image+m.n == image && m.raw+m.n == raw {
-			m.n += n
+		if m := &lay.moves[last]; int(m.image+m.n) == image && int(m.raw+m.n) == raw {
+			m.n += int32(n)
 			return
 		}
 	}
-	lay.moves = append(lay.moves, move{image, raw, n})
+	lay.moves = append(lay.moves, move{int32(image), int32(raw), int32(n)})
 }
 
 // Extent is a piece of memory, relative to the address of a value.
@@ -332,14 +341,15 @@ func (l *layouts) errorWord(results []Param) int {
 
 // A budget says how far a walk goes behind a value.
 type budget struct {
-	pointers int // pointers still followed
-	nesting  int // chunks of values still put into each other
-	errors   int // error interfaces still followed
+	pointers int8 // pointers still followed
+	nesting  int8 // chunks of values still put into each other
+	errors   int8 // error interfaces still followed
 	inError  bool
 }
 
 func (l *layouts) budget() budget {
-	return budget{pointers: l.bounds.Follow, nesting: max(3, l.bounds.Follow+2), errors: 4}
+	follow := int8(l.bounds.Follow) // clamped
+	return budget{pointers: follow, nesting: max(3, follow+2), errors: 4}
 }
 
 // deeper returns the budget of a value one chunk further in.
@@ -355,19 +365,19 @@ func (b budget) forError() budget {
 }
 
 // stringBytes bounds a string: messages are longer than other strings, and worth it.
-func (l *layouts) stringBytes(b *budget) uint64 {
+func (l *layouts) stringBytes(b budget) uint64 {
 	if b.inError {
 		return uint64(l.bounds.StringBytes) * 4
 	}
 	return uint64(l.bounds.StringBytes)
 }
 
-// follows reports whether a pointer of type t is followed within b.
-func (l *layouts) follows(t *Type, b *budget) bool {
-	if b.pointers <= 0 || b.nesting <= 0 {
-		return false
-	}
+// target returns the layout of what a pointer of type t leads to, nil where no pointer is followed.
+func (l *layouts) target(t *Type) *layout {
 	elem, ok := l.types.Get(t.Elem)
 	// A location is a table of transitions, large and the same in every time.Time.
-	return ok && elem.Kind != KindOpaque && elem.Kind != KindInvalid && elem.Name != "time.Location"
+	if !ok || elem.Kind == KindOpaque || elem.Kind == KindInvalid || elem.Name == "time.Location" {
+		return nil
+	}
+	return l.of(t.Elem)
 }

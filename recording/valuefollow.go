@@ -9,7 +9,7 @@ func (s *decoding) references(v *Value, b budget) {
 	}
 	switch v.Kind {
 	case KindString:
-		s.text(v, s.d.layouts.stringBytes(&b))
+		s.text(v, s.d.layouts.stringBytes(b))
 	case KindSlice:
 		s.slice(v, b)
 	case KindStruct, KindArray:
@@ -106,8 +106,12 @@ func (s *decoding) pointer(v *Value, b budget) {
 	if v.Nil {
 		return
 	}
+	var to *layout
 	t, ok := s.d.layouts.types.Get(v.Type)
-	if !ok || !s.d.layouts.follows(t, &b) {
+	if ok && b.pointers > 0 && b.nesting > 0 {
+		to = s.d.layouts.target(t)
+	}
+	if to == nil {
 		v.NotShown = true
 		return
 	}
@@ -121,7 +125,7 @@ func (s *decoding) pointer(v *Value, b budget) {
 	s.stack = append(s.stack, f)
 	b = b.deeper()
 	b.pointers--
-	v.Children = []Value{s.d.layouts.of(t.Elem).blank()}
+	v.Children = []Value{to.blank()}
 	s.target(&v.Children[0], b)
 	s.stack = s.stack[:len(s.stack)-1]
 }

@@ -7,7 +7,7 @@ import (
 
 // references appends the chunks of what a value refers to, whose image begins at image. It stops at the first missing chunk of a record
 // without marks, which will be written again with marks.
-func (w *walk) references(lay *layout, image int, value []byte, b *budget) {
+func (w *walk) references(lay *layout, image int, value []byte, b budget) {
 	for i := range lay.referring {
 		o := &lay.referring[i]
 		word := binary.LittleEndian.Uint64(value[o.raw:])
@@ -20,13 +20,11 @@ func (w *walk) references(lay *layout, image int, value []byte, b *budget) {
 				w.stringChunk(word, length, w.c.layouts.stringBytes(b))
 			}
 		case opSlice:
-			w.sliceChunk(o.typ, word, binary.LittleEndian.Uint64(value[o.raw+8:]), b)
+			w.sliceChunk(o, word, binary.LittleEndian.Uint64(value[o.raw+8:]), b)
 		case opInterface:
-			w.interfaceChunk(o.typ, image+o.image, value[o.raw:], b)
+			w.interfaceChunk(o.typ, image+int(o.image), value[o.raw:], b)
 		case opPointer:
-			if b.pointers > 0 {
-				w.pointerChunk(o.typ, word, b)
-			}
+			w.pointerChunk(o, word, b)
 		case opMap: // the number of entries comes first in both of Go's map headers
 			w.bytesChunk(word, 8)
 		case opChan: // so do the number of elements and the size of the buffer in a channel's
@@ -110,7 +108,8 @@ func (w *walk) cutShort(cut bool) {
 	}
 }
 
-func (w *walk) sliceChunk(t *Type, addr, length uint64, b *budget) {
+func (w *walk) sliceChunk(o *reference, addr, length uint64, b budget) {
+	t := o.typ
 	if w.c.layouts.types.isBytes(t) {
 		w.stringChunk(addr, length, uint64(w.c.layouts.bounds.StringBytes))
 		return
@@ -125,10 +124,10 @@ func (w *walk) sliceChunk(t *Type, addr, length uint64, b *budget) {
 		return
 	}
 	lay, deeper, fit := w.c.layouts.of(t.Elem), b.deeper(), n
-	mark := w.elements(lay, addr, n, n, &deeper)
+	mark := w.elements(lay, addr, n, n, deeper)
 	if w.marked && (mark == markTooLarge || mark == markNotCopied) {
 		if fit = w.fit(lay, addr, n); fit > 0 {
-			mark = w.elements(lay, addr, fit, n, &deeper)
+			mark = w.elements(lay, addr, fit, n, deeper)
 		}
 	}
 	if mark != markPresent {
@@ -153,7 +152,7 @@ func (w *walk) fit(lay *layout, addr uint64, n int) int {
 
 // elements appends a chunk with the images of n values that lie behind each other, of those that there should be, and the chunks of what
 // these refer to. mark is markPresent, or why it could not.
-func (w *walk) elements(lay *layout, addr uint64, n, of int, b *budget) (mark byte) {
+func (w *walk) elements(lay *layout, addr uint64, n, of int, b budget) (mark byte) {
 	if len(w.dst)+n*lay.size-w.base > w.limit {
 		return markTooLarge
 	}
@@ -211,7 +210,7 @@ func (w *walk) readElements(lay *layout, addr uint64, n int) (values []byte, str
 }
 
 // target appends a chunk with the image of the value that something leads to, and the chunks of what it refers to.
-func (w *walk) target(lay *layout, addr uint64, b *budget) {
+func (w *walk) target(lay *layout, addr uint64, b budget) {
 	start := len(w.dst)
 	img, ok := w.open(lay.size)
 	if !ok {
@@ -235,47 +234,48 @@ func (w *walk) target(lay *layout, addr uint64, b *budget) {
 }
 
 // interfaceChunk appends what an interface holds, whose image begins at image and whose words are value.
-func (w *walk) interfaceChunk(t *Type, image int, value []byte, b *budget) {
+func (w *walk) interfaceChunk(t *Type, image int, value []byte, b budget) {
 	word := binary.LittleEndian.Uint64(w.dst[image:])
 	if word == unknownTypeWord {
 		w.counts.Unreadable = add16(w.counts.Unreadable, 1)
 		return
 	}
-	own := *b
 	if t.isError() {
-		own = b.forError()
+		b = b.forError()
 	}
 	lay := w.c.layouts.of(TypeID(word)) // interfaceImage has looked it up
 	if lay.direct {
 		w.counts.Truncated = add16(w.counts.Truncated, lay.cut)
 		w.counts.Unreadable = add16(w.counts.Unreadable, lay.opaque)
 		if len(lay.referring) > 0 {
-			w.references(lay, image+8, value[8:], &own)
+			w.references(lay, image+8, value[8:], b)
 		}
 		return
 	}
-	if own.nesting <= 0 {
-		return
+	if b.nesting > 0 {
+		w.target(lay, binary.LittleEndian.Uint64(value[8:]), b.deeper())
 	}
-	own.nesting--
-	w.target(lay, binary.LittleEndian.Uint64(value[8:]), &own)
 }
 
 // pointerChunk appends what a pointer leads to.
-func (w *walk) pointerChunk(t *Type, addr uint64, b *budget) {
-	if !w.c.layouts.follows(t, b) {
+func (w *walk) pointerChunk(o *reference, addr uint64, b budget) {
+	if b.pointers <= 0 || b.nesting <= 0 {
 		return
 	}
-	f := followed{addr, t.Elem}
+	if o.to == nil {
+		if o.to = w.c.layouts.target(o.typ); o.to == nil {
+			return
+		}
+	}
+	f := followed{addr, o.typ.Elem}
 	for i := range w.stack {
 		if w.stack[i] == f {
 			return
 		}
 	}
 	w.stack = append(w.stack, f)
-	deeper := b.deeper()
-	deeper.pointers--
-	w.target(w.c.layouts.of(t.Elem), addr, &deeper)
+	b.pointers--
+	w.target(o.to, addr, b.deeper())
 	w.stack = w.stack[:len(w.stack)-1]
 }
 
