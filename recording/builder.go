@@ -159,7 +159,10 @@ func (b *Builder) add(d *draftState, g *goroutineState, r *Raw) {
 	d.data = append(d.data, r.Data...)
 	d.summary.Truncated += uint64(r.Truncated)
 	d.summary.Unreadable += uint64(r.Unreadable)
-	rec := record{time: time, dataEnd: uint32(len(d.data)), actor: g.actor}
+	// It is filled in its place: a literal would be copied there while its parts are on their way to memory, which waits for them.
+	d.records = append(d.records, record{})
+	rec := &d.records[len(d.records)-1]
+	rec.time, rec.dataEnd, rec.actor = time, uint32(len(d.data)), g.actor
 	switch r.Kind {
 	case KindCall:
 		rec.slot, rec.code = b.call(d, g, r, seq, time)
@@ -168,7 +171,6 @@ func (b *Builder) add(d *draftState, g *goroutineState, r *Raw) {
 	default:
 		rec.slot, rec.code = b.other(d, g, r, seq, time)
 	}
-	d.records = append(d.records, rec)
 	a := &d.actors[g.actor].activity
 	a.Events++
 	a.LastSeq, a.Last = seq, time
@@ -204,7 +206,8 @@ func (b *Builder) call(d *draftState, g *goroutineState, r *Raw, seq uint64, tim
 		s.lastCaller, s.lastEdge = caller, edge
 	}
 	d.edges.list[edge].Calls++
-	g.push(frame{seq: seq, offset: r.Frame, start: time, function: r.Function, edge: edge, slot: at, position: position})
+	f := g.push(r.Function)
+	f.seq, f.offset, f.start, f.edge, f.slot, f.position = seq, r.Frame, time, edge, at, position
 	return at, code
 }
 

@@ -82,13 +82,15 @@ func (s *openSet) grow(frames []frame) {
 	}
 }
 
-// push opens a call.
-func (g *goroutineState) push(f frame) {
+// push opens a call of a function, whose frame the caller fills in.
+func (g *goroutineState) push(function FunctionID) *frame {
 	if 2*g.open.count >= len(g.open.places) {
 		g.open.grow(g.frames)
 	}
-	f.place = g.open.add(f.function)
-	g.frames = append(g.frames, f)
+	g.frames = append(g.frames, frame{})
+	f := &g.frames[len(g.frames)-1]
+	f.function, f.place = function, g.open.add(function)
+	return f
 }
 
 // above returns how many of the innermost frames have an offset greater than offset.

@@ -524,8 +524,7 @@ func (p *probes) entered(r *seen, f *traced) error {
 	if p.opt.MaxDepth > 0 && len(g.calls) >= p.opt.MaxDepth || p.enough() {
 		return nil
 	}
-	raw := recording.Raw{Kind: recording.KindCall, Function: f.id, Goroutine: g.id, Time: r.now, Frame: frame}
-	if err := p.appendEvent(g, &raw, r, f.args, f.plan.Function.Params, f.plan.args); err != nil {
+	if err := p.appendEvent(g, recording.KindCall, r, f, f.args, f.plan.Function.Params, f.plan.args); err != nil {
 		return err
 	}
 	g.calls = append(g.calls, openCall{f.id, frame})
@@ -553,8 +552,7 @@ func (p *probes) left(r *seen, f *traced) error {
 		}
 		return nil
 	}
-	raw := recording.Raw{Kind: recording.KindReturn, Function: f.id, Goroutine: g.id, Time: r.now, Frame: frame}
-	return p.appendEvent(g, &raw, r, f.results, f.plan.Function.Results, f.plan.results)
+	return p.appendEvent(g, recording.KindReturn, r, f, f.results, f.plan.Function.Results, f.plan.results)
 }
 
 // losing reports whether the program has dropped anything yet.

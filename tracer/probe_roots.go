@@ -71,29 +71,32 @@ func (c *probeCapture) plain(rec *ring.Record) bool {
 	return len(c.nils) > 0
 }
 
-// appendEvent adds a call or return with the values of a record, as c has them.
+// appendEvent adds a call or return of f with the values of a record, as c has them.
 func (p *probes) appendEvent(
-	g *goroutine, raw *recording.Raw, rec *seen, c *probeCapture, params []recording.Param, locations []location,
+	g *goroutine, kind recording.Kind, rec *seen, f *traced, c *probeCapture, params []recording.Param, locations []location,
 ) error {
+	// Filled in its place, as records are in the builder.
+	var raw recording.Raw
+	raw.Kind, raw.Function, raw.Goroutine, raw.Time, raw.Frame = kind, f.id, g.id, rec.now, uint64(rec.Frame)
 	if rec.plain { // no more is needed than to copy them
 		b := recording.AppendScalars(p.engine.record[:0])
 		for _, r := range c.roots {
 			b = append(b, rec.Words[r.Offset:r.Offset+r.Length]...)
 		}
 		p.engine.record, raw.Data = b, b
-		return p.append(g, raw)
+		return p.append(g, &raw)
 	}
 	if c.outline == nil && c.roots != nil {
 		c.outline, _ = p.capturer.Outline(params, c.roots)
 	}
 	if c.outline == nil {
 		p.roots = c.appendRoots(p.roots[:0], rec.Record, locations, &p.regs)
-		return p.appendValues(g, raw, &p.capturer, params)
+		return p.appendValues(g, &raw, &p.capturer, params)
 	}
 	var counts recording.Counts
 	p.engine.record, counts = p.capturer.AppendOutlined(p.engine.record[:0], c.outline, rec.Words)
 	raw.Data, raw.Truncated, raw.Unreadable = p.engine.record, counts.Truncated, counts.Unreadable
-	return p.append(g, raw)
+	return p.append(g, &raw)
 }
 
 // positionOf returns where the word with a piece is among the words, added when it is new.
