@@ -8,12 +8,14 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/klauspost/compress/huff0"
 	"github.com/klauspost/compress/zstd"
 )
 
 // encoder is the memory that encoding a block takes besides its result.
 type encoder struct {
 	z        *zstd.Encoder
+	huffman  huff0.Scratch
 	sections int // so far
 	scratch  []byte
 	plane    []byte
@@ -285,6 +287,10 @@ func appendColumn[T uint8 | uint16 | uint32 | uint64](dst []byte, e *encoder, ki
 			continue
 		}
 		e.sections++
+		if kind == sectionTimes && plane < 2 {
+			dst = e.noise(dst, kind, plane, raw)
+			continue
+		}
 		dst = appendSection(dst, e.z, kind, plane, raw)
 	}
 	return dst
