@@ -32,7 +32,7 @@ type process struct {
 	path  string
 	plain bool // the binary has no DWARF, of which Delve would complain
 
-	terminal int // descriptor of the terminal that was handed to the program; −1: none
+	terminal int // descriptor of the terminal that the program is handed whenever we are in the foreground; −1: none
 	ownGroup int // process group that gets it back
 }
 
@@ -44,10 +44,10 @@ func launch(path string, argv []string, opt *Options, stripped bool) (*process, 
 	p := &process{terminal: -1, path: path, plain: stripped}
 	attr := &syscall.SysProcAttr{Ptrace: true, Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	if fd := int(stdin.Fd()); term.IsTerminal(fd) {
-		// Keyboard signals and reads belong to the foreground process group: that is the program's now.
-		if group, err := unix.IoctlGetInt(fd, unix.TIOCGPGRP); err == nil && group == unix.Getpgrp() {
-			attr.Foreground, attr.Ctty = true, 0
-			p.terminal, p.ownGroup = fd, group
+		// Keyboard signals and reads belong to the foreground process group: that is the program's now, or when a shell has brought us there.
+		if group, err := unix.IoctlGetInt(fd, unix.TIOCGPGRP); err == nil {
+			p.terminal, p.ownGroup = fd, unix.Getpgrp()
+			attr.Foreground, attr.Ctty = group == p.ownGroup, 0
 		}
 	}
 	child, err := os.StartProcess(path, argv, &os.ProcAttr{
@@ -186,8 +186,7 @@ func (p *process) restoreTerminal() {
 	if p.terminal < 0 {
 		return
 	}
-	// In the background this raises SIGTTOU, which launch has made us ignore.
-	_ = unix.IoctlSetPointerInt(p.terminal, unix.TIOCSPGRP, p.ownGroup)
+	p.takeTerminal()
 	signal.Reset(syscall.SIGTTOU)
 	p.terminal = -1
 }

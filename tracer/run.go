@@ -325,10 +325,14 @@ func goMinor(version string) int {
 func (s *session) attend(ctx context.Context) (stop func()) {
 	done := make(chan struct{})
 	var all sync.WaitGroup
-	all.Add(3)
+	all.Add(4)
 	go func() {
 		defer all.Done()
 		s.appoint(done)
+	}()
+	go func() {
+		defer all.Done()
+		s.followJob(done)
 	}()
 	go func() {
 		defer all.Done()

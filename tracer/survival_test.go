@@ -283,7 +283,7 @@ func playRole(role string) int {
 		}
 		return runAs(Options{Target: fields[1]}, &fileSink{file})
 	case "terminal":
-		status := runAs(Options{Target: fields[1], Args: fields[2:]}, &blocks{})
+		status := runAs(Options{Target: fields[1], Args: fields[2:], Engine: Engine(os.Getenv("SMILEY_TEST_ENGINE"))}, &blocks{})
 		group, err := unix.IoctlGetInt(0, unix.TIOCGPGRP)
 		fmt.Println("status", status, "foreground", group == unix.Getpgrp(), err)
 		return 0

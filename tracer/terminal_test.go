@@ -82,3 +82,38 @@ func TestTerminal(t *testing.T) {
 		})
 	}
 }
+
+// TestJob stops a recorded program at the keyboard of a shell: the shell says that its job has stopped, and has it go on in the foreground,
+// where the program reads on.
+func TestJob(t *testing.T) {
+	keyboard, terminal := openTerminal(t)
+	shell := exec.Command("sh", "-mc", `"$SMILEY_TEST_BINARY"; echo "stopped: $?"; fg >/dev/null; echo "ended: $?"`)
+	shell.Env = append(os.Environ(), "SMILEY_TEST_BINARY="+os.Args[0], "SMILEY_TEST_ROLE=terminal|"+fixture(t, "stdin"),
+		"SMILEY_TEST_ENGINE="+string(EngineProbe))
+	shell.Stdin, shell.Stdout, shell.Stderr = terminal, terminal, terminal
+	shell.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true, Ctty: 0}
+	if err := shell.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = unix.Kill(-shell.Process.Pid, unix.SIGKILL) })
+	_ = terminal.Close()
+	fmt.Fprint(keyboard, "one\n")
+	type when struct{ line, typed string }
+	script := []when{{"1 one", "\x1a"}, {"stopped: 148", "two\n\x04"}}
+	wanted := []string{"2 two", "terminal: true true", "status 0 foreground true <nil>", "ended: 0"}
+	var lines []string
+	for scanner := bufio.NewScanner(keyboard); scanner.Scan(); { // ends when nobody has the terminal open
+		line := strings.TrimPrefix(strings.TrimRight(scanner.Text(), "\r"), "^Z")
+		lines = append(lines, line)
+		if len(script) > 0 && line == script[0].line {
+			fmt.Fprint(keyboard, script[0].typed)
+			script = script[1:]
+		}
+		if len(wanted) > 0 && line == wanted[0] {
+			wanted = wanted[1:]
+		}
+	}
+	if err := shell.Wait(); err != nil || len(script)+len(wanted) > 0 {
+		t.Errorf("%v; waited in vain for %q and %q: %q", err, script, wanted, lines)
+	}
+}
