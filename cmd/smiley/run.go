@@ -245,5 +245,7 @@ func (a *app) sayResult(ctx context.Context, reader *store.Reader, result tracer
 	if a.database != "" {
 		see += " --database " + a.database
 	}
-	return a.say("run %s: %s, %s, %s; see: %s", id, export.Plural(s.Calls, "call"), export.Plural(s.Goroutines, "goroutine"), lost, see)
+	// That nobody can be told, on a full disk perhaps, is no failure of the recording: the status is the program's.
+	_ = a.say("run %s: %s, %s, %s; see: %s", id, export.Plural(s.Calls, "call"), export.Plural(s.Goroutines, "goroutine"), lost, see)
+	return nil
 }
