@@ -196,9 +196,10 @@ its time. The recording is kept in one file and is there when the program is lon
   smiley list                      what was recorded
   smiley replay last               the last recording, event by event
   smiley stats show last           where the calls and the time went`,
-		SilenceErrors: true,
-		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		Args:              cobra.NoArgs,
+		PersistentPreRunE: func(*cobra.Command, []string) error { return enoughDescriptors() },
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if showVersions {
 				return a.printVersions()
