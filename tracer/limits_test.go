@@ -32,7 +32,7 @@ func TestLimitsAreWritten(t *testing.T) {
 		{"bytes of a crash report", maxCrash},
 		{"bytes of a source file", maxSource},
 		{"bytes of values that are passed on the stack, what is cut of them not counted", 8 * maxStackWords},
-		{"strings, slices, pointers and interfaces that are followed", maxCopies},
+		{"strings, slices, pointers and interfaces that are followed, the nearest first", maxCopies},
 		{"bytes that these refer to, what is cut not counted", maxCopied},
 		{"interfaces that are copied by what they hold", maxHeld},
 		{"bytes copied of what one of them holds", routine.DynamicMax},
