@@ -262,6 +262,9 @@ func (b copyBudget) deeper() copyBudget { b.nesting--; return b }
 
 // value adds the copies that the Capturer may ask for when it meets a value of type t.
 func (c *probeCapture) value(t *recording.Type, at source, b copyBudget) {
+	if c.beyond() {
+		return
+	}
 	switch t.Kind {
 	case recording.KindString:
 		c.text(at)

@@ -16,6 +16,7 @@ type nearest struct {
 	granted int  // up to this level all has its room
 	kept    cost // what of the granted levels is yet to come
 	refused bool // something had no room
+	asking  bool // whether all has room is all that is asked
 }
 
 // cost is what copies take.
@@ -43,15 +44,15 @@ func (c *probeCapture) nearestFirst(add func()) {
 		add()
 	}
 	share := c.most()
-	if try(nearest{share: share}); !c.refused {
+	if try(nearest{share: share, asking: true}); !c.refused {
 		return
 	}
 	last := nearest{share: share, end: 1}
 	for last.end <= levelsMost {
-		try(nearest{share: share, end: last.end})
+		try(nearest{share: share, end: last.end, asking: true})
 		if c.refused && last.end <= sharedLevels { // large elements make room for what lies beside them
 			for s := share / 2; c.refused && s >= leastShare; s /= 2 {
-				if try(nearest{share: s, end: last.end}); !c.refused {
+				if try(nearest{share: s, end: last.end, asking: true}); !c.refused {
 					share = s
 				}
 			}
@@ -72,7 +73,10 @@ func (c *probeCapture) farther(by int, add func()) {
 }
 
 // beyond reports whether nothing is copied here.
-func (c *probeCapture) beyond() bool { return c.end > 0 && c.level >= c.end }
+func (c *probeCapture) beyond() bool { return c.end > 0 && c.level >= c.end || c.answered() }
+
+// answered reports whether what is asked is known, so that nobody wants the rest.
+func (c *probeCapture) answered() bool { return c.asking && c.refused }
 
 // room returns the copies and bytes that may still be added here.
 func (c *probeCapture) room() (copies, bytes int) {
