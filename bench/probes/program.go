@@ -74,7 +74,7 @@ func server(ctx context.Context, s settings) error {
 	shares := [][]string{{"connections", "requests/s untraced", fmt.Sprintf("a handler %v longer", longer), "recorded", "share (goal 90 %)"}}
 	times := [][]string{{"a request, µs of processor time", "untraced", fmt.Sprintf("a handler %v longer", longer), "recorded"}}
 	for _, connections := range []int{8, 128} {
-		load := []string{strconv.Itoa(max(2, s.seconds/12)), strconv.Itoa(connections)}
+		many := strconv.Itoa(connections)
 		var untraced, slowed, recorded []served
 		for i := range rounds {
 			database := filepath.Join(s.dir, fmt.Sprintf("server-%d-%d.db", connections, i))
@@ -86,7 +86,7 @@ func server(ctx context.Context, s settings) error {
 				{&slowed, []string{s.target, "server", strconv.Itoa(int(longer))}},
 				{&recorded, []string{self, "-record", database, s.target, "server", "0"}},
 			} {
-				r, err := requests(ctx, s, load, way.command)
+				r, err := requests(ctx, s, many, way.command)
 				if err != nil {
 					return err
 				}
@@ -101,7 +101,7 @@ func server(ctx context.Context, s settings) error {
 			}
 			return fmt.Sprintf("%.0f %%", 100*median(of))
 		}
-		shares = append(shares, []string{load[1], fmt.Sprintf("%.0f", middle(untraced, perSecond)), share(slowed), fmt.Sprintf("%.0f", middle(recorded, perSecond)), share(recorded)})
+		shares = append(shares, []string{many, fmt.Sprintf("%.0f", middle(untraced, perSecond)), share(slowed), fmt.Sprintf("%.0f", middle(recorded, perSecond)), share(recorded)})
 		for _, who := range []struct {
 			name   string
 			figure func(served) float64
@@ -110,7 +110,7 @@ func server(ctx context.Context, s settings) error {
 			{"load", func(r served) float64 { return r.load }},
 			{"tracer and store", func(r served) float64 { return r.recorder }},
 		} {
-			row := []string{who.name + ", " + load[1] + " connections"}
+			row := []string{who.name + ", " + many + " connections"}
 			for _, runs := range [][]served{untraced, slowed, recorded} {
 				row = append(row, fmt.Sprintf("%.1f", middle(runs, who.figure)))
 			}
@@ -134,8 +134,8 @@ func middle(runs []served, figure func(served) float64) float64 {
 // served is what came of a run of the server: requests a second, and µs of processor time for each, user and system.
 type served struct{ perSecond, server, load, recorder float64 }
 
-// requests runs a server, by itself or by a command that records it, and beside it a load of so many seconds and connections.
-func requests(ctx context.Context, s settings, length, command []string) (served, error) {
+// requests runs a server, by itself or by a command that records it, and beside it a load over so many connections.
+func requests(ctx context.Context, s settings, connections string, command []string) (served, error) {
 	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
 	cmd.Stderr = os.Stderr
 	pipe, err := cmd.StdoutPipe()
@@ -150,7 +150,7 @@ func requests(ctx context.Context, s settings, length, command []string) (served
 	if err != nil {
 		return served{}, errors.Join(err, cmd.Wait())
 	}
-	load := exec.CommandContext(ctx, s.target, "load", length[0], strings.TrimSpace(url), length[1])
+	load := exec.CommandContext(ctx, s.target, "load", strconv.Itoa(max(2, s.seconds/12)), strings.TrimSpace(url), connections)
 	out, err := load.Output()
 	if err != nil { // the server was not told to stop
 		return served{}, errors.Join(err, cmd.Process.Kill(), cmd.Wait())

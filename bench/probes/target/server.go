@@ -75,16 +75,16 @@ func serve(longer time.Duration) {
 	if err != nil {
 		panic(err)
 	}
-	mux := http.NewServeMux()
-	mux.HandleFunc("/order", handle)
+	handler := handle
 	if longer > 0 {
-		mux = http.NewServeMux()
-		mux.HandleFunc("/order", func(w http.ResponseWriter, r *http.Request) {
+		handler = func(w http.ResponseWriter, r *http.Request) {
 			for start := time.Now(); time.Since(start) < longer; {
 			}
 			handle(w, r)
-		})
+		}
 	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("/order", handler)
 	server := &http.Server{Handler: mux}
 	mux.HandleFunc("/stop", func(http.ResponseWriter, *http.Request) { go server.Close() })
 	fmt.Println("http://" + l.Addr().String())
