@@ -120,8 +120,8 @@ func (t *timeline) parse() error {
 	return t.parseGoroutines()
 }
 
-// leadIn is the part of the time from the first call to the run's end that is shown before the call.
-const leadIn = 1. / 50
+// leadIn is how many times shorter than all from the first call on is what is shown before it.
+const leadIn = 50
 
 // parseWindow finds out which stretch of time is shown: what the address says, the call in focus, or the run from its first call on. Much may
 // have passed until then: probes are put into a large program in a quarter of a second, and a small one may end after a millisecond.
@@ -141,7 +141,7 @@ func (t *timeline) parseWindow() error {
 		if err != nil {
 			return err
 		}
-		query.begin = max(0, first-int64(float64(query.whole-first)*leadIn)-shortestWindow)
+		query.begin = max(0, first-(query.whole-first)/leadIn-shortestWindow)
 	}
 	switch {
 	case query.chosen:
