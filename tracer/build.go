@@ -35,9 +35,12 @@ func build(ctx context.Context, opt *Options, include []recording.Pattern) (*tar
 	args := []string{"build", "-o", t.path}
 	if opt.Tests {
 		args = []string{"test", "-c", "-o", t.path}
-		if opt.Dir == "" {
-			opt.Dir = m.home // as go test does: tests find their files from there
+		flags, err := prepareTests(ctx, opt, m, dir)
+		if err != nil {
+			t.cleanup()
+			return nil, err
 		}
+		args = append(args, flags...)
 	}
 	args = append(args, compilerFlags(opt, m, include)...)
 	if len(opt.Tags) > 0 {

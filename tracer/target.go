@@ -83,6 +83,7 @@ type module struct {
 	name       string // package name
 	importPath string
 	home       string   // the package's directory
+	goroot     string   // of the go command
 	own        []string // patterns of the person's own packages
 }
 
@@ -112,7 +113,7 @@ func locate(ctx context.Context, opt *Options) (*module, error) {
 			m.arg = "./" + filepath.ToSlash(filepath.Clean(m.arg))
 		}
 	}
-	const format = "{{.Name}}\n{{.ImportPath}}\n{{with .Module}}{{.Path}}{{end}}\n{{.Standard}}\n{{.Dir}}\n{{len .TestGoFiles}} {{len .XTestGoFiles}}"
+	const format = "{{.Name}}\n{{.ImportPath}}\n{{with .Module}}{{.Path}}{{end}}\n{{.Standard}}\n{{.Dir}}\n{{len .TestGoFiles}} {{len .XTestGoFiles}}\n{{context.GOROOT}}"
 	args := append([]string{"list", "-find", "-f", format}, listFlags(opt)...)
 	out, err := goCommand(ctx, m.dir, append(args, "--", m.arg)...)
 	if err != nil {
@@ -123,10 +124,10 @@ func locate(ctx context.Context, opt *Options) (*module, error) {
 		return nil, err
 	}
 	fields := strings.Split(strings.TrimRight(out, "\n"), "\n")
-	if len(fields) != 6 {
+	if len(fields) != 7 {
 		return nil, recording.Errorf(recording.CodeInvalid, "%s names more than one package", opt.Target).WithHint("smiley runs one program at a time")
 	}
-	m.name, m.importPath, m.home = fields[0], fields[1], fields[4]
+	m.name, m.importPath, m.home, m.goroot = fields[0], fields[1], fields[4], fields[6]
 	tested := fields[5] != "0 0"
 	switch {
 	case opt.Tests && !tested:

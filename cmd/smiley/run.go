@@ -211,6 +211,15 @@ func (a *app) trace(ctx context.Context, options tracer.Options, quiet bool, sin
 	defer signal.Stop(signals)
 	options.Signals = signals
 	options.Stdin, options.Stdout, options.Stderr = a.files.stdin, a.files.stdout, a.files.stderr
+	if options.Tests {
+		// As under go test: a test that reads finds the end, and does not wait for somebody to type.
+		null, err := os.Open(os.DevNull)
+		if err != nil {
+			return tracer.Result{}, err
+		}
+		defer func() { _ = null.Close() }()
+		options.Stdin = null
+	}
 	options.Warn = a.sayError
 	defer a.showProgress(&options, quiet)()
 	return tracer.Run(ctx, options, sink)

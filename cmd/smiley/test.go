@@ -16,14 +16,16 @@ func (a *app) testCommand() *cobra.Command {
 		Use:   "test [flags] [PACKAGE] [TEST FLAGS]",
 		Short: "Run the tests of a package and record what they do",
 		Long: `Run the tests of a package, the one here by default, and record every call, as smiley run does with a program. They are
-built by go test -c and run in the package's directory, with the flags of go test that choose and repeat tests: -run, -skip, -count,
--failfast, -short, -shuffle, -v, -bench and so on, and whatever follows -args. Flags for building go into --build-flags.
+built by go test -c and run in the package's directory, with the flags of go test: those that choose and repeat tests (-run, -skip, -count,
+-failfast, -short, -shuffle, -v, -bench, -fuzz and so on), those that build them (-race, -cover, -tags and so on), and whatever follows -args.
+What else go build is to be told goes into --build-flags. As under go test, the tests have no standard input, and profiles are written to the
+directory where smiley was started.
 
 smiley exits with the status of the tests: 1 when one failed.`,
 		Example: `  smiley test ./cart
   smiley test ./cart -run TestAdd -v
   smiley test ./cart -run TestFlaky -count 1000 -failfast      until it fails
-  smiley test ./cart --build-flags -race --include 'example.com/m/...'`,
+  smiley test ./cart -race --include 'example.com/m/...'`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 && !strings.HasPrefix(args[0], "-") && len(args) > 1 && !strings.HasPrefix(args[1], "-") {
 				return errors.New("the tests of one package are run at a time")
@@ -39,9 +41,11 @@ smiley exits with the status of the tests: 1 when one failed.`,
 			if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
 				options.Target, args = args[0], args[1:]
 			}
-			if options.Args, err = testArguments(args); err != nil {
+			tests, build, err := testArguments(args)
+			if err != nil {
 				return err
 			}
+			options.Args, options.BuildFlags = tests, append(options.BuildFlags, build...)
 			return a.launch(cmd.Context(), options, launch)
 		},
 	}
@@ -49,7 +53,7 @@ smiley exits with the status of the tests: 1 when one failed.`,
 	return command
 }
 
-// The flags of go test that a test binary knows, with the prefix test., those first that take no value.
+// The flags of go test that a test binary knows, with the prefix test., and those that say how it is built. Switches take no value.
 var (
 	testSwitches = []string{"artifacts", "benchmem", "failfast", "fullpath", "short", "v"}
 	testSettings = []string{
@@ -57,22 +61,43 @@ var (
 		"fuzztime", "list", "memprofile", "memprofilerate", "mutexprofile", "mutexprofilefraction", "outputdir", "parallel", "run", "shuffle",
 		"skip", "timeout", "trace",
 	}
+	buildSwitches = []string{"a", "asan", "cover", "msan", "race", "trimpath", "x"}
+	buildSettings = []string{
+		"asmflags", "buildmode", "buildvcs", "covermode", "coverpkg", "gcflags", "ldflags", "mod", "modfile", "overlay", "p", "pgo", "tags", "vet",
+	}
 )
 
-// testFlag returns the name of a flag of go test that arg is, "" when it is none.
-func testFlag(arg string) (name string, takesNext bool) {
+// testFlag is a flag of go test.
+type testFlag struct {
+	name      string // without dashes and prefix
+	building  bool   // it says how the tests are built
+	takesNext bool   // its value is the next argument
+}
+
+// goTestFlag returns the flag of go test that arg is; false when it is none. Flags that have two dashes are smiley's.
+func goTestFlag(arg string) (testFlag, bool) {
 	name, ok := strings.CutPrefix(arg, "-")
 	if !ok || strings.HasPrefix(name, "-") {
-		return "", false
+		return testFlag{}, false
 	}
-	name, _, hasValue := strings.Cut(strings.TrimPrefix(name, "test."), "=")
-	if slices.Contains(testSwitches, name) {
-		return name, false
+	name, _, hasValue := strings.Cut(name, "=")
+	flag := testFlag{name: strings.TrimPrefix(name, "test."), takesNext: !hasValue}
+	switch {
+	case slices.Contains(testSwitches, flag.name):
+		flag.takesNext = false
+		return flag, true
+	case slices.Contains(testSettings, flag.name):
+		return flag, true
 	}
-	if slices.Contains(testSettings, name) {
-		return name, !hasValue
+	flag = testFlag{name: name, building: true, takesNext: !hasValue}
+	switch {
+	case slices.Contains(buildSwitches, name):
+		flag.takesNext = false
+		return flag, true
+	case slices.Contains(buildSettings, name):
+		return flag, true
 	}
-	return "", false
+	return testFlag{}, false
 }
 
 // moveTestFlags moves what is meant for the tests behind a --, so that the flags of go test can be written among those of smiley.
@@ -88,13 +113,13 @@ func moveTestFlags(args []string) []string {
 			moved = append(moved, args[i:]...)
 			break
 		}
-		name, takesNext := testFlag(arg)
-		if name == "" {
+		flag, ok := goTestFlag(arg)
+		if !ok {
 			own = append(own, arg)
 			continue
 		}
 		moved = append(moved, arg)
-		if takesNext && i+1 < len(args) {
+		if flag.takesNext && i+1 < len(args) {
 			i++
 			moved = append(moved, args[i])
 		}
@@ -105,28 +130,34 @@ func moveTestFlags(args []string) []string {
 	return append(append(own, "--"), moved...)
 }
 
-// testArguments turns flags of go test into those of a test binary, with those that go test itself adds.
-func testArguments(args []string) ([]string, error) {
-	list := []string{"-test.paniconexit0", "-test.timeout=10m0s"}
+// testArguments turns flags of go test into those of a test binary, with those that go test itself adds, and those of go build.
+func testArguments(args []string) (tests, build []string, err error) {
+	tests = []string{"-test.paniconexit0", "-test.timeout=10m0s"}
 	for i := 0; i < len(args); i++ {
 		arg := args[i]
 		if arg == "-args" || arg == "--args" {
-			return append(list, args[i+1:]...), nil
+			return append(tests, args[i+1:]...), build, nil
 		}
-		name, takesNext := testFlag(arg)
-		if name == "" && strings.HasPrefix(arg, "-") && !strings.HasPrefix(arg, "-test.") {
-			return nil, recording.Errorf(recording.CodeInvalid, "%s is no flag that chooses or repeats tests", arg).
+		flag, ok := goTestFlag(arg)
+		switch {
+		case !ok && strings.HasPrefix(arg, "-") && !strings.HasPrefix(arg, "-test."):
+			return nil, nil, recording.Errorf(recording.CodeInvalid, "%s is no flag that chooses or repeats tests", arg).
 				WithHint("flags for building: --build-flags %s; flags of the tests' own: -args %s", arg, arg)
-		}
-		if name == "" {
-			list = append(list, arg)
+		case !ok:
+			tests = append(tests, arg)
 			continue
 		}
-		list = append(list, "-test."+strings.TrimPrefix(strings.TrimPrefix(arg, "-"), "test."))
-		if takesNext && i+1 < len(args) {
+		list := &tests
+		if flag.building {
+			list = &build
+		} else {
+			arg = "-test." + strings.TrimPrefix(strings.TrimPrefix(arg, "-"), "test.")
+		}
+		*list = append(*list, arg)
+		if flag.takesNext && i+1 < len(args) {
 			i++
-			list = append(list, args[i])
+			*list = append(*list, args[i])
 		}
 	}
-	return list, nil
+	return tests, build, nil
 }
