@@ -24,7 +24,7 @@ func (r *Run) Calls(ctx context.Context, filter Filter) iter.Seq2[*Event, error]
 		s := stream{run: r, ctx: ctx}
 		size := firstWindow
 		window := make([]recording.Event, 0, size)
-		for e, err := range s.raw(filter, recording.WithData) {
+		for e, err := range s.raw(filter, store.EventQuery{Parts: recording.WithData}) {
 			if err != nil {
 				yield(nil, err)
 				return
@@ -33,18 +33,18 @@ func (r *Run) Calls(ctx context.Context, filter Filter) iter.Seq2[*Event, error]
 				window = append(window, e)
 			}
 			if len(window) == size {
-				if !s.yieldCalls(window, yield) {
+				if !s.yieldCalls(window, &filter, yield) {
 					return
 				}
 				window, size = window[:0], wholeWindow
 			}
 		}
-		s.yieldCalls(window, yield)
+		s.yieldCalls(window, &filter, yield)
 	}
 }
 
-// yieldCalls yields the calls of a window; false when that is enough.
-func (s *stream) yieldCalls(window []recording.Event, yield func(*Event, error) bool) bool {
+// yieldCalls yields the calls of a window that ended as the filter wants; false when that is enough.
+func (s *stream) yieldCalls(window []recording.Event, filter *Filter, yield func(*Event, error) bool) bool {
 	ends := make(map[uint64]*recording.Event, len(window)/2)
 	for i := range window {
 		if e := &window[i]; e.Kind == recording.KindReturn && e.Call != 0 {
@@ -56,7 +56,14 @@ func (s *stream) yieldCalls(window []recording.Event, yield func(*Event, error) 
 		if e.Kind != recording.KindCall {
 			continue
 		}
-		out, err := s.call(e, ends[e.Seq])
+		call, end, err := s.ended(e, ends[e.Seq])
+		if err == nil && !filter.wantsEnd(&call) {
+			continue
+		}
+		var out *Event
+		if err == nil {
+			out, err = s.call(e, &call, end)
+		}
 		if err != nil {
 			yield(nil, err)
 			return false
@@ -68,22 +75,21 @@ func (s *stream) yieldCalls(window []recording.Event, yield func(*Event, error) 
 	return true
 }
 
-// call names a call and its end, which is asked for when it is nil.
-func (s *stream) call(e, end *recording.Event) (*Event, error) {
+// ended returns how a call ended. Its return is looked up by the call that names it, when it is nil.
+func (s *stream) ended(e, end *recording.Event) (recording.Call, *recording.Event, error) {
+	if end == nil {
+		call, err := s.run.reader.CallOutline(s.ctx, s.run.info.ID, e.Seq)
+		return call, nil, err
+	}
+	return recording.Call{
+		Outcome: recording.OutcomeReturned, Failed: end.Failed, EndSeq: end.Seq, Self: end.Self,
+		Start: e.Time, End: e.Time + end.Duration,
+	}, end, nil
+}
+
+// call names a call and how it ended.
+func (s *stream) call(e *recording.Event, call *recording.Call, end *recording.Event) (*Event, error) {
 	out, err := s.named(e)
-	if err != nil {
-		return nil, err
-	}
-	f, known := s.tables.function(e.Function)
-	if end != nil {
-		out.Outcome, out.Failed = OutcomeReturned, end.Failed
-		out.Duration, out.Self = knownTime(end.Duration), knownTime(end.Self)
-		if known {
-			out.Results = s.tables.values(f.Results, end.Data)
-		}
-		return out, nil
-	}
-	call, err := s.run.reader.CallOutline(s.ctx, s.run.info.ID, e.Seq)
 	if err != nil {
 		return nil, err
 	}
@@ -91,13 +97,16 @@ func (s *stream) call(e, end *recording.Event) (*Event, error) {
 	if call.End >= 0 && call.Outcome != recording.OutcomeOpen && call.Outcome != recording.OutcomeLost {
 		out.Duration = knownTime(call.End - call.Start)
 	}
-	if call.Outcome == recording.OutcomeReturned && known {
-		end, err := s.returned(call.EndSeq)
-		if err != nil {
+	f, known := s.tables.function(e.Function)
+	if call.Outcome != recording.OutcomeReturned || !known {
+		return out, nil
+	}
+	if end == nil {
+		if end, err = s.returned(call.EndSeq); err != nil {
 			return nil, err
 		}
-		out.Results = s.tables.values(f.Results, end.Data)
 	}
+	out.Results = s.tables.values(f.Results, end.Data)
 	return out, nil
 }
 

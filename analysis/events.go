@@ -14,7 +14,11 @@ import (
 func (r *Run) Events(ctx context.Context, filter Filter) iter.Seq2[*Event, error] {
 	return func(yield func(*Event, error) bool) {
 		s := stream{run: r, ctx: ctx}
-		for e, err := range s.raw(filter, recording.WithData) {
+		query := store.EventQuery{Failed: filter.Failed, Over: int64(filter.Over), Parts: recording.WithData}
+		if filter.Panics {
+			query.Kinds = map[recording.Kind]bool{recording.KindPanic: true, recording.KindRecovered: true}
+		}
+		for e, err := range s.raw(filter, query) {
 			if err != nil {
 				yield(nil, err)
 				return
@@ -47,10 +51,10 @@ type openCall struct {
 	function recording.FunctionID
 }
 
-// raw yields the events that the filter chooses as the store has them.
-func (s *stream) raw(filter Filter, parts recording.Parts) iter.Seq2[recording.Event, error] {
+// raw yields the events of the filter's goroutine, functions and moments that the query chooses, as the store has them.
+func (s *stream) raw(filter Filter, query store.EventQuery) iter.Seq2[recording.Event, error] {
 	return func(yield func(recording.Event, error) bool) {
-		query := store.EventQuery{Goroutine: filter.Goroutine, FromSeq: filter.From.Seq, FromTime: filter.From.Time, Parts: parts}
+		query.Goroutine, query.FromSeq, query.FromTime = filter.Goroutine, filter.From.Seq, filter.From.Time
 		if filter.To.Set && filter.To.Seq == 0 {
 			query.ToTime = filter.To.Time + 1
 		}

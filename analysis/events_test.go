@@ -4,43 +4,17 @@ import (
 	"context"
 	"fmt"
 	"iter"
-	"path/filepath"
 	"reflect"
+	"strings"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
 	"smiley/analysis"
 	"smiley/internal/sample"
 	"smiley/recording"
-	"smiley/store"
 )
-
-// open keeps a run and opens it for reading.
-func open(t *testing.T, blocks [][]byte, err error) *analysis.Run {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-	file := filepath.Join(t.TempDir(), "test.db")
-	if err := sample.Keep(context.Background(), file, blocks); err != nil {
-		t.Fatal(err)
-	}
-	reader, err := store.OpenReader(context.Background(), file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := reader.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	run, err := analysis.Open(context.Background(), reader, "last")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return run
-}
 
 func all(t *testing.T, events iter.Seq2[*analysis.Event, error]) []analysis.Event {
 	t.Helper()
@@ -93,7 +67,7 @@ func busy() ([][]byte, error) {
 // TestCallsEqualEvents compares the calls of a tree with what the events say, across windows and blocks.
 func TestCallsEqualEvents(t *testing.T) {
 	blocks, err := busy()
-	run := open(t, blocks, err)
+	run := sample.Open(t, "last", blocks, err)
 	byCall := map[uint64]analysis.Event{}
 	var order []uint64
 	for _, e := range all(t, run.Events(context.Background(), analysis.Filter{})) {
@@ -122,7 +96,7 @@ func TestCallsEqualEvents(t *testing.T) {
 // TestFilterEqualsFullScan compares what a filter chooses with what it should choose of everything.
 func TestFilterEqualsFullScan(t *testing.T) {
 	blocks, err := busy()
-	run := open(t, blocks, err)
+	run := sample.Open(t, "last", blocks, err)
 	everything := all(t, run.Events(context.Background(), analysis.Filter{}))
 	rapid.Check(t, func(rt *rapid.T) {
 		moment := func(name string) string {
@@ -140,13 +114,15 @@ func TestFilterEqualsFullScan(t *testing.T) {
 		if err != nil {
 			rt.Fatal(err)
 		}
+		filter.Over = time.Duration(rapid.Int64Range(0, 3).Draw(rt, "over"))
 		var want []analysis.Event
 		for _, e := range everything {
 			switch {
 			case goroutine != 0 && e.Goroutine != goroutine,
 				function == "add" && e.Function != "main.add", function == "main.work" && e.Function != "main.work",
 				e.Seq < filter.From.Seq, e.Time < filter.From.Time,
-				filter.To.Seq > 0 && e.Seq > filter.To.Seq, filter.To.Set && filter.To.Seq == 0 && e.Time > filter.To.Time:
+				filter.To.Seq > 0 && e.Seq > filter.To.Seq, filter.To.Set && filter.To.Seq == 0 && e.Time > filter.To.Time,
+				filter.Over > 0 && (e.Duration == nil || *e.Duration < int64(filter.Over)):
 			default:
 				want = append(want, e)
 			}
@@ -163,10 +139,56 @@ func TestFilterEqualsFullScan(t *testing.T) {
 	})
 }
 
+// TestFilterOfEnds chooses by how calls ended, of events, of events as they come, and of calls. The panic and what recovered from it lie
+// beyond the reach of each other's filters.
+func TestFilterOfEnds(t *testing.T) {
+	blocks, err := sample.Shop()
+	run := sample.Open(t, "last", blocks, err)
+	for name, want := range map[string]struct {
+		filter analysis.Filter
+		events string
+		calls  string
+	}{
+		"errors":          {analysis.Filter{Failed: true}, "return main.work", "main.work"},
+		"panics":          {analysis.Filter{Panics: true}, "panic main.risky, recovered main.work", "main.risky"},
+		"over":            {analysis.Filter{Over: 40 * time.Microsecond}, "return main.work", "main.work"},
+		"over less":       {analysis.Filter{Over: 20 * time.Microsecond}, "return main.add, return main.work", "main.add, main.work, main.risky"},
+		"over all":        {analysis.Filter{Over: time.Second}, "", ""},
+		"errors and over": {analysis.Filter{Failed: true, Over: 41 * time.Microsecond}, "", ""},
+		"errors of one":   {analysis.Filter{Failed: true, Goroutine: 1}, "", ""},
+	} {
+		said := func(events []analysis.Event) string {
+			var words []string
+			for _, e := range events {
+				words = append(words, e.Kind+" "+e.Function)
+			}
+			return strings.Join(words, ", ")
+		}
+		if got := said(all(t, run.Events(t.Context(), want.filter))); got != want.events {
+			t.Errorf("%s: events %q, want %q", name, got, want.events)
+		}
+		if got := strings.ReplaceAll(said(all(t, run.Calls(t.Context(), want.filter))), "call ", ""); got != want.calls {
+			t.Errorf("%s: calls %q, want %q", name, got, want.calls)
+		}
+		live := analysis.NewLive(want.filter)
+		var got []analysis.Event
+		for _, encoded := range blocks {
+			b, err := recording.Decode(encoded)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, all(t, live.Events(b))...)
+		}
+		if said(got) != want.events {
+			t.Errorf("%s: live events %q, want %q", name, said(got), want.events)
+		}
+	}
+}
+
 // TestEventInsideOpenCall begins in the middle: the call around an event is known all the same.
 func TestEventInsideOpenCall(t *testing.T) {
 	blocks, err := sample.Shop()
-	run := open(t, blocks, err)
+	run := sample.Open(t, "last", blocks, err)
 	filter, err := analysis.ParseFilter(1, "", "60µs", "65µs")
 	if err != nil {
 		t.Fatal(err)
@@ -179,7 +201,7 @@ func TestEventInsideOpenCall(t *testing.T) {
 
 func TestUnknownFunction(t *testing.T) {
 	blocks, err := sample.Shop()
-	run := open(t, blocks, err)
+	run := sample.Open(t, "last", blocks, err)
 	filter, err := analysis.ParseFilter(0, "main.subtract", "", "")
 	if err != nil {
 		t.Fatal(err)
@@ -193,7 +215,7 @@ func TestUnknownFunction(t *testing.T) {
 
 func TestStatisticsOrders(t *testing.T) {
 	blocks, err := busy()
-	run := open(t, blocks, err)
+	run := sample.Open(t, "last", blocks, err)
 	for order, first := range map[string]string{"calls": "main.add", "total": "main.work", "function": "main.add", "total_ns": "main.work"} {
 		rows, err := run.Statistics(context.Background(), order)
 		if order == "total" || order == "total_ns" {

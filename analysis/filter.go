@@ -13,6 +13,25 @@ type Filter struct {
 	Goroutine int64              // only of this goroutine; 0: of all
 	Function  *recording.Pattern // only of these functions; nil: of all
 	From, To  Moment             // both included
+
+	// What is left of the above, when any of these is set: events by what they say; of Calls, calls by how they ended.
+	Failed bool          // returns with an error that is not nil
+	Panics bool          // panics and recoveries; calls that a panic unwound
+	Over   time.Duration // returns of calls that took at least so long; 0: of any
+}
+
+// wantsEnd reports whether the filter chooses a call for how it ended.
+func (f *Filter) wantsEnd(c *recording.Call) bool {
+	known := c.Outcome != recording.OutcomeOpen && c.Outcome != recording.OutcomeLost
+	return (!f.Failed || c.Failed) && (!f.Panics || c.Outcome == recording.OutcomePanicked) &&
+		(f.Over <= 0 || known && c.End-c.Start >= int64(f.Over))
+}
+
+// wantsEvent reports whether the filter chooses an event for what it says.
+func (f *Filter) wantsEvent(e *recording.Event) bool {
+	return (!f.Failed || e.Kind == recording.KindReturn && e.Failed) &&
+		(!f.Panics || e.Kind == recording.KindPanic || e.Kind == recording.KindRecovered) &&
+		(f.Over <= 0 || e.Kind == recording.KindReturn && e.Duration >= int64(f.Over))
 }
 
 // Moment is a place in a run: an event, or a time.

@@ -153,7 +153,7 @@ func (l *Live) chosen(e *recording.Event) bool {
 	case f.To.Set && (f.To.Seq > 0 && e.Seq > f.To.Seq || f.To.Seq == 0 && e.Time > f.To.Time):
 		return false
 	}
-	return true
+	return f.wantsEvent(e)
 }
 
 // learn takes what a block defines. Ids are dense, so what is known already is known by its id.

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"smiley/recording"
+	"smiley/store"
 )
 
 // Stack is a call stack of a run with what happened in its innermost call. Stacks form a tree: Parent is the stack that
@@ -56,7 +57,7 @@ func (r *Run) Stacks(ctx context.Context) (*Stack, error) {
 	root := &Stack{}
 	open := map[int64][]frame{}
 	s := stream{run: r, ctx: ctx}
-	for e, err := range s.raw(Filter{}, recording.Structure) {
+	for e, err := range s.raw(Filter{}, store.EventQuery{Parts: recording.Structure}) {
 		if err != nil {
 			return nil, err
 		}

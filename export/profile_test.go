@@ -210,7 +210,7 @@ func TestProfileOfDeepRecursion(t *testing.T) {
 		}
 		return nil
 	})
-	run := open(t, "last", blocks, err)
+	run := sample.Open(t, "last", blocks, err)
 	p, err := export.Profile(context.Background(), run)
 	if err != nil {
 		t.Fatal(err)

@@ -3,9 +3,12 @@ package export
 import (
 	"fmt"
 	"io"
+	"math"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"smiley/analysis"
 )
@@ -20,7 +23,8 @@ type Text struct {
 	w          io.Writer
 	style      Style
 	goroutines bool
-	place      int // width of file:line, grows with what was seen
+	width      int // characters of all arguments, or results, of a line; 0: as many as there are
+	place      int // columns of file:line, grows with what was seen
 	line       []byte
 }
 
@@ -30,7 +34,15 @@ func NewText(w io.Writer, style Style, goroutines bool) *Text {
 	return &Text{w: w, style: style, goroutines: goroutines, place: 16}
 }
 
+// Shorten makes lines that people can read of values that are long, such as an *http.Request: when the arguments of a call, its results
+// or a line's variables have more characters than a line is for, the longest are cut, and end in "…". What a program wrote is cut where it
+// is many lines.
+func (t *Text) Shorten() { t.width = 300 }
+
 const (
+	maxWritten = 2000 // characters of one write, when lines are shortened
+	fewest     = 24   // characters of a value at least, however many there are in a line
+
 	maxPlace  = 32 // columns of file:line before the rest moves to the right
 	maxIndent = 40 // levels of indentation; deeper ones are numbered
 )
@@ -52,7 +64,8 @@ func (t *Text) add(text string) { t.line = append(t.line, text...) }
 // begin writes the columns on the left and the indentation.
 func (t *Text) begin(e *analysis.Event) {
 	t.line = t.line[:0]
-	t.add(t.style.Faint(fmt.Sprintf("%11.6fs", float64(e.Time)/1e9)))
+	// Not rounded, so that what --from is given begins with this event.
+	t.add(t.style.Faint(fmt.Sprintf("%4d.%06ds", e.Time/1e9, e.Time%1e9/1e3)))
 	if t.goroutines {
 		goroutine := "g" + strconv.FormatInt(e.Goroutine, 10)
 		if e.Goroutine == 0 {
@@ -152,9 +165,8 @@ func (t *Text) whole(e *analysis.Event) string {
 }
 
 func (t *Text) named(values []analysis.Value) string {
-	parts := make([]string, len(values))
+	parts := t.values(values)
 	for i, v := range values {
-		parts[i] = Escape(v.Value)
 		if v.Name != "" {
 			parts[i] = Escape(v.Name) + "=" + parts[i]
 		}
@@ -166,13 +178,57 @@ func (t *Text) results(e *analysis.Event) string {
 	if len(e.Results) == 0 {
 		return ""
 	}
-	parts := make([]string, len(e.Results))
-	for i, v := range e.Results {
-		parts[i] = Escape(v.Value)
-	}
-	text := " = " + strings.Join(parts, ", ")
+	text := " = " + strings.Join(t.values(e.Results), ", ")
 	if e.Failed {
 		return t.style.Alarm(text)
+	}
+	return text
+}
+
+// values writes the values of a line, each as long as the line has room for.
+func (t *Text) values(values []analysis.Value) []string {
+	parts := make([]string, len(values))
+	lengths := make([]int, len(values))
+	for i, v := range values {
+		parts[i] = Escape(v.Value)
+		lengths[i] = utf8.RuneCountInString(parts[i])
+	}
+	if t.width > 0 {
+		longest := max(fewest, room(lengths, t.width))
+		for i, part := range parts {
+			parts[i] = cut(part, longest)
+		}
+	}
+	return parts
+}
+
+// room returns how long the longest of several texts may be for all together to have width characters: what short ones leave over is for
+// the others.
+func room(lengths []int, width int) int {
+	slices.Sort(lengths)
+	for i, n := range lengths {
+		share := width / (len(lengths) - i)
+		if n > share {
+			return share
+		}
+		width -= n
+	}
+	return math.MaxInt
+}
+
+// cut cuts text to n characters, the last of which says that it did.
+func cut(text string, n int) string {
+	if len(text) <= n {
+		return text
+	}
+	end, count := 0, 0
+	for at := range text {
+		if count++; count == n {
+			end = at
+		}
+		if count > n {
+			return text[:end] + "…"
+		}
 	}
 	return text
 }
@@ -187,6 +243,9 @@ func (t *Text) duration(ns *int64) string {
 // output shows what one write wrote. Its last line end, which nearly every write has, goes without saying.
 func (t *Text) output(e *analysis.Event) string {
 	text := Escape(strings.TrimSuffix(e.Text, "\n"))
+	if t.width > 0 {
+		text = cut(text, maxWritten)
+	}
 	if e.Descriptor == 2 {
 		return t.style.paint(yellow, "stderr: "+text)
 	}

@@ -13,7 +13,6 @@ import (
 	"smiley/analysis"
 	"smiley/export"
 	"smiley/internal/sample"
-	"smiley/store"
 )
 
 var update = flag.Bool("update", false, "renew the goldens")
@@ -36,36 +35,10 @@ func golden(t *testing.T, name string, got []byte) {
 	}
 }
 
-// open keeps the blocks of a run and opens it for reading.
-func open(t *testing.T, name string, blocks [][]byte, err error) *analysis.Run {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-	file := filepath.Join(t.TempDir(), "test.db")
-	if err := sample.Keep(context.Background(), file, blocks); err != nil {
-		t.Fatal(err)
-	}
-	reader, err := store.OpenReader(context.Background(), file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := reader.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	run, err := analysis.Open(context.Background(), reader, name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return run
-}
-
 func openShop(t *testing.T) *analysis.Run {
 	t.Helper()
 	blocks, err := sample.Shop()
-	return open(t, "last", blocks, err)
+	return sample.Open(t, "last", blocks, err)
 }
 
 func text(t *testing.T, events iter.Seq2[*analysis.Event, error], style export.Style) []byte {

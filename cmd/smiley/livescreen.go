@@ -30,6 +30,7 @@ type liveScreen struct {
 	view   *liveView
 	filter analysis.Filter
 	exit   bool // end when the programs have ended
+	full   bool // long values are not cut
 
 	out     *bufio.Writer
 	runs    map[recording.RunID]*liveRun
@@ -49,9 +50,9 @@ type liveRun struct {
 	ended bool
 }
 
-func newLiveScreen(a *app, v *liveView, filter analysis.Filter, exit bool) *liveScreen {
+func newLiveScreen(a *app, v *liveView, o monitorOptions) *liveScreen {
 	s := &liveScreen{
-		app: a, view: v, filter: filter, exit: exit, runs: map[recording.RunID]*liveRun{},
+		app: a, view: v, filter: o.filter, exit: o.exit, full: o.full, runs: map[recording.RunID]*liveRun{},
 		// Of its own: when the terminal takes nothing more, it is left behind with what is in it.
 		out: bufio.NewWriterSize(a.output, 64<<10),
 	}
@@ -149,6 +150,9 @@ func (s *liveScreen) one(ctx context.Context, b *liveBlock) error {
 func (s *liveScreen) begin(run recording.RunID) *liveRun {
 	r := &liveRun{id: run, live: analysis.NewLive(s.filter)}
 	r.text = export.NewText(&s.line, styleFor(s.app.files.stdout), true)
+	if !s.full {
+		r.text.Shorten()
+	}
 	s.runs[run] = r
 	s.seen++
 	return r

@@ -20,13 +20,13 @@ type monitorOptions struct {
 	run      string // with connect: only this one
 	insecure bool
 	exit     bool
+	full     bool // long values are not cut
 	filter   analysis.Filter
 }
 
 func (a *app) monitorCommand() *cobra.Command {
 	var o monitorOptions
-	var goroutine int64
-	var function, from, to string
+	var chosen filterFlags
 	command := &cobra.Command{
 		Use:   "monitor [--connect URL [RUN]]",
 		Short: "Show what programs do while they do it, and keep nothing",
@@ -59,7 +59,7 @@ With --exit the monitor ends when the program has ended that it shows; of severa
 					WithHint("smiley monitor --connect %s %s; or choose programs when they are started", transport.DefaultEndpoint, o.run)
 			}
 			var err error
-			if o.filter, err = analysis.ParseFilter(goroutine, function, from, to); err != nil {
+			if o.filter, err = chosen.filter(); err != nil {
 				return err
 			}
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
@@ -73,10 +73,8 @@ With --exit the monitor ends when the program has ended that it shows; of severa
 	command.MarkFlagsMutuallyExclusive("listen", "connect")
 	flags.BoolVar(&o.insecure, "insecure", false, "listen or connect without keys on an address that other machines reach, for all to read and forge")
 	flags.BoolVar(&o.exit, "exit", false, "end when the programs that are shown have ended")
-	flags.Int64Var(&goroutine, "goroutine", 0, "only this goroutine")
-	flags.StringVar(&function, "function", "", `only calls of these functions: a name, the last part of one, or a package, "..." standing for any text`)
-	flags.StringVar(&from, "from", "", "begin at this moment of the run")
-	flags.StringVar(&to, "to", "", "end at this moment of the run")
+	chosen.add(command)
+	addFull(command, &o.full)
 	return a.withJSON(command)
 }
 
@@ -98,7 +96,7 @@ func (a *app) monitor(ctx context.Context, o monitorOptions) error {
 	}
 	shown := make(chan error, 1)
 	go func() { // ends with ctx; with the process when the terminal takes nothing
-		shown <- newLiveScreen(a, view, o.filter, o.exit).show(ctx)
+		shown <- newLiveScreen(a, view, o).show(ctx)
 		stop()
 	}()
 	err = receive(ctx)

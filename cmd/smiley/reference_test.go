@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -60,7 +61,8 @@ func describe(page *bytes.Buffer, command *cobra.Command) {
 	if command.HasExample() {
 		fmt.Fprintf(page, "\nExamples:\n\n```\n%s\n```\n", command.Example)
 	}
-	for _, below := range command.Commands() {
+	below := slices.SortedFunc(slices.Values(command.Commands()), func(a, b *cobra.Command) int { return strings.Compare(a.Name(), b.Name()) })
+	for _, below := range below {
 		describe(page, below)
 	}
 }

@@ -11,9 +11,8 @@ import (
 )
 
 func (a *app) replayCommand() *cobra.Command {
-	var goroutine int64
-	var function, from, to string
-	var tree bool
+	var chosen filterFlags
+	var tree, full bool
 	command := &cobra.Command{
 		Use:   "replay RUN",
 		Short: "Show a run in order: calls, results, panics and output, one line each",
@@ -21,42 +20,46 @@ func (a *app) replayCommand() *cobra.Command {
 arguments (→), what came back after which time (←), panics, and what the program wrote at the moment it wrote it.
 
 A moment (--from, --to) is a time since the run's start ("1.5s", "250ms") or the number of an event ("#1204", the seq of
---json). Both ends are included.`,
+--json). Both ends are included.
+
+Where the values of a line are many or long, the longest are cut and end in "…"; --full and --json show them whole.`,
 		Example: `  smiley replay last | less
   smiley replay last --tree                       calls with results and durations only
+  smiley replay last --tree --errors              calls that returned an error
+  smiley replay last --tree --over 10ms           calls that took long
   smiley replay last --function 'main.(*Cart).Add'
   smiley replay last --goroutine 7 --from 1.5s --to 2s
-  smiley replay last --json | jq 'select(.failed)'`,
+  smiley replay last --json --errors | jq .results`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: a.completeFirst(cobra.ShellCompDirectiveNoFileComp),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			filter, err := analysis.ParseFilter(goroutine, function, from, to)
+			filter, err := chosen.filter()
 			if err != nil {
 				return err
 			}
 			return a.withRun(cmd.Context(), args[0], func(run *analysis.Run) error {
-				return a.replay(cmd.Context(), run, filter, tree)
+				return a.replay(cmd.Context(), run, filter, tree, full)
 			})
 		},
 	}
-	flags := command.Flags()
-	flags.Int64Var(&goroutine, "goroutine", 0, "only this goroutine")
-	flags.StringVar(&function, "function", "", `only calls of these functions: a name, the last part of one, or a package, "..." standing for any text`)
-	flags.StringVar(&from, "from", "", "begin at this moment")
-	flags.StringVar(&to, "to", "", "end at this moment")
-	flags.BoolVar(&tree, "tree", false, "only calls, each with its results and duration")
+	chosen.add(command)
+	command.Flags().BoolVar(&tree, "tree", false, "only calls, each with its results and duration")
+	addFull(command, &full)
 	return a.withJSON(command)
 }
 
 // flushEvery is how long a line may wait for others before it is shown.
 const flushEvery = 100 * time.Millisecond
 
-func (a *app) replay(ctx context.Context, run *analysis.Run, filter analysis.Filter, tree bool) error {
+func (a *app) replay(ctx context.Context, run *analysis.Run, filter analysis.Filter, tree, full bool) error {
 	s := run.Summary()
 	if err := a.sayLosses(&s); err != nil {
 		return err
 	}
 	text := export.NewText(a.stdout, styleFor(a.files.stdout), s.Goroutines > 1)
+	if !full {
+		text.Shorten()
+	}
 	events := run.Events(ctx, filter)
 	if tree {
 		events = run.Calls(ctx, filter)

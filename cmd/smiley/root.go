@@ -28,6 +28,9 @@ const (
 	statusRun    = 125 // run: smiley itself failed
 )
 
+// Help lists the commands in the order in which one comes to need them.
+func init() { cobra.EnableCommandSorting = false }
+
 // app is one invocation of smiley.
 type app struct {
 	stdin  io.Reader
@@ -192,10 +195,12 @@ func (a *app) rootCommand() *cobra.Command {
 		Short: "Record what a Go program does, call by call with values, and read it back",
 		Long: `smiley records what a Go program did: every call of your functions, with its arguments, its results, its goroutine and
 its time. The recording is kept in one file and is there when the program is long gone.`,
-		Example: `  smiley run ./cmd/server          record a program of yours
-  smiley list                      what was recorded
-  smiley replay last               the last recording, event by event
-  smiley stats show last           where the calls and the time went`,
+		Example: `  smiley run ./cmd/server              record a program of yours
+  smiley list                          what was recorded
+  smiley replay last                   the last recording, event by event
+  smiley replay last --tree --errors   the calls that returned an error
+  smiley stats show last               where the calls and the time went
+  smiley server --open                 all of it in a web browser`,
 		SilenceErrors:     true,
 		SilenceUsage:      true,
 		Args:              cobra.NoArgs,
@@ -212,11 +217,20 @@ its time. The recording is kept in one file and is there when the program is lon
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.database, "database", "", "file that holds the recordings (default $SMILEY_DATABASE, else $XDG_DATA_HOME/smiley/smiley.db)")
 	flags.BoolVar(&a.debug, "debug", false, "show the causes of an error")
-	root.AddCommand(
-		a.runCommand(), a.testCommand(), a.attachCommand(), a.detachCommand(), a.listCommand(), a.showCommand(), a.goroutinesCommand(), a.filesCommand(), a.deleteCommand(),
-		a.exportCommand(), a.importCommand(), a.replayCommand(), a.statsCommand(), a.serverCommand(), a.reportCommand(), a.versionCommand(),
-		a.recordCommand(), a.monitorCommand(), a.pushCommand(), a.keysCommand(), a.guardCommand(),
-	)
+	root.AddGroup(&cobra.Group{ID: "record", Title: "Record:"}, &cobra.Group{ID: "look", Title: "Look at what was recorded:"},
+		&cobra.Group{ID: "keep", Title: "Move and remove recordings:"}, &cobra.Group{ID: "remote", Title: "Record on another machine:"})
+	group := func(id string, commands ...*cobra.Command) {
+		for _, c := range commands {
+			c.GroupID = id
+		}
+		root.AddCommand(commands...)
+	}
+	group("record", a.runCommand(), a.testCommand(), a.attachCommand(), a.detachCommand())
+	group("look", a.listCommand(), a.showCommand(), a.replayCommand(), a.statsCommand(), a.goroutinesCommand(), a.filesCommand(),
+		a.serverCommand(), a.reportCommand())
+	group("keep", a.exportCommand(), a.importCommand(), a.deleteCommand())
+	group("remote", a.recordCommand(), a.monitorCommand(), a.pushCommand(), a.keysCommand())
+	root.AddCommand(a.versionCommand(), a.guardCommand())
 	return root
 }
 
