@@ -133,7 +133,7 @@ func checkFile(file string) (os.FileInfo, error) {
 	}
 	if info.IsDir() {
 		return nil, failure(recording.CodeInvalid, nil, file+" is a directory, not a database",
-			"name a file in it: --database "+filepath.Join(file, "smiley.db"))
+			"name a file in it: --database "+recording.ShellWord(filepath.Join(file, "smiley.db")))
 	}
 	if !info.Mode().IsRegular() {
 		return nil, foreign(file, nil)

@@ -262,7 +262,7 @@ func (w *Watcher) down(e linkEvents) error {
 		return recording.Errorf(recording.CodeNotFound, "the connection to the recorder at %s broke", w.options.Recorder)
 	}
 	return recording.Errorf(recording.CodeNotFound, "%s", e.down).
-		WithHint("start one with: smiley record --listen %s; or watch without one: smiley monitor --listen %s", w.options.Recorder, w.options.Recorder)
+		WithHint("start one with: smiley record --listen %[1]s; or watch without one: smiley monitor --listen %[1]s", recording.ShellWord(w.options.Recorder.String()))
 }
 
 func (w *Watcher) refused(m *protocol.Refuse) error {

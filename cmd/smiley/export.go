@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"smiley/export"
 	"smiley/store"
 )
 
@@ -34,6 +35,6 @@ func (a *app) export(ctx context.Context, name, file string, force bool) error {
 		if err := reader.Export(ctx, id, file, force); err != nil {
 			return err
 		}
-		return a.say("wrote run %s to %s", id, file)
+		return a.say("wrote run %s to %s", id, export.Escape(file))
 	})
 }

@@ -86,7 +86,7 @@ func was(n uint64) string {
 
 func elsewhere(i *tracer.Inheritance, file string) error {
 	return recording.Errorf(recording.CodeNotFound, "run %s, which a smiley that was killed had begun, is not in %s", i.Run.ID, file).
-		WithHint("smiley detach %d with --database %s notes how much of it is missing", i.Run.PID, i.Store)
+		WithHint("smiley detach %d with --database %s notes how much of it is missing", i.Run.PID, recording.ShellWord(i.Store))
 }
 
 // appending is a sink of a store.

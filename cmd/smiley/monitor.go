@@ -56,7 +56,7 @@ With --exit the monitor ends when the program has ended that it shows; of severa
 			}
 			if o.run != "" && o.connect == "" {
 				return recording.Errorf(recording.CodeInvalid, "a run can be named with --connect only").
-					WithHint("smiley monitor --connect %s %s; or choose programs when they are started", transport.DefaultEndpoint, o.run)
+					WithHint("smiley monitor --connect %s %s; or choose programs when they are started", transport.DefaultEndpoint, recording.ShellWord(o.run))
 			}
 			var err error
 			if o.filter, err = chosen.filter(); err != nil {

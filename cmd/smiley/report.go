@@ -90,5 +90,5 @@ func (a *app) report(ctx context.Context, name string, flags *reportFlags) error
 	if !flags.SingleFile {
 		open += "/index.html"
 	}
-	return a.say("wrote %s (%.1f MB); open %s in a browser", export.Plural(uint64(summary.Pages), "page"), float64(summary.Bytes)/1e6, open)
+	return a.say("wrote %s (%.1f MB); open %s in a browser", export.Plural(uint64(summary.Pages), "page"), float64(summary.Bytes)/1e6, recording.ShellWord(open))
 }

@@ -178,7 +178,8 @@ func (a *app) run(ctx context.Context, options tracer.Options, quiet bool) error
 		err = closed
 	}
 	if err != nil && result.Run != (recording.RunID{}) {
-		_ = a.say("the program ended with status %d; what was recorded until the failure is in run %s", result.Status(), result.Run)
+		_ = a.say("the program ended with status %d; see what was recorded until the failure: %s", result.Status(),
+			a.again("smiley replay "+result.Run.String()))
 	}
 	a.status = result.Status()
 	return err
@@ -250,11 +251,8 @@ func (a *app) sayResult(ctx context.Context, reader *store.Reader, result tracer
 	if losses := export.Losses(&s); len(losses) > 0 {
 		lost = strings.Join(losses, ", ")
 	}
-	see := "smiley replay " + id
-	if a.database != "" {
-		see += " --database " + a.database
-	}
 	// That nobody can be told, on a full disk perhaps, is no failure of the recording: the status is the program's.
-	_ = a.say("run %s: %s, %s, %s; see: %s", id, export.Plural(s.Calls, "call"), export.Plural(s.Goroutines, "goroutine"), lost, see)
+	_ = a.say("run %s: %s, %s, %s; see: %s", id, export.Plural(s.Calls, "call"), export.Plural(s.Goroutines, "goroutine"), lost,
+		a.again("smiley replay "+id))
 	return nil
 }

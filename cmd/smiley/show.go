@@ -68,7 +68,11 @@ func (a *app) show(ctx context.Context, run *analysis.Run) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(&p, "\n%s\n", style.Faint("next: smiley replay "+short+" · smiley replay "+short+" --tree · smiley stats show "+short+" · smiley goroutines "+short))
+	next := []string{
+		a.again("smiley replay " + short), a.again("smiley replay " + short + " --tree"), a.again("smiley stats show " + short),
+		a.again("smiley goroutines " + short),
+	}
+	fmt.Fprintf(&p, "\n%s\n", style.Faint("next: "+export.Escape(strings.Join(next, " · "))))
 	return p.err
 }
 

@@ -2,13 +2,13 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"smiley/analysis"
 	"smiley/export"
+	"smiley/recording"
 )
 
 func (a *app) statsCommand() *cobra.Command {
@@ -132,5 +132,5 @@ func (a *app) statsExport(ctx context.Context, run *analysis.Run, file string) e
 	if err := writeFile(file, profile.Write); err != nil {
 		return err
 	}
-	return a.say("wrote %s; see: go tool pprof -top %s", file, fmt.Sprintf("%q", file))
+	return a.say("wrote %s; see: go tool pprof -top %s", export.Escape(file), recording.ShellWord(file))
 }

@@ -142,7 +142,7 @@ func testArguments(args []string) (tests, build []string, err error) {
 		switch {
 		case !ok && strings.HasPrefix(arg, "-") && !strings.HasPrefix(arg, "-test."):
 			return nil, nil, recording.Errorf(recording.CodeInvalid, "%s is no flag that chooses or repeats tests", arg).
-				WithHint("flags for building: --build-flags %s; flags of the tests' own: -args %s", arg, arg)
+				WithHint("flags for building: --build-flags %s; flags of the tests' own: -args %s", recording.ShellWord(arg), recording.ShellWord(arg))
 		case !ok:
 			tests = append(tests, arg)
 			continue

@@ -38,7 +38,7 @@ func Default() (Ring, error) {
 		home, err := os.UserHomeDir()
 		if err != nil {
 			return Ring{}, recording.Errorf(recording.CodeNotFound, "no place to keep keys: %w", err).
-				WithHint("set XDG_CONFIG_HOME")
+				WithHint("set HOME, or XDG_CONFIG_HOME to an absolute path")
 		}
 		dir = filepath.Join(home, ".config")
 	}
@@ -84,7 +84,7 @@ func (r Ring) Own() (transport.KeyPair, error) {
 	}
 	if othersCanRead(info) {
 		return transport.KeyPair{}, recording.Errorf(recording.CodePermission, "the secret key in %s can be read by others", name).
-			WithHint("chmod 600 %s, and make a new key if somebody may have seen it", name)
+			WithHint("chmod 600 %s, and make a new key if somebody may have seen it", recording.ShellWord(name))
 	}
 	data, err := os.ReadFile(name)
 	if err != nil {
@@ -129,7 +129,7 @@ func (r Ring) Recorder(recorder transport.Endpoint) (string, error) {
 	})
 	if err == nil && public == "" {
 		err = recording.Errorf(recording.CodeNotFound, "the key of the recorder at %s is not known", recorder).
-			WithHint("run 'smiley keys show' where the recorder runs, and here 'smiley keys authorize --recorder %s KEY'", recorder)
+			WithHint("run 'smiley keys show' where the recorder runs, and here 'smiley keys authorize --recorder %s KEY'", recording.ShellWord(recorder.String()))
 	}
 	return public, err
 }
