@@ -152,6 +152,9 @@ func (t target) upgrade(ctx context.Context) error {
 // Errors: CodePermission, CodeDamaged, CodeNewer (the file is left as it is), CodeLocked, CodeFull, CodeInvalid.
 func Open(ctx context.Context, file string, opts ...Option) (*Store, error) {
 	s, err := open(ctx, file, opts)
+	if errors.Is(err, fs.ErrNotExist) && recording.CodeOf(err) == recording.CodeInternal {
+		return nil, failure(recording.CodeInvalid, err, file+" cannot be made: "+err.Error(), "choose another file with --database")
+	}
 	if err != nil {
 		return nil, wrap(file, err)
 	}
@@ -206,14 +209,40 @@ func create(file string) error {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+	if err := makeDirectory(filepath.Dir(file)); err != nil {
 		return err
 	}
-	f, err := os.OpenFile(file, os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := os.OpenFile(file, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return nil // somebody else was faster
+	}
 	if err != nil {
 		return err
 	}
-	return f.Close()
+	// A umask may have taken from the mode what the owner needs. SQLite gives the files that it adds the same one.
+	return errors.Join(f.Chmod(0o600), f.Close())
+}
+
+// makeDirectory makes a directory and those above it that are not there, for their owner alone, whatever the umask.
+func makeDirectory(dir string) error {
+	if info, err := os.Stat(dir); err == nil && info.IsDir() {
+		return nil
+	}
+	if above := filepath.Dir(dir); above != dir {
+		if err := makeDirectory(above); err != nil {
+			return err
+		}
+	}
+	err := os.Mkdir(dir, 0o700)
+	if errors.Is(err, fs.ErrExist) {
+		if info, failed := os.Stat(dir); failed == nil && info.IsDir() {
+			return nil // somebody else was faster
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return os.Chmod(dir, 0o700)
 }
 
 // openWriter opens the writing connection and migrates. Two processes that make the same file at the same moment can

@@ -26,12 +26,11 @@ func build(ctx context.Context, opt *Options, include []recording.Pattern) (*tar
 	}
 	dir, err := os.MkdirTemp("", "smiley-build-") // 0700
 	if err != nil {
-		return nil, recording.Errorf(recording.CodePermission, "cannot make a directory to build in: %w", err).
-			WithHint("set TMPDIR to a directory that can be written")
+		return nil, noWorkshop(err)
 	}
 	path := filepath.Join(dir, binaryName(opt, m))
 	// As with go run, the program's own name is a path that it can start again; the target as typed is not.
-	t := &target{path: path, argv0: path, name: shownName(opt, m), cleanup: func() { _ = os.RemoveAll(dir) }}
+	t := &target{path: path, argv0: path, name: shownName(opt, m), built: true, cleanup: func() { _ = os.RemoveAll(dir) }}
 	args := []string{"build", "-o", t.path}
 	if opt.Tests {
 		args = []string{"test", "-c", "-o", t.path}
@@ -59,6 +58,15 @@ func build(ctx context.Context, opt *Options, include []recording.Pattern) (*tar
 		return nil, buildError(ctx, opt, words.String(), err)
 	}
 	return t, nil
+}
+
+// noWorkshop says why there is no directory to build in.
+func noWorkshop(err error) error {
+	code, hint := recording.CodePermission, "set TMPDIR to a directory that can be written"
+	if found, better := workshopFailure(err.Error()); better != "" {
+		code, hint = found, better
+	}
+	return recording.Errorf(code, "cannot make a directory to build in: %w", err).WithHint("%s", hint)
 }
 
 // compilerFlags turn inlining off, and all optimization in packages that are recorded line by line. Of several -gcflags that match a package the go command takes the last.
@@ -130,13 +138,18 @@ func buildError(ctx context.Context, opt *Options, words string, err error) erro
 	if !errors.As(err, &exit) || words == "" {
 		return recording.Errorf(recording.CodeBuild, "cannot build %s: %w", opt.Target, err)
 	}
+	if code, hint := workshopFailure(words); hint != "" {
+		failure := recording.Errorf(code, "%s cannot be built here:\n%s", opt.Target, words).WithHint("%s", hint)
+		failure.Err = err
+		return failure
+	}
 	failure := recording.Errorf(recording.CodeBuild, "%s does not compile:\n%s", opt.Target, words)
 	failure.Err = err
 	if strings.Contains(words, "flag provided but not defined") || strings.Contains(words, "usage: go build") {
 		return failure.WithHint("--build-flags are passed to go build as they are")
 	}
 	if opt.Tests {
-		return failure.WithHint("nothing was run; go vet %s must succeed first", opt.Target)
+		return failure.WithHint("nothing was run; go vet %s must succeed first", recording.ShellWord(opt.Target))
 	}
-	return failure.WithHint("nothing was run; go build %s must succeed first", opt.Target)
+	return failure.WithHint("nothing was run; go build %s must succeed first", recording.ShellWord(opt.Target))
 }

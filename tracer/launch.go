@@ -6,7 +6,6 @@ import (
 	"errors"
 	"os"
 	"os/signal"
-	"runtime"
 	"syscall"
 
 	"github.com/go-delve/delve/pkg/proc"
@@ -36,12 +35,12 @@ type process struct {
 	ownGroup int // process group that gets it back
 }
 
-// launch starts path stopped at its first instruction. The caller's goroutine must stay locked to its OS thread
+// launch starts t stopped at its first instruction. The caller's goroutine must stay locked to its OS thread
 // until the program has ended: that thread traces the program, and the kernel takes the death of that thread for ours. stripped
 // says that the binary has no DWARF.
-func launch(path string, argv []string, opt *Options, stripped bool) (*process, error) {
+func launch(t *target, argv []string, opt *Options, stripped bool) (*process, error) {
 	stdin := fileOr(opt.Stdin, os.Stdin)
-	p := &process{terminal: -1, path: path, plain: stripped}
+	p := &process{terminal: -1, path: t.path, plain: stripped}
 	attr := &syscall.SysProcAttr{Ptrace: true, Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	if fd := int(stdin.Fd()); term.IsTerminal(fd) {
 		// Keyboard signals and reads belong to the foreground process group: that is the program's now, or when a shell has brought us there.
@@ -50,14 +49,14 @@ func launch(path string, argv []string, opt *Options, stripped bool) (*process, 
 			attr.Foreground, attr.Ctty = group == p.ownGroup, 0
 		}
 	}
-	child, err := os.StartProcess(path, argv, &os.ProcAttr{
+	child, err := os.StartProcess(t.path, argv, &os.ProcAttr{
 		Dir:   opt.Dir,
 		Env:   opt.Env,
 		Files: []*os.File{stdin, fileOr(opt.Stdout, os.Stdout), fileOr(opt.Stderr, os.Stderr)},
 		Sys:   attr,
 	})
 	if err != nil {
-		return nil, startError(path, opt.Dir, err)
+		return nil, startFailure(t, opt.Dir, err)
 	}
 	p.pid = child.Pid
 	_ = child.Release() // Delve waits for it, see reap
@@ -123,8 +122,7 @@ func (p *process) handOver() error {
 	if err != nil {
 		_ = unix.Kill(p.pid, unix.SIGCONT) // if it is to live, then without us
 		if errors.Is(err, unix.EPERM) {
-			return recording.Errorf(recording.CodePermission, "the system does not let smiley trace %s: %w", p.path, err).
-				WithHint("look at /proc/sys/kernel/yama/ptrace_scope, and in a container at CAP_SYS_PTRACE")
+			return install.Forbidden(p.pid, p.path, err)
 		}
 		return recording.Errorf(recording.CodeInternal, "Delve cannot trace %s: %w", p.path, err)
 	}
@@ -189,18 +187,4 @@ func (p *process) restoreTerminal() {
 	p.takeTerminal()
 	signal.Reset(syscall.SIGTTOU)
 	p.terminal = -1
-}
-
-func startError(path, dir string, err error) error {
-	switch {
-	case errors.Is(err, os.ErrNotExist) && dir != "":
-		return recording.Errorf(recording.CodeNotFound, "cannot start %s in %s: %w", path, dir, err).
-			WithHint("the directory must exist")
-	case errors.Is(err, os.ErrPermission):
-		return recording.Errorf(recording.CodePermission, "cannot start %s: %w", path, err).
-			WithHint("chmod +x %s, or look whether its file system is mounted noexec", path)
-	case errors.Is(err, syscall.ENOEXEC):
-		return recording.Errorf(recording.CodeUnsupported, "cannot start %s: it is not a program for %s/%s", path, runtime.GOOS, runtime.GOARCH)
-	}
-	return recording.Errorf(recording.CodeInternal, "cannot start %s: %w", path, err)
 }

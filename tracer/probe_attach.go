@@ -85,11 +85,11 @@ func (s *session) recordAttached(ctx context.Context, pid int) error {
 
 // Detach takes out what a tracer that was killed left in a running program. heir is Options.Heir.
 func Detach(pid int, heir func(*Inheritance) error) (Cleaned, error) {
-	file := fmt.Sprintf("/proc/%d/exe", pid)
-	if _, err := os.Readlink(file); err != nil {
-		return Cleaned{}, noProcess(pid, err)
+	path, err := findProcess(pid)
+	if err != nil {
+		return Cleaned{}, err
 	}
-	img, err := places.Load(file)
+	img, err := places.LoadAs(fmt.Sprintf("/proc/%d/exe", pid), path)
 	if err != nil {
 		return Cleaned{}, err
 	}
@@ -172,18 +172,11 @@ func takeOver(pid int, img *places.Image, heir func(*Inheritance) error) (c Clea
 	return c, nil
 }
 
-func noProcess(pid int, err error) error {
-	if errors.Is(err, os.ErrPermission) {
-		return recording.Errorf(recording.CodePermission, "process %d is not yours to attach to: %w", pid, err).WithHint("try as its user, or as root")
-	}
-	return recording.Errorf(recording.CodeNotFound, "there is no process %d: %w", pid, err).WithHint("pgrep NAME finds one")
-}
-
 // find reads everything about the program that can be read while it runs.
 func (s *session) find(pid int) (*places.Image, uint64, error) {
-	path, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid))
+	path, err := findProcess(pid)
 	if err != nil {
-		return nil, 0, noProcess(pid, err)
+		return nil, 0, err
 	}
 	if err := unownedNow(pid); err != nil {
 		return nil, 0, err
@@ -193,7 +186,7 @@ func (s *session) find(pid int) (*places.Image, uint64, error) {
 	if s.filter, err = newFilter(s.opt); err != nil {
 		return nil, 0, err
 	}
-	if s.program, err = beginProgram(file, s.loadImage); err != nil {
+	if s.program, err = beginProgram(file, path, s.loadImage); err != nil {
 		return nil, 0, err
 	}
 	img, err := s.image.wait()
@@ -332,14 +325,4 @@ func awaitProcess(ctx context.Context, pid int) {
 		case <-ticker.C:
 		}
 	}
-}
-
-// lives reports whether a process has not ended, collected or not.
-func lives(pid int) bool {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return false
-	}
-	_, after, ok := strings.Cut(string(stat), ") ")
-	return ok && after[0] != 'Z' && after[0] != 'X'
 }

@@ -38,24 +38,24 @@ type Program struct {
 
 // OpenProgram reads the binary at path. Errors are recording.Errors with hints: the file is not there, not executable,
 // not a Go program, for another system or architecture, or too old. The caller closes the Program.
-func OpenProgram(path string) (*Program, error) { return beginProgram(path, func(*Program) {}) }
+func OpenProgram(path string) (*Program, error) { return beginProgram(path, path, func(*Program) {}) }
 
-// beginProgram is OpenProgram for who wants to go on with the functions before types can be asked for: read is called when the function
+// beginProgram is OpenProgram, with errors that call the file name, for who wants to go on with the functions before types can be asked for: read is called when the function
 // table was read. What it begins must have ended when the Program is closed, and is of no use when there is none.
-func beginProgram(path string, read func(*Program)) (*Program, error) {
+func beginProgram(path, name string, read func(*Program)) (*Program, error) {
 	absolute, err := filepath.Abs(path)
 	if err != nil {
 		return nil, recording.Errorf(recording.CodeInternal, "find the program: %w", err)
 	}
-	if err := checkFile(path, absolute); err != nil {
+	if err := checkFile(name, absolute); err != nil {
 		return nil, err
 	}
 	file, err := elffile.Open(absolute)
 	if err != nil {
-		return nil, notGo(path, absolute, err)
+		return nil, notGo(name, absolute, err)
 	}
 	p := &Program{path: absolute, file: file, image: &image{file: file}}
-	if err := p.load(path, read); err != nil {
+	if err := p.load(name, read); err != nil {
 		_ = file.Close()
 		return nil, err
 	}
@@ -76,12 +76,12 @@ func checkFile(path, absolute string) error {
 		return recording.Errorf(recording.CodeInvalid, "%s: %w", path, err).WithHint("name a Go binary")
 	case info.IsDir():
 		return recording.Errorf(recording.CodeInvalid, "%s is a directory", path).
-			WithHint("name a binary, or a package as ./%s", filepath.Base(path))
+			WithHint("name a binary, or a package as %s", recording.ShellWord("./"+filepath.Base(path)))
 	case !info.Mode().IsRegular():
 		return recording.Errorf(recording.CodeInvalid, "%s is not a regular file", path).WithHint("name a Go binary")
 	case info.Mode().Perm()&0o111 == 0:
 		return recording.Errorf(recording.CodePermission, "%s is not executable", path).
-			WithHint("chmod +x %s, if it is a program", path)
+			WithHint("chmod +x %s, if it is a program", recording.ShellWord(path))
 	}
 	return nil
 }

@@ -119,6 +119,9 @@ func (s *session) close() {
 		_ = s.guardian.Close() // not before all is accounted for
 	}
 	_, _ = s.image.wait() // it reads what is about to go
+	if s.engine != nil {
+		s.engine.memory.close()
+	}
 	if s.program != nil {
 		_ = s.program.Close()
 	}
@@ -129,14 +132,17 @@ func (s *session) close() {
 
 // prepare does all that can fail because of what the person asked for, before anything runs.
 func (s *session) prepare(ctx context.Context) error {
-	var err error
+	err := seesProcesses()
+	if err != nil {
+		return err
+	}
 	if s.filter, err = newFilter(s.opt); err != nil {
 		return err
 	}
 	if s.target, err = resolve(ctx, s.opt, s.filter.include); err != nil {
 		return err
 	}
-	if s.program, err = beginProgram(s.target.path, s.loadImage); err != nil {
+	if s.program, err = beginProgram(s.target.path, s.target.path, s.loadImage); err != nil {
 		return err
 	}
 	if err := s.choose(func(e *recording.Error) { warn(s.opt, e) }); err != nil {
@@ -152,6 +158,7 @@ func (s *session) prepare(ctx context.Context) error {
 			WithHint("build it without -ldflags=-w or -s"))
 	}
 	s.warnOfInlined(traced)
+	s.warnOfRights()
 	if ctx.Err() != nil {
 		return recording.Errorf(recording.CodeCanceled, "interrupted: %w", ctx.Err())
 	}
@@ -189,7 +196,7 @@ func (s *session) launch() error {
 		return recording.Errorf(recording.CodeInternal, "cannot make a run id: %w", err)
 	}
 	argv := append([]string{s.target.argv0}, s.opt.Args...)
-	if s.process, err = launch(s.target.path, argv, s.opt, s.program.Stripped()); err != nil {
+	if s.process, err = launch(s.target, argv, s.opt, s.program.Stripped()); err != nil {
 		return err
 	}
 	bias, err := s.process.held.Bias(s.program.EntryPoint())

@@ -1,13 +1,14 @@
 package tracer
 
 import (
-	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"smiley/recording"
 )
@@ -17,6 +18,7 @@ type target struct {
 	path    string // absolute path of the binary
 	argv0   string // what the program sees as its name
 	name    string // how the run shows it: the binary's path, or what it was built from
+	built   bool   // by us, below TMPDIR
 	cleanup func()
 }
 
@@ -34,11 +36,12 @@ func resolve(ctx context.Context, opt *Options, include []recording.Pattern) (*t
 	case err == nil && (info.IsDir() || strings.HasSuffix(name, ".go")):
 		return build(ctx, opt, include)
 	case err == nil && !info.Mode().IsRegular():
-		return nil, recording.Errorf(recording.CodeInvalid, "%s is not a file that can be run", name)
+		return nil, recording.Errorf(recording.CodeInvalid, "%s is not a file that can be run", name).
+			WithHint("give a Go binary, a directory with a main package (./cmd/x), an import path, or a .go file")
 	case err == nil:
 		return binaryTarget(opt, name)
 	case !errors.Is(err, os.ErrNotExist):
-		return nil, recording.Errorf(recording.CodePermission, "cannot look at %s: %w", name, err)
+		return nil, cannotLook(name, err)
 	case filepath.IsAbs(name) || strings.HasPrefix(name, "./") || strings.HasPrefix(name, "../") || strings.HasSuffix(name, ".go"):
 		return nil, notFound(name)
 	}
@@ -51,6 +54,27 @@ func resolve(ctx context.Context, opt *Options, include []recording.Pattern) (*t
 		}
 	}
 	return nil, notFound(name)
+}
+
+// cannotLook says why nobody knows whether there is such a file.
+func cannotLook(name string, err error) error {
+	failed := func(code recording.Code) *recording.Error {
+		return recording.Errorf(code, "cannot look at %s: %w", name, err)
+	}
+	switch {
+	case errors.Is(err, syscall.ELOOP):
+		return failed(recording.CodeInvalid).WithHint("its symbolic links lead to each other: ls -l %s", recording.ShellWord(name))
+	case errors.Is(err, syscall.ENOTDIR):
+		return failed(recording.CodeNotFound).WithHint("a part of the path is a file, not a directory")
+	case errors.Is(err, syscall.ENAMETOOLONG):
+		e := failed(recording.CodeInvalid)
+		const shown = 40
+		e.Message = fmt.Sprintf("%s… is too long for the name of a file", name[:min(shown, len(name))])
+		return e.WithHint("give a Go binary, a directory with a main package (./cmd/x), an import path, or a .go file")
+	case errors.Is(err, os.ErrPermission):
+		return failed(recording.CodePermission).WithHint("you may not search one of the directories of the path")
+	}
+	return failed(recording.CodeInvalid).WithHint("give a Go binary, a directory with a main package (./cmd/x), an import path, or a .go file")
 }
 
 func notFound(name string) error {
@@ -150,9 +174,9 @@ func noProgram(ctx context.Context, opt *Options, m *module, tested bool) error 
 	programs := programsBelow(ctx, m.home)
 	switch {
 	case tested && programs != "":
-		return err.WithHint("its tests are recorded by: smiley test %s; programs of this module: %s", opt.Target, programs)
+		return err.WithHint("its tests are recorded by: smiley test %s; programs of this module: %s", recording.ShellWord(opt.Target), programs)
 	case tested:
-		return err.WithHint("its tests are recorded by: smiley test %s", opt.Target)
+		return err.WithHint("its tests are recorded by: smiley test %s", recording.ShellWord(opt.Target))
 	case programs != "":
 		return err.WithHint("programs of this module: %s", programs)
 	}
@@ -189,7 +213,7 @@ func programsBelow(ctx context.Context, dir string) string {
 		} else if name != "." {
 			name = "./" + filepath.ToSlash(name)
 		}
-		if names = append(names, name); len(names) == maxPrograms {
+		if names = append(names, recording.ShellWord(name)); len(names) == maxPrograms {
 			names = append(names, "…")
 			break
 		}
@@ -214,33 +238,4 @@ func listFlags(opt *Options) []string {
 		}
 	}
 	return flags
-}
-
-// goCommand runs the go command in dir and returns what it prints. Its failure is CodeNotFound with its words: what it
-// is asked here only fails when it cannot find something.
-func goCommand(ctx context.Context, dir string, args ...string) (string, error) {
-	path, err := exec.LookPath("go")
-	if err != nil {
-		return "", recording.Errorf(recording.CodeNotFound, "the go command is not installed, so that nothing can be built: %w", err).
-			WithHint("install Go, or give a binary that is already built")
-	}
-	cmd := exec.CommandContext(ctx, path, args...)
-	cmd.Dir = dir
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	if err := cmd.Run(); err != nil {
-		if ctx.Err() != nil {
-			return "", recording.Errorf(recording.CodeCanceled, "building was interrupted: %w", ctx.Err())
-		}
-		return "", recording.Errorf(recording.CodeNotFound, "%s", firstOf(strings.TrimSpace(stderr.String()), err.Error())).
-			WithHint("name a directory, an import path or a file that go build accepts")
-	}
-	return stdout.String(), nil
-}
-
-func firstOf(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
 }

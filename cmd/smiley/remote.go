@@ -58,7 +58,7 @@ func spoolDir() (string, error) {
 		home, err := os.UserHomeDir()
 		if err != nil {
 			return "", recording.Errorf(recording.CodeNotFound, "no place for blocks that cannot be delivered: %w", err).
-				WithHint("set XDG_STATE_HOME")
+				WithHint("set HOME, or XDG_STATE_HOME to an absolute path")
 		}
 		dir = filepath.Join(home, ".local", "state")
 	}

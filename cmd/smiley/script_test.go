@@ -19,7 +19,7 @@ import (
 
 // TestMain makes this binary be smiley when a script calls it that.
 func TestMain(m *testing.M) {
-	testscript.Main(tidy{m}, map[string]func(){"smiley": main})
+	testscript.Main(tidy{m}, map[string]func(){"smiley": main, "forbid": forbid})
 }
 
 // leftovers are directories that several tests have used.
@@ -68,7 +68,7 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// condition knows [records], where programs can be recorded, and [root].
+// condition knows [records], where programs can be recorded, what else the system allows, and [root].
 func condition(name string) (bool, error) {
 	switch name {
 	case "records":
@@ -77,6 +77,10 @@ func condition(name string) (bool, error) {
 		return runtime.GOOS == "linux" && runtime.GOARCH == "amd64" && currentVersions().Libzmq != "", nil
 	case "zeromq":
 		return currentVersions().Libzmq != "", nil
+	case "filters":
+		return exec.Command("forbid", "ptrace").Run() == nil, nil
+	case "namespaces":
+		return exec.Command("unshare", "-r", "-m", "-p", "-f", "sh", "-c", "mount -t tmpfs none /proc").Run() == nil, nil
 	case "root":
 		return os.Geteuid() == 0, nil
 	}

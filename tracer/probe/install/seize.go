@@ -135,8 +135,7 @@ func (s *stopped) seizeThread(id int) error {
 		if errors.Is(err, unix.ESRCH) {
 			return nil // it ended
 		}
-		return recording.Errorf(recording.CodePermission, "the system does not let smiley trace process %d: %w", s.pid, err).
-			WithHint("another tracer may be attached; else look at /proc/sys/kernel/yama/ptrace_scope, and in a container at CAP_SYS_PTRACE")
+		return Forbidden(s.pid, fmt.Sprintf("process %d", s.pid), err)
 	}
 	if err := unix.PtraceInterrupt(id); err != nil && !errors.Is(err, unix.ESRCH) {
 		return recording.Errorf(recording.CodeInternal, "stopping thread %d: %w", id, err)

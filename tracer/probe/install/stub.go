@@ -165,6 +165,8 @@ func systemCallError(name string, rax uint64) error {
 		return err.WithHint("are the program's addresses limited? see Max address space in /proc/PID/limits, and ulimit -v")
 	case unix.EAGAIN:
 		return err.WithHint("the program locks its memory, of which it may not have more: see Max locked memory in /proc/PID/limits, and ulimit -l")
+	case unix.EPERM, unix.EACCES:
+		return err.WithHint("a filter of system calls (seccomp) or a security module forbids it; smiley run --engine breakpoint does without")
 	case unix.EMFILE, unix.ENFILE:
 		return err.WithHint("the program has as many files open as it may: see Max open files in /proc/PID/limits, and ulimit -n")
 	}

@@ -50,19 +50,23 @@ type Function struct {
 }
 
 // Load reads the file of a Go program for linux/amd64.
-func Load(path string) (*Image, error) {
+func Load(path string) (*Image, error) { return LoadAs(path, path) }
+
+// LoadAs is Load with errors that call the file name.
+func LoadAs(path, name string) (*Image, error) {
 	f, err := elffile.Open(path)
 	if err != nil {
-		return nil, recording.Errorf(recording.CodeInvalid, "%s is not an ELF program: %w", path, err)
+		return nil, recording.Errorf(recording.CodeInvalid, "%s is not an ELF program: %w", name, err).
+			WithHint("smiley records binaries made by the Go compiler")
 	}
 	defer func() { _ = f.Close() }()
-	functions, err := functionTable(f, path)
+	functions, err := functionTable(f, name)
 	if err != nil {
 		return nil, err
 	}
 	img, err := New(f, functions)
 	if err != nil {
-		return nil, recording.Errorf(recording.CodeOf(err), "%s: %w", path, err)
+		return nil, recording.Errorf(recording.CodeOf(err), "%s: %w", name, err)
 	}
 	img.text = slices.Clone(img.text) // it is all that is needed of the file
 	return img, nil
@@ -129,7 +133,7 @@ func functionTable(f *elffile.File, path string) ([]pclntab.Function, error) {
 	}
 	if table == nil {
 		return nil, recording.Errorf(recording.CodeUnsupported, "%s is not a Go program", path).
-			WithHint("it has no table of Go functions")
+			WithHint("smiley records binaries made by the Go compiler; this one has no table of Go functions")
 	}
 	var base uint64
 	if s := f.Section(".text"); s != nil {

@@ -1,0 +1,86 @@
+//go:build linux && amd64
+
+package tracer
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"smiley/recording"
+)
+
+// seesProcesses makes sure that /proc is there and shows the processes of this pid namespace: programs are read, and written, through it,
+// and under the same number another namespace has another one.
+func seesProcesses() error {
+	self, err := os.Readlink("/proc/self")
+	switch {
+	case err == nil && self == strconv.Itoa(os.Getpid()):
+		return nil
+	case err == nil:
+		return recording.Errorf(recording.CodeUnsupported, "/proc shows the processes of another pid namespace than smiley's").
+			WithHint("mount -t proc proc /proc, in a mount namespace of its own; unshare does so with --mount-proc")
+	}
+	return recording.Errorf(recording.CodeUnsupported, "/proc is not mounted, through which smiley reads programs: %w", err).
+		WithHint("mount -t proc proc /proc")
+}
+
+// findProcess makes sure that pid is a process that can have probes, as far as that can be seen without touching it, and returns the path
+// of its program.
+func findProcess(pid int) (path string, err error) {
+	if err := seesProcesses(); err != nil {
+		return "", err
+	}
+	path, err = os.Readlink(fmt.Sprintf("/proc/%d/exe", pid))
+	if err != nil {
+		return "", noProcess(pid, err)
+	}
+	switch process := statusNumber(pid, "Tgid"); process {
+	case os.Getpid():
+		return "", recording.Errorf(recording.CodeInvalid, "process %d is this smiley itself", pid).WithHint("pgrep NAME finds others")
+	case pid, 0: // or it has just ended
+		return path, nil
+	default:
+		return "", recording.Errorf(recording.CodeInvalid, "%d is a thread of process %d", pid, process).
+			WithHint("name the process, %d", process)
+	}
+}
+
+// noProcess says why the program of a process cannot be told.
+func noProcess(pid int, err error) error {
+	switch state, flags := processState(pid); {
+	case flags&kernelThread != 0:
+		return recording.Errorf(recording.CodeUnsupported, "process %d is a thread of the kernel and runs no program", pid).WithHint("pgrep NAME finds programs")
+	case state == "Z" || state == "X":
+		return recording.Errorf(recording.CodeNotFound, "process %d has ended; its parent, process %d, has not taken notice yet", pid, statusNumber(pid, "PPid")).
+			WithHint("pgrep NAME finds programs that run; smiley run records one from its beginning")
+	case state != "" || errors.Is(unix.Kill(pid, 0), unix.EPERM): // it is there, perhaps where /proc hides it
+		return recording.Errorf(recording.CodePermission, "process %d is not yours to attach to: %w", pid, err).WithHint("try as its user, or as root")
+	}
+	return recording.Errorf(recording.CodeNotFound, "there is no process %d: %w", pid, err).WithHint("pgrep NAME finds one")
+}
+
+// kernelThread is the flag of threads that have no program (PF_KTHREAD).
+const kernelThread = 0x00200000
+
+// processState returns the letter of a process's state and its flags; "" when the system says nothing.
+func processState(pid int) (state string, flags uint64) {
+	stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	const flagsAt = 6 // behind the name, which may have anything in it
+	fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
+	if len(fields) <= flagsAt {
+		return "", 0
+	}
+	flags, _ = strconv.ParseUint(fields[flagsAt], 10, 64) // 0 is nothing
+	return fields[0], flags
+}
+
+// lives reports whether a process has not ended, collected or not.
+func lives(pid int) bool {
+	state, _ := processState(pid)
+	return state != "" && state != "Z" && state != "X"
+}
