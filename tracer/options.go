@@ -51,6 +51,9 @@ type Options struct {
 
 	// Signals are forwarded to the program. A second SIGINT or SIGTERM kills it; what was captured is kept.
 	Signals <-chan os.Signal
+	// Ignored are signals that this process was started to ignore. The program was so, too, and may handle them all the same: once it runs,
+	// they are handled here and forwarded, however often, and do not kill it.
+	Ignored []os.Signal
 	// Store says where the run is kept, in words that mean something to whoever cleans up when this process was killed.
 	Store string
 	// Guardian, when not nil, starts a process that outlives this one and calls Guard with the other end of the socket that is returned, of

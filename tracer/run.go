@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"runtime"
 	"slices"
 	"strconv"
@@ -331,6 +332,11 @@ func goMinor(version string) int {
 // function ends all of it and waits for it.
 func (s *session) attend(ctx context.Context) (stop func()) {
 	done := make(chan struct{})
+	// Not earlier, or the program would not have inherited that they are ignored; not later, because it may soon wait for them.
+	ignored := make(chan os.Signal, 8)
+	if len(s.opt.Ignored) > 0 {
+		signal.Notify(ignored, s.opt.Ignored...)
+	}
 	var all sync.WaitGroup
 	all.Add(4)
 	go func() {
@@ -347,9 +353,10 @@ func (s *session) attend(ctx context.Context) (stop func()) {
 	}()
 	go func() {
 		defer all.Done()
-		s.forward(ctx, done)
+		s.forward(ctx, ignored, done)
 	}()
 	return func() {
+		signal.Stop(ignored)
 		close(done)
 		all.Wait()
 	}
@@ -376,14 +383,18 @@ func (s *session) tick(done <-chan struct{}) {
 	}
 }
 
-// forward passes signals on to the program. The second request to end kills it.
-func (s *session) forward(ctx context.Context, done <-chan struct{}) {
+// forward passes signals on to the program. The second request to end kills it, but none of those that we were started to ignore.
+func (s *session) forward(ctx context.Context, ignored <-chan os.Signal, done <-chan struct{}) {
 	requests := 0
 	canceled := ctx.Done()
 	for {
 		select {
 		case <-done:
 			return
+		case sig := <-ignored:
+			if number, ok := sig.(syscall.Signal); ok {
+				_ = unix.Kill(s.process.pid, number)
+			}
 		case <-canceled:
 			canceled = nil
 			_ = unix.Kill(s.process.pid, unix.SIGKILL)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"os"
 	"os/signal"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -207,8 +206,14 @@ func (a *app) record(
 // trace runs the program and sends its blocks to sink.
 func (a *app) trace(ctx context.Context, options tracer.Options, quiet bool, sink recording.Sink) (tracer.Result, error) {
 	signals := make(chan os.Signal, signalsInFlight)
-	// What smiley was started to ignore, as by nohup, the program is to ignore, too, as it would alone.
-	signal.Notify(signals, slices.DeleteFunc(slices.Clone(forwarded), signal.Ignored)...)
+	// What smiley was started to ignore, as by nohup, the program ignores, too, as it would alone: unless it handles it.
+	for _, sig := range forwarded {
+		if signal.Ignored(sig) {
+			options.Ignored = append(options.Ignored, sig)
+		} else {
+			signal.Notify(signals, sig)
+		}
+	}
 	defer signal.Stop(signals)
 	options.Signals = signals
 	options.Stdin, options.Stdout, options.Stderr = a.files.stdin, a.files.stdout, a.files.stderr

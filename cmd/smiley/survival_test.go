@@ -20,7 +20,7 @@ import (
 )
 
 // stubborn is a program that says its pid and then waits to be told what to do by a signal: it ends with status 9 on the
-// first SIGTERM, unless it was told to ignore it.
+// first SIGTERM, unless it was told to ignore it. With a second argument it waits for SIGINT, too.
 const stubborn = `package main
 
 import (
@@ -33,6 +33,9 @@ import (
 func main() {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGTERM)
+	if len(os.Args) > 2 {
+		signal.Notify(signals, syscall.SIGINT)
+	}
 	fmt.Println(greeting(os.Getpid()))
 	for range signals {
 		fmt.Println(told(len(os.Args)))
@@ -166,6 +169,27 @@ func TestRunUnderNohup(t *testing.T) {
 		t.Errorf("status %d: %s", got, r.stderr.String())
 	}
 	if s := r.recorded(); s.Status != "complete" || s.Calls != 3 {
+		t.Errorf("recorded: %+v", s)
+	}
+}
+
+// TestIgnoredSignalIsHandled: a program that is started to ignore a signal, as what a script starts with & is to ignore SIGINT, may handle it
+// all the same, and then gets it, however often it comes.
+func TestIgnoredSignalIsHandled(t *testing.T) {
+	r := startStubbornAfter(t, `trap "" INT;`, "ignore", "interrupts")
+	for range 3 {
+		r.signal(syscall.SIGINT)
+		if got := r.line(); got != "told" {
+			t.Fatalf("the program said %q", got)
+		}
+	}
+	if err := syscall.Kill(r.pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.status(); got != 128+9 {
+		t.Errorf("status %d: %s", got, r.stderr.String())
+	}
+	if s := r.recorded(); s.Status != "complete" || s.Calls != 5 {
 		t.Errorf("recorded: %+v", s)
 	}
 }
