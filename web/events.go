@@ -31,16 +31,21 @@ type eventsContent struct {
 	ContinueAt               string
 	From, Total              string
 	NextError, NextPanic     string
-	OnlyErrors, OnlyPanics   string
-	OnlyOutput, Everything   string
+	Everything               string
 	Filtered, Empty, Jumpbox bool
 	Action                   string
 	At                       uint64
 	Live                     bool
 	Builder                  filterParts
-	Onlys                    []choice
+	Quick                    []quickFilter
 	SearchedTo               uint64
 	Events                   uint64
+}
+
+// quickFilter is a filter of one word, at hand.
+type quickFilter struct {
+	Name, Href string
+	Current    bool
 }
 
 type eventsJSON struct {
@@ -102,6 +107,11 @@ func eventsView(q *request) (*page, error) {
 	if c.Rows, err = q.eventRows(n, events, named); err != nil {
 		return nil, err
 	}
+	if f.onlyReturns() {
+		if err := q.addArguments(n, events, c.Rows); err != nil {
+			return nil, err
+		}
+	}
 	c.Empty = len(c.Rows) == 0
 	p.Searching = c.Empty && c.Continue != ""
 	p.Content = c
@@ -154,7 +164,7 @@ func (q *request) fillData(events []recording.Event) error {
 	for i := range events {
 		seqs = append(seqs, events[i].Seq)
 	}
-	data, err := q.fetch(seqs)
+	data, err := q.fetch(seqs, fetchJumps)
 	for i := range events {
 		if e, ok := data[events[i].Seq]; ok {
 			events[i].Data = e.Data
@@ -169,13 +179,11 @@ func (q *request) eventsContent(n *namer, f *filter, found *scan, from uint64, s
 	l := q.links
 	c := &eventsContent{
 		Filter: f.text, FilterHint: filterHint, Goroutine: q.focus.Goroutine, From: count(from), Total: count(q.info.Events),
-		OnlyErrors: l.to("events", "f", "errors"), OnlyPanics: l.to("events", "f", "panics"),
-		OnlyOutput: l.to("events", "f", "output"), Everything: l.to("events", "f", ""),
-		Filtered: !f.all(), Action: "/runs/" + l.run + "/events", At: q.focus.At,
+		Everything: l.to("events", "f", ""), Filtered: !f.all(), Action: "/runs/" + l.run + "/events", At: q.focus.At,
 		Live: q.info.Status == recording.StatusRecording, Builder: q.filterParts(), Events: q.info.Events,
 	}
 	for _, name := range []string{"errors", "panics", "output"} {
-		c.Onlys = append(c.Onlys, choice{Name: name, Current: c.Builder.Only == name})
+		c.Quick = append(c.Quick, quickFilter{Name: name, Href: l.to("events", "f", name), Current: f.text == name})
 	}
 	sized := func(extra ...any) string {
 		if size != eventsPage {
@@ -231,6 +239,25 @@ func (q *request) eventRows(n *namer, events []recording.Event, named []analysis
 		rows = append(rows, row)
 	}
 	return rows, nil
+}
+
+// addArguments shows with each return what its call was given, as far as that can be had in time. rows are those of events.
+func (q *request) addArguments(n *namer, events []recording.Event, rows []eventRow) error {
+	seqs := make([]uint64, 0, len(events))
+	for i := range events {
+		seqs = append(seqs, events[i].Call)
+	}
+	calls, err := q.fetch(seqs, callJumps)
+	if err != nil {
+		return err
+	}
+	for i := range events {
+		call, ok := calls[events[i].Call]
+		if f := n.function(events[i].Function); ok && f != nil {
+			rows[i].Args, rows[i].Known = valueRows(n.values(f.Params, call.Data), nil), true
+		}
+	}
+	return nil
 }
 
 func (q *request) eventRow(e *recording.Event, out *analysis.Event) eventRow {

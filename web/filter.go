@@ -144,6 +144,9 @@ func (f *filter) all() bool {
 	return f.functions == nil && f.kinds == nil && !f.errors && f.over == 0 && f.depth < 0 && f.only == nil
 }
 
+// onlyReturns reports whether the filter chooses nothing but returns.
+func (f *filter) onlyReturns() bool { return f.errors || f.over > 0 }
+
 // matchCall reports whether the filter chooses a call, as far as it is about calls: output alone chooses none.
 func (f *filter) matchCall(c *recording.Call) bool {
 	known := c.Outcome != recording.OutcomeOpen && c.Outcome != recording.OutcomeLost

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
 	"smiley/analysis"
@@ -329,3 +330,50 @@ func TestStepsReachTheirCalls(t *testing.T) {
 		}
 	}
 }
+
+// TestReturnsShowArguments: where a filter leaves returns alone, each says what its call was given.
+func TestReturnsShowArguments(t *testing.T) {
+	s, truths := newTruths(t)
+	seen := 0
+	for _, truth := range truths {
+		for _, filter := range []string{"errors", "over:1ns"} {
+			rows := s.document(t, truth.base+"/events?n=1000&f="+filter).table("")
+			i := 0
+			for _, e := range truth.events {
+				e := e.(map[string]any)
+				if e["event"] != "return" || filter == "errors" && e["failed"] != true {
+					continue
+				}
+				if i == len(rows) {
+					t.Fatalf("%s: %d rows and more returns", filter, len(rows))
+				}
+				at := slices.IndexFunc(truth.calls, func(c analysis.Event) bool { return float64(c.Seq) == e["call"] })
+				if at < 0 {
+					i++
+					continue // its call was not recorded
+				}
+				given := make([]string, len(truth.calls[at].Args))
+				for k, v := range valueRows(truth.calls[at].Args, nil) {
+					if given[k] = v.Text; v.Name != "" {
+						given[k] = v.Name + "=" + v.Text
+					}
+					seen++
+				}
+				want := "(" + strings.Join(given, ", ") + ")"
+				if text := rows[i][2]; !strings.Contains(plainSpace(text), plainSpace(want)) {
+					t.Errorf("%s: row %d is %q, its call was given %q", filter, i, text, want)
+				}
+				i++
+			}
+			if i != len(rows) {
+				t.Errorf("%s: %d rows, %d returns", filter, len(rows), i)
+			}
+		}
+	}
+	if seen == 0 {
+		t.Error("no call was given anything")
+	}
+}
+
+// plainSpace is text as a browser lays it out, without regard to how much space there is.
+func plainSpace(text string) string { return strings.Join(strings.Fields(text), " ") }

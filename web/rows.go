@@ -166,7 +166,7 @@ func (q *request) callEvents(n *namer, calls []recording.Call) ([]analysis.Event
 			seqs = append(seqs, calls[i].EndSeq)
 		}
 	}
-	data, err := q.fetch(seqs)
+	data, err := q.fetch(seqs, fetchJumps)
 	if err != nil {
 		return nil, err
 	}

@@ -16,6 +16,7 @@ const (
 	searchStretch = 4 * recording.BlockEvents
 	fetchBlind    = 70_000 // events passed over on the way to a wanted one, rather than asking again from there
 	fetchJumps    = 8      // places from which values are fetched for one page
+	callJumps     = 4      // and beside these, arguments of calls whose ends are shown
 )
 
 // scan is what a search found.
@@ -118,11 +119,11 @@ func (q *request) stretch(low, high uint64, f *filter) ([]recording.Event, error
 
 // fetch returns events by seq, with their data. Events that lie close together come at the price of one; beyond a number
 // of places it gives up, and the rest is missing from the answer.
-func (q *request) fetch(seqs []uint64) (map[uint64]recording.Event, error) {
+func (q *request) fetch(seqs []uint64, jumps int) (map[uint64]recording.Event, error) {
 	slices.Sort(seqs)
 	seqs = slices.Compact(seqs)
 	found := make(map[uint64]recording.Event, len(seqs))
-	for jump := 0; len(seqs) > 0 && jump < fetchJumps; jump++ {
+	for jump := 0; len(seqs) > 0 && jump < jumps; jump++ {
 		if seqs[0] == 0 {
 			seqs = seqs[1:]
 			continue

@@ -54,10 +54,8 @@ func noun(count, thing string) string {
 
 func itoa(n int) string { return strconv.Itoa(n) }
 
-// since is a moment of a run: "+1.234567s".
-func since(ns int64) string {
-	return "+" + strconv.FormatFloat(float64(ns)/1e9, 'f', 6, 64) + "s"
-}
+// since is a moment of a run: "+1.234567s". It is not rounded, so that what is shown from it on begins with what happened then.
+func since(ns int64) string { return moment(ns, 10_000) }
 
 // durationText is a duration, or a dash while it is not known.
 func durationText(ns *int64) string {

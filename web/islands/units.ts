@@ -18,9 +18,9 @@ function significant(f: number): string {
   return f.toFixed(f < 99.95 ? 1 : 0);
 }
 
-// since writes a moment of a run: "+1.234567s".
+// since writes a moment of a run: "+1.234567s". It is not rounded.
 export function since(ns: number): string {
-  return "+" + (ns / 1e9).toFixed(6) + "s";
+  return "+" + (Math.floor(ns / 1e3) / 1e6).toFixed(6) + "s";
 }
 
 // count writes a number with commas between the thousands.
