@@ -3,12 +3,9 @@ package export
 import (
 	"fmt"
 	"io"
-	"math"
 	"path"
-	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"smiley/analysis"
 )
@@ -41,7 +38,6 @@ func (t *Text) Shorten() { t.width = 300 }
 
 const (
 	maxWritten = 2000 // characters of one write, when lines are shortened
-	fewest     = 24   // characters of a value at least, however many there are in a line
 
 	maxPlace  = 32 // columns of file:line before the rest moves to the right
 	maxIndent = 40 // levels of indentation; deeper ones are numbered
@@ -188,49 +184,13 @@ func (t *Text) results(e *analysis.Event) string {
 // values writes the values of a line, each as long as the line has room for.
 func (t *Text) values(values []analysis.Value) []string {
 	parts := make([]string, len(values))
-	lengths := make([]int, len(values))
 	for i, v := range values {
 		parts[i] = Escape(v.Value)
-		lengths[i] = utf8.RuneCountInString(parts[i])
 	}
 	if t.width > 0 {
-		longest := max(fewest, room(lengths, t.width))
-		for i, part := range parts {
-			parts[i] = cut(part, longest)
-		}
+		Fit(parts, t.width)
 	}
 	return parts
-}
-
-// room returns how long the longest of several texts may be for all together to have width characters: what short ones leave over is for
-// the others.
-func room(lengths []int, width int) int {
-	slices.Sort(lengths)
-	for i, n := range lengths {
-		share := width / (len(lengths) - i)
-		if n > share {
-			return share
-		}
-		width -= n
-	}
-	return math.MaxInt
-}
-
-// cut cuts text to n characters, the last of which says that it did.
-func cut(text string, n int) string {
-	if len(text) <= n {
-		return text
-	}
-	end, count := 0, 0
-	for at := range text {
-		if count++; count == n {
-			end = at
-		}
-		if count > n {
-			return text[:end] + "…"
-		}
-	}
-	return text
 }
 
 func (t *Text) duration(ns *int64) string {

@@ -13,6 +13,7 @@ import (
 // Lengths of what is shown of one thing in a list. A call's own page shows all of it.
 const (
 	valueRunes  = 160
+	valuesRunes = 320 // of all arguments, or all results
 	nameRunes   = 400 // of functions and types, in short JSON
 	treeRunes   = 80
 	sourceRunes = 160
@@ -46,10 +47,15 @@ func valueClass(text string) string {
 
 // valueRows shows values. previous are those of the function's previous call, nil when there was none.
 func valueRows(values, previous []analysis.Value) []valueRow {
+	texts := make([]string, len(values))
+	for i, v := range values {
+		texts[i] = shown(v.Value, valueRunes)
+	}
+	export.Fit(texts, valuesRunes)
 	rows := make([]valueRow, len(values))
 	for i, v := range values {
 		rows[i] = valueRow{
-			Name: shown(v.Name, 60), Text: shown(v.Value, valueRunes), Type: shown(v.Type, 200), Class: valueClass(v.Value),
+			Name: shown(v.Name, 60), Text: texts[i], Type: shown(v.Type, 200), Class: valueClass(v.Value),
 			Changed: len(previous) == len(values) && previous[i].Value != v.Value,
 		}
 	}
