@@ -17,6 +17,7 @@ const (
 	// defaultPatience is how long a statement waits for another process before it fails with CodeLocked.
 	defaultPatience = 10 * time.Second
 
+	// pageSize is what SQLite gives a new file, and what it never changes in an old one.
 	pageSize = 4096
 	// checkpointPages lets the write-ahead log grow to 16 MiB before its pages move into the file: pages of a run that
 	// change with every block are then moved once in some fifty blocks.
@@ -51,7 +52,6 @@ func (t target) dsn(how access) string {
 	case accessWrite:
 		q.Set("mode", "rw")
 		q.Set("_txlock", "immediate")
-		pragma("page_size", strconv.Itoa(pageSize))
 		pragma("auto_vacuum", "incremental")
 		pragma("journal_mode", "wal")
 		// In WAL mode NORMAL keeps every commit when a process dies. When the machine loses power, the last commits may

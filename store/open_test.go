@@ -35,6 +35,18 @@ func TestOpenMakesAPrivateFile(t *testing.T) {
 	}
 }
 
+// What is reckoned in pages is reckoned with the size that they have.
+func TestPagesHaveTheirSize(t *testing.T) {
+	s, err := Open(t.Context(), filepath.Join(t.TempDir(), "smiley.db"))
+	check(t, err)
+	defer func() { check(t, s.Close()) }()
+	for name, want := range map[string]int{"page_size": pageSize, "wal_autocheckpoint": checkpointPages} {
+		var got int
+		check(t, s.w.QueryRow("PRAGMA "+name).Scan(&got))
+		equal(t, name, got, want)
+	}
+}
+
 func TestOpenAnyName(t *testing.T) {
 	for _, name := range []string{"a b.db", "50%?x=y#z.db", "%41.db", "ünï&c=1.db", "-wal"} {
 		file := filepath.Join(t.TempDir(), name)

@@ -135,7 +135,8 @@ func insertFunctionRows(rows int) string {
 // functionColumns is how many columns a function has.
 const functionColumns = 11
 
-// insertFunctions goes around database/sql, which makes a list of what is bound for every statement.
+// insertFunctions goes around database/sql, which makes a list of what is bound for every statement: a large program starts with ten thousand
+// functions, and execRows would take more than twice as long for these, 80 ms instead of 37. Other rows come while a program runs.
 func (w *writeTx) insertFunctions(run *liveRun, functions []recording.Function) error {
 	if len(functions) == 0 {
 		return nil
