@@ -29,22 +29,28 @@ func (p *plan) codeSize() uint64 {
 }
 
 const (
-	nearStep = 1 << 16 // granularity of addresses for code
-	reach    = 1<<31 - 1<<24
-	farStart = 0x5000_0000_0000 // for rings: no allocator and no sanitizer begins here
-	farStep  = 1 << 30
+	nearStep  = 1 << 16 // granularity of addresses for code
+	nearSpare = 1 << 26 // to look for free ones at the far end
+	reach     = 1<<31 - 1<<24
+	farStart  = 0x5000_0000_0000 // for rings: no allocator and no sanitizer begins here
+	farStep   = 1 << 30
 )
 
-// placeCode finds free addresses that are within 2 GiB of all of the program's text.
-func placeCode(pid int, img *site.Image, bias, size uint64) (uint64, error) {
+// placeCode finds free addresses that are within 2 GiB of all of the program's text: as far behind it as they can be, since the heap of C code
+// grows there, and some programs map memory at addresses of their own choice, which begin at round ones.
+func placeCode(pid int, img *site.Image, bias, size uint64) (at uint64, err error) {
 	from, to := img.Bounds()
-	at := (to + bias + nearStep) &^ (nearStep - 1)
+	first := (to + bias + nearStep) &^ (nearStep - 1)
 	limit := from + bias + reach
-	// The heap of C code grows behind the program; leave it a gigabyte when there is room.
-	if at+1<<30+size < limit {
-		at += 1 << 30
+	for _, at := range []uint64{(limit - nearSpare - size) &^ (nearStep - 1), first + 1<<30, first} {
+		if at < first || at+size > limit {
+			continue // a program of gigabytes
+		}
+		if at, err = freeAddress(pid, at, limit, size, nearStep); err == nil {
+			return at, nil
+		}
 	}
-	return freeAddress(pid, at, limit, size, nearStep)
+	return freeAddress(pid, first, limit, size, nearStep)
 }
 
 // placeRings finds free addresses anywhere.

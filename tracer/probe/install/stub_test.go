@@ -156,7 +156,7 @@ func TestStubThatIsHeldUp(t *testing.T) {
 	if recording.CodeOf(err) != recording.CodeLocked || !strings.Contains(err.Error(), "thread "+strconv.Itoa(program.Pid)+" ") {
 		t.Fatalf("attached with %v", err)
 	}
-	if _, err := Clean(program.Pid, img); recording.CodeOf(err) != recording.CodePermission {
+	if _, err := Clean(program.Pid, img); recording.CodeOf(err) != recording.CodeLocked {
 		t.Errorf("cleaned while a thread is still traced: %v", err)
 	}
 	supervisor.allow(question)
