@@ -119,6 +119,18 @@ func (h *Held) Install(img *site.Image, probes []Probe, o Options) (*Process, er
 
 // mapRegion makes the program map shared memory, and maps all of it here. The program keeps no descriptor; the tracer does.
 func (h *Held) mapRegion(p *Process, parts []mapping, name uint64) (region []byte, err error) {
+	mask, err := h.thread.signalMask()
+	if err != nil {
+		return nil, err
+	}
+	if err := h.thread.setSignalMask(allBut(unix.SIGTRAP)); err != nil {
+		return nil, err
+	}
+	defer func() { // what comes meanwhile waits until the program goes on
+		if failed := h.thread.setSignalMask(mask); err == nil {
+			err = failed
+		}
+	}()
 	memory, at := p.memory, h.thread.regs.Rip
 	old := make([]byte, syscallLen)
 	if _, err := memory.ReadAt(old, int64(at)); err != nil {

@@ -246,9 +246,8 @@ func (s *stopped) release() error {
 
 // detach lets the thread go on, and delivers the signal that it stopped with.
 func (t *thread) detach() error {
-	_, _, errno := unix.Syscall6(unix.SYS_PTRACE, unix.PTRACE_DETACH, uintptr(t.id), 0, uintptr(t.signal), 0, 0)
-	if errno != 0 && errno != unix.ESRCH {
-		return recording.Errorf(recording.CodeInternal, "letting thread %d go: %w", t.id, errno)
+	if err := ptrace(unix.PTRACE_DETACH, t.id, 0, uintptr(t.signal)); err != nil && !errors.Is(err, unix.ESRCH) {
+		return recording.Errorf(recording.CodeInternal, "letting thread %d go: %w", t.id, err)
 	}
 	return nil
 }

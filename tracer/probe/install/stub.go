@@ -20,12 +20,17 @@ import (
 //
 // It is written over a function that only runs when a program starts, and taken out again. Behind it lies a hook for the
 // signal handler, which swallows SIGTRAP: a thread that was stopped by a single step when we died gets that signal.
+//
+// Signals of the thread wait meanwhile, in the kernel and as they were sent: some handlers look at who sent them, and how. The thread
+// runs the stub with them blocked. At its end the stub has the mask put back that there was, which only happens when we died on the way.
 type stub struct {
 	addr   uint64
 	code   []byte
 	hook   uint64   // where the hook begins
 	opened uint64   // where the new descriptor is in RAX
 	mapped []uint64 // where the result of each mapping is in RAX
+	unmask uint64   // the system call that puts the mask of signals back
+	mask   uint64   // which it is
 	resume uint64   // where the thread goes on
 	rax    uint64
 }
@@ -45,9 +50,9 @@ const (
 
 // newStub writes the stub for a thread with the given registers. It maps parts and takes old mappings out.
 func newStub(
-	addr uint64, regs *unix.PtraceRegs, parts []mapping, old []sharedMapping, name uint64, handler func(*asm.Code) error,
+	addr uint64, regs *unix.PtraceRegs, mask uint64, parts []mapping, old []sharedMapping, name uint64, handler func(*asm.Code) error,
 ) (*stub, error) {
-	s := &stub{addr: addr, resume: regs.Rip, rax: regs.Rax}
+	s := &stub{addr: addr, mask: mask, resume: regs.Rip, rax: regs.Rax}
 	if int64(regs.Orig_rax) >= 0 {
 		switch int64(regs.Rax) {
 		case restartSys, restartNoIntr, restartNoHand:
@@ -57,6 +62,9 @@ func newStub(
 		}
 	}
 	c := asm.New(addr)
+	c.Raw(0xEB, signalSetSize) // jmp over the mask
+	maskAt := c.PC()
+	c.Raw(binary.LittleEndian.AppendUint64(nil, mask)...)
 	call := func(number uint64, args ...uint64) {
 		for i, a := range args {
 			c.MovImm([]asm.Reg{asm.RDI, asm.RSI, asm.RDX, asm.R10}[i], a)
@@ -77,6 +85,8 @@ func newStub(
 	for _, m := range old {
 		call(unix.SYS_MUNMAP, m.from, m.to-m.from) // only addresses are lost when it fails
 	}
+	call(unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, maskAt, 0, signalSetSize)
+	s.unmask = c.PC() - syscallLen
 	for _, r := range []struct {
 		reg asm.Reg
 		v   uint64
@@ -111,7 +121,8 @@ func newStub(
 	return s, nil
 }
 
-// run steps a thread through the stub. The memory is opened here while the program still has its descriptor.
+// run steps a thread through the stub. The memory is opened here while the program still has its descriptor. When it returns without an
+// error, the thread stands where it was, and its signals are still blocked.
 func (st *stub) run(s *stopped, t *thread, size int64) (*os.File, error) {
 	regs := t.regs
 	regs.Rip, regs.Orig_rax = st.addr, ^uint64(0)
@@ -120,7 +131,16 @@ func (st *stub) run(s *stopped, t *thread, size int64) (*os.File, error) {
 	}
 	var shared *os.File
 	var failed error
+	if err := t.setSignalMask(allBut(unix.SIGTRAP)); err != nil { // which a step needs
+		return nil, err
+	}
 	for range stubStepsLimit {
+		if regs.Rip == st.unmask { // not yet: a handler would begin here
+			regs.Rip += syscallLen
+			if err := unix.PtraceSetRegs(t.id, &regs); err != nil {
+				return shared, recording.Errorf(recording.CodeInternal, "setting registers: %w", err)
+			}
+		}
 		if err := t.step(&regs); err != nil {
 			return shared, err
 		}
@@ -173,11 +193,12 @@ func systemCallError(name string, rax uint64) error {
 	return err
 }
 
-// step runs one instruction. A signal that comes in between is kept for later.
+// step runs one instruction. The thread's signals must be blocked: the one that it stopped with then goes back to those that wait.
 func (t *thread) step(regs *unix.PtraceRegs) error {
-	if err := unix.PtraceSingleStep(t.id); err != nil {
+	if err := ptrace(unix.PTRACE_SINGLESTEP, t.id, 0, uintptr(t.signal)); err != nil {
 		return recording.Errorf(recording.CodeInternal, "stepping: %w", err)
 	}
+	t.signal = 0
 	alive, err := t.wait()
 	if err != nil {
 		return err
@@ -206,7 +227,11 @@ func (a *attachment) mapRegion(s *stopped) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	st, err := newStub(host.Addr+a.bias, &t.regs, parts, old, zeroByte(a.img)+a.bias, a.handlerHead)
+	mask, err := t.signalMask()
+	if err != nil {
+		return nil, err
+	}
+	st, err := newStub(host.Addr+a.bias, &t.regs, mask, parts, old, zeroByte(a.img)+a.bias, a.handlerHead)
 	if err != nil {
 		return nil, err
 	}
@@ -230,6 +255,9 @@ func (a *attachment) mapRegion(s *stopped) ([]byte, error) {
 	}
 	if err == nil {
 		err = t.settle()
+	}
+	if failed := t.setSignalMask(mask); err == nil {
+		err = failed
 	}
 	if err != nil {
 		return nil, err

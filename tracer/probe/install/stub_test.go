@@ -4,6 +4,7 @@ package install
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"strconv"
@@ -159,10 +160,18 @@ func TestStubThatIsHeldUp(t *testing.T) {
 	if _, err := Clean(program.Pid, img); recording.CodeOf(err) != recording.CodeLocked {
 		t.Errorf("cleaned while a thread is still traced: %v", err)
 	}
+	if !blocksSignals(t, program.Pid) {
+		t.Error("signals reach the thread while it is in the stub")
+	}
 	supervisor.allow(question)
 	for deadline := time.Now().Add(time.Minute); traced(t, program.Pid); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("the program is still traced")
+		}
+	}
+	for deadline := time.Now().Add(time.Minute); blocksSignals(t, program.Pid); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the stub ended, and the thread's signals are still blocked")
 		}
 	}
 	cleanAndAttach(t, program, img, supervisor)
@@ -194,6 +203,22 @@ func TestStubOfADeadTracerIsHeldUp(t *testing.T) {
 	}
 	stop()
 	cleanAndAttach(t, program, img, supervisor)
+}
+
+// blocksSignals reports whether the main thread of a program blocks SIGURG, with which Go preempts.
+func blocksSignals(t *testing.T, pid int) bool {
+	t.Helper()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/status", pid, pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(status), "\nSigBlk:\t")
+	line, _, _ := strings.Cut(rest, "\n")
+	mask, err := strconv.ParseUint(line, 16, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return mask&(1<<(unix.SIGURG-1)) != 0
 }
 
 // interrupt has the main thread of a program handle signals most of the time, until stop is called.
