@@ -18,12 +18,14 @@ type Filter struct {
 	Failed bool          // returns with an error that is not nil
 	Panics bool          // panics and recoveries; calls that a panic unwound
 	Over   time.Duration // returns of calls that took at least so long; 0: of any
+	Open   bool          // calls that did not end, of which no event tells
 }
 
 // wantsEnd reports whether the filter chooses a call for how it ended.
 func (f *Filter) wantsEnd(c *recording.Call) bool {
 	known := c.Outcome != recording.OutcomeOpen && c.Outcome != recording.OutcomeLost
 	return (!f.Failed || c.Failed) && (!f.Panics || c.Outcome == recording.OutcomePanicked) &&
+		(!f.Open || c.Outcome == recording.OutcomeOpen) &&
 		(f.Over <= 0 || known && c.End-c.Start >= int64(f.Over))
 }
 

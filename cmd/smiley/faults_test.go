@@ -81,15 +81,21 @@ func recorderKilled(s *stage) string {
 
 // The recorder is gone for good: the program runs to its end as if nothing were wrong, and push delivers the rest.
 func recorderStaysAway(s *stage) string {
+	n := s.leavesBehind()
+	s.startRecorder()
+	s.whole(n)
+	return ""
+}
+
+// leavesBehind runs a program whose recorder dies, which leaves the rest of its blocks in the spool, and returns the program's calls.
+func (s *stage) leavesBehind() uint64 {
+	s.t.Helper()
 	r := s.run(s.address)
 	s.progress(0)
 	s.moment()
 	s.stopRecorder(syscall.SIGKILL)
 	s.spools()
-	n := r.finish()
-	s.startRecorder()
-	s.whole(n)
-	return ""
+	return r.finish()
 }
 
 // spools waits until more is in the spool than there was.
@@ -313,11 +319,7 @@ func twoRecorders(s *stage) string {
 
 // A spool that comes back after it was delivered, from a backup perhaps, changes nothing.
 func sentTwice(s *stage) string {
-	r := s.run(s.address)
-	s.progress(0)
-	s.stopRecorder(syscall.SIGKILL)
-	s.spools()
-	n := r.finish()
+	n := s.leavesBehind()
 	spool, kept := filepath.Join(s.dir, spoolPath), filepath.Join(s.dir, "kept")
 	if err := os.CopyFS(kept, os.DirFS(spool)); err != nil {
 		s.t.Fatal(err)
@@ -336,12 +338,7 @@ func sentTwice(s *stage) string {
 
 // What one run left in the spool is delivered by the next, while its program runs.
 func sentByNextRun(s *stage) string {
-	r := s.run(s.address)
-	s.progress(0)
-	s.moment()
-	s.stopRecorder(syscall.SIGKILL)
-	s.spools()
-	n := r.finish()
+	n := s.leavesBehind()
 	s.startRecorder()
 	next := s.run(s.address)
 	s.await("the earlier run is complete", func() bool {

@@ -12,7 +12,7 @@ import (
 
 func (a *app) replayCommand() *cobra.Command {
 	var chosen filterFlags
-	var tree, full bool
+	var tree, open, full bool
 	command := &cobra.Command{
 		Use:   "replay RUN",
 		Short: "Show a run in order: calls, results, panics and output, one line each",
@@ -27,6 +27,7 @@ Where the values of a line are many or long, the longest are cut and end in "…
   smiley replay last --tree                       calls with results and durations only
   smiley replay last --tree --errors              calls that returned an error
   smiley replay last --tree --over 10ms           calls that took long
+  smiley replay last --open                       what every goroutine was in at the end
   smiley replay last --function 'main.(*Cart).Add'
   smiley replay last --goroutine 7 --from 1.5s --to 2s
   smiley replay last --json --errors | jq .results`,
@@ -37,13 +38,15 @@ Where the values of a line are many or long, the longest are cut and end in "…
 			if err != nil {
 				return err
 			}
+			filter.Open = open
 			return a.withRun(cmd.Context(), args[0], func(run *analysis.Run) error {
-				return a.replay(cmd.Context(), run, filter, tree, full)
+				return a.replay(cmd.Context(), run, filter, tree || open, full)
 			})
 		},
 	}
 	chosen.add(command)
 	command.Flags().BoolVar(&tree, "tree", false, "only calls, each with its results and duration")
+	command.Flags().BoolVar(&open, "open", false, "only calls that had not ended when the recording did, as --tree shows them")
 	addFull(command, &full)
 	return a.withJSON(command)
 }
