@@ -5,12 +5,21 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"slices"
 	"sync"
 
 	"smiley/recording"
 )
 
-// Functions returns the functions of a run, by id, as far as they are known.
+// functionCache keeps the functions of the run that was asked for last: a large program has tens of thousands, and every page of a run
+// wants them.
+type functionCache struct {
+	mu        sync.Mutex
+	run       recording.RunID
+	functions []recording.Function
+}
+
+// Functions returns the functions of a run, by id, as far as they are known. The caller must not change them.
 func (r *Reader) Functions(ctx context.Context, id recording.RunID) ([]recording.Function, error) {
 	var functions []recording.Function
 	err := r.snapshot(ctx, func(q queries) error {
@@ -18,22 +27,45 @@ func (r *Reader) Functions(ctx context.Context, id recording.RunID) ([]recording
 		if err != nil {
 			return err
 		}
-		functions = make([]recording.Function, 0, run.Functions)
-		return each(ctx, q, func(rows *sql.Rows) error {
-			var f recording.Function
-			var params, results string
-			err := rows.Scan(&f.ID, &f.Name, &f.Package, &f.File, &f.Line, &f.Trace, &f.Reason, &f.Variadic, &params, &results)
-			if err != nil {
+		known := &r.functions
+		known.mu.Lock()
+		defer known.mu.Unlock()
+		functions = nil
+		if known.run == id && uint64(len(known.functions)) <= run.Functions {
+			functions = known.functions
+		}
+		if uint64(len(functions)) < run.Functions { // none is ever changed, so that the new ones are all that is missing
+			if functions, err = readFunctions(ctx, q, r.file, run, functions); err != nil {
 				return err
 			}
-			if err := errors.Join(json.Unmarshal([]byte(params), &f.Params), json.Unmarshal([]byte(results), &f.Results)); err != nil {
-				return damaged(r.file, err)
-			}
-			functions = append(functions, f)
-			return nil
-		}, `SELECT id, name, package, file, line, trace, reason, variadic, params, results FROM functions
-			WHERE run = ? ORDER BY id`, run.key)
+			known.run, known.functions = id, functions
+		}
+		return nil
 	})
+	return functions, err
+}
+
+// readFunctions adds to functions those of a run that come behind them.
+func readFunctions(ctx context.Context, q queries, file string, run *runRow, functions []recording.Function) ([]recording.Function, error) {
+	last := recording.FunctionID(0)
+	if n := len(functions); n > 0 {
+		last = functions[n-1].ID
+	}
+	functions = slices.Grow(functions, int(run.Functions)-len(functions))
+	err := each(ctx, q, func(rows *sql.Rows) error {
+		var f recording.Function
+		var params, results string
+		err := rows.Scan(&f.ID, &f.Name, &f.Package, &f.File, &f.Line, &f.Trace, &f.Reason, &f.Variadic, &params, &results)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(json.Unmarshal([]byte(params), &f.Params), json.Unmarshal([]byte(results), &f.Results)); err != nil {
+			return damaged(file, err)
+		}
+		functions = append(functions, f)
+		return nil
+	}, `SELECT id, name, package, file, line, trace, reason, variadic, params, results FROM functions
+		WHERE run = ? AND id > ? ORDER BY id`, run.key, last)
 	return functions, err
 }
 

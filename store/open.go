@@ -26,6 +26,7 @@ type Reader struct {
 	structures *cache[structureKey, *structure]
 	nodes      *cache[keptNodeKey, *timeNode]
 	tails      tailCache
+	functions  functionCache
 	types      typeCache
 	views      *cache[stackViewKey, *stackView]
 	tasks      *tasks
