@@ -173,15 +173,28 @@ func (a *app) run(ctx context.Context, options tracer.Options, quiet bool) error
 	if err == nil && (!quiet || result.Ledger.Dropped > 0) {
 		err = a.sayResult(ctx, recordings.Reader, result)
 	}
+	if err != nil && result.Run != (recording.RunID{}) {
+		a.sayBroken(ctx, recordings.Reader, result)
+	}
 	if closed := recordings.Close(); err == nil {
 		err = closed
 	}
-	if err != nil && result.Run != (recording.RunID{}) {
-		_ = a.say("the program ended with status %d; see what was recorded until the failure: %s", result.Status(),
-			a.again("smiley replay "+result.Run.String()))
-	}
 	a.status = result.Status()
 	return err
+}
+
+// sayBroken says how a program ended of which the recording failed, and what there is of that.
+func (a *app) sayBroken(ctx context.Context, reader *store.Reader, result tracer.Result) {
+	kept, err := reader.Run(context.WithoutCancel(ctx), result.Run)
+	switch {
+	case err == nil:
+		_ = a.say("the program ended with status %d; see what was recorded until the failure, %s: %s", result.Status(),
+			export.Plural(kept.Calls, "call"), a.again("smiley replay "+result.Run.String()))
+	case recording.CodeOf(err) == recording.CodeNotFound:
+		_ = a.say("the program ended with status %d; nothing of it was recorded", result.Status())
+	default: // what is kept cannot be read now
+		_ = a.say("the program ended with status %d", result.Status())
+	}
 }
 
 // record lets trace record a program and keeps its blocks until the last one is committed.
