@@ -12,7 +12,6 @@ import (
 	"smiley/recording"
 	"smiley/tracer/probe/install"
 	"smiley/tracer/probe/ring"
-	"smiley/tracer/probe/routine"
 )
 
 // budgetEvery is how often is looked at what the probes cost.
@@ -50,6 +49,7 @@ type priced struct {
 	entry, exit float64 // ns a record
 	entries     uint64  // records at the last look
 	exits       uint64
+	copied      uint64 // copies in them
 	off         bool
 }
 
@@ -67,7 +67,7 @@ func (p *probes) newBudget(list []*watched) {
 	for _, w := range list {
 		p.budget.functions = append(p.budget.functions, priced{
 			traced: w.traced, symbol: w.symbol,
-			entry: recordCost(&w.entry.capture.Capture, p.budget.tick), exit: recordCost(&w.exit.capture.Capture, p.budget.tick),
+			entry: recordCost(w.entry.capture, p.budget.tick), exit: recordCost(w.exit.capture, p.budget.tick),
 		})
 	}
 }
@@ -87,9 +87,12 @@ func measureTick() float64 {
 }
 
 // recordCost estimates the ns that a record takes; docs/explanation/probes.md has the measurements behind it.
-func recordCost(c *routine.Capture, tick float64) float64 {
-	return 1.5*tick + 0.5*float64(len(c.Words)) + 4*float64(len(c.Copies))
+func recordCost(c *probeCapture, tick float64) float64 {
+	return 1.5*tick + 0.5*float64(len(c.Words)) + 1.5*float64(len(c.entries))
 }
+
+// copyCost is the same for a copy of memory that values refer to.
+const copyCost = 5.
 
 // spent returns the processor time that the program has had.
 func (p *probes) spent() time.Duration {
@@ -135,8 +138,9 @@ func (p *probes) paid() (all float64, each []float64) {
 	for i := range b.functions {
 		f := &b.functions[i]
 		entries, exits := p.handlers[2*i].count, p.handlers[2*i+1].count
-		each[i] = float64(entries-f.entries)*f.entry + float64(exits-f.exits)*f.exit
-		f.entries, f.exits = entries, exits
+		copied := p.handlers[2*i].copied + p.handlers[2*i+1].copied
+		each[i] = float64(entries-f.entries)*f.entry + float64(exits-f.exits)*f.exit + float64(copied-f.copied)*copyCost
+		f.entries, f.exits, f.copied = entries, exits, copied
 		all += each[i]
 	}
 	return all, each

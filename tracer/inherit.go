@@ -11,7 +11,6 @@ import (
 	"smiley/recording"
 	"smiley/tracer/probe/install"
 	"smiley/tracer/probe/ring"
-	"smiley/tracer/probe/routine"
 	places "smiley/tracer/probe/site"
 )
 
@@ -154,6 +153,7 @@ func (l *leftover) probes(s *session) error {
 	p.capturer = s.engine.capturer
 	p.capturer.Memory = &p.memory
 	p.capturer.Resolver = s.program.Resolver(&p.memory)
+	p.nodes = newNodes(p.capturer.Types, s.opt.Bounds)
 	other := recording.Errorf(recording.CodeDamaged, "what a tracer that died left does not fit the program")
 	hooks := map[uint64]watched{}
 	for _, w := range p.hooks(l.img, nil) {
@@ -185,18 +185,6 @@ func (l *leftover) probes(s *session) error {
 		if w.traced != nil {
 			w.traced.id = s.program.AddFunction(w.symbol.Entry, w.traced.plan.Function)
 		}
-	}
-	for i, key := range e.Held {
-		word, class := routine.TypeOf(key)
-		t, ok := p.capturer.Types.Get(p.capturer.Resolver.DynamicType(word))
-		if !ok {
-			return other
-		}
-		c := compileHeld(p.capturer.Types, s.opt.Bounds, t, class)
-		if !e.FitsHeld(i, c.Capture) {
-			return other
-		}
-		p.memory.held.captures = append(p.memory.held.captures, c)
 	}
 	now := time.Now()
 	p.installed = &install.Process{Pid: l.pid, Reader: e.Reader, Clock: ring.NewClock(now, ring.Ticks())}

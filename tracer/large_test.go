@@ -65,12 +65,14 @@ func TestLargeValues(t *testing.T) {
 
 // TestRecordsFit checks that what the bounds allow for one call is no more than a record can hold.
 func TestRecordsFit(t *testing.T) {
-	registers := intRegisters + floatRegisters
-	most := ring.RecordWords + 8*(maxStackWords+registers) + maxHeld*(8+routine.DynamicMax) + maxCopied + maxCopies*(8+15)
-	if most > ring.RecordMax {
-		t.Errorf("a call can take %d bytes, a record %d", most, ring.RecordMax)
+	if words := maxStackWords + intRegisters + floatRegisters; words > routine.WordsMax {
+		t.Errorf("a call can take %d words, a record %d", words, routine.WordsMax)
 	}
-	if maxCopies > ring.TypeItems {
-		t.Errorf("a call can take %d copies, a record %d", maxCopies, ring.TypeItems)
+	if most := max(maxCopied, maxHooked); most > routine.CopiesMax {
+		t.Errorf("the copies of a call can take %d bytes, those of a record %d", most, routine.CopiesMax)
+	}
+	const slack = 64 // a copy's head, and sixteen bytes at a time
+	if most := ring.RecordWords + 8*(routine.WordsMax+1) + routine.CopiesMax + slack; most > ring.RecordMax {
+		t.Errorf("a record can take %d bytes, more than %d", most, ring.RecordMax)
 	}
 }

@@ -10,7 +10,6 @@ import (
 
 	"smiley/tracer/probe/install"
 	"smiley/tracer/probe/ring"
-	"smiley/tracer/probe/routine"
 )
 
 // TestLimitsAreWritten holds the tables of bounds in docs/reference/limits.md equal to the constants.
@@ -32,12 +31,7 @@ func TestLimitsAreWritten(t *testing.T) {
 		{"bytes of a crash report", maxCrash},
 		{"bytes of a source file", maxSource},
 		{"bytes of values that are passed on the stack, what is cut of them not counted", 8 * maxStackWords},
-		{"strings, slices, pointers and interfaces that are followed, the nearest first", maxCopies},
-		{"bytes that these refer to, what is cut not counted", maxCopied},
-		{"interfaces that are copied by what they hold", maxHeld},
-		{"bytes copied of what one of them holds", routine.DynamicMax},
-		{"interfaces in what an interface holds that are copied by what they hold", routine.InnersMax},
-		{"bytes copied of what one of these holds", routine.InnerMax - copyHead},
+		{"bytes that the values refer to, the nearest first, and 16 for each string, slice, pointer and interface that is followed", maxCopied},
 		{"bytes copied of what an interface holds when that is unknown, and again of what it points to", interfaceBytes},
 		{"bytes of a string in an error of an unknown type", errorBytes},
 		{"types that are known before the program begins", maxForeseen},

@@ -34,6 +34,7 @@ type probes struct {
 	lossy     bool
 	budget    budget
 	foreseen  foreseen
+	nodes     *nodes
 	beside    bool // Delve is attached, and stops the program for breakpoints
 }
 
@@ -42,6 +43,7 @@ type recordHandler struct {
 	capture *probeCapture
 	see     func(*seen) error // nil: of no interest
 	count   uint64            // records
+	copied  uint64            // copies in them
 }
 
 // seen is a record with its registers loaded.
@@ -120,6 +122,7 @@ func (s *session) putProbes(
 	p.capturer = s.engine.capturer
 	p.capturer.Memory = &p.memory
 	p.capturer.Resolver = s.program.Resolver(&p.memory)
+	p.nodes = newNodes(p.capturer.Types, s.opt.Bounds)
 	list, refused := p.candidates(img, traced)
 	list = append(list, p.hooks(img, list)...)
 	survey := surveyOf(img, list)
@@ -140,6 +143,7 @@ func (s *session) putProbes(
 	}
 	options := install.Options{
 		RingBytes: uint64(s.opt.RingBytes), DropWhenFull: s.opt.DropWhenFull, Runtime: where, Survey: <-survey, Note: s.note,
+		Nodes: &p.nodes.Nodes,
 	}
 	options.Ready = func() error { return s.announceProbed(list, options.Survey) }
 	if p.installed, err = put(wanted, options); err != nil {
@@ -257,7 +261,7 @@ func (p *probes) compile(list []watched) {
 	var all sync.WaitGroup
 	for n := range workers {
 		all.Go(func() {
-			compiled := captures{types: p.capturer.Types, bounds: p.opt.Bounds, known: map[string]*probeCapture{}}
+			compiled := newCaptures(p.capturer.Types, p.opt.Bounds)
 			for i := n * len(list) / workers; i < (n+1)*len(list)/workers; i++ {
 				if w := &list[i]; w.traced != nil {
 					plan := w.traced.plan
@@ -269,6 +273,12 @@ func (p *probes) compile(list []watched) {
 		})
 	}
 	all.Wait()
+	for i := range list {
+		if w := &list[i]; w.traced != nil {
+			p.nodes.root(w.entry.capture)
+			p.nodes.root(w.exit.capture)
+		}
+	}
 }
 
 // launchedPatience is how long a program that was started waits for room while the tracer's heart does not beat: it ends with a tracer
@@ -480,6 +490,7 @@ func (p *probes) record1(r *ring.Record) error {
 	}
 	h := &p.handlers[r.Site]
 	h.count++
+	h.copied += uint64(len(r.Items))
 	if h.see == nil {
 		return nil
 	}

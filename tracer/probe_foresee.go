@@ -6,7 +6,6 @@ import (
 	"bytes"
 
 	"smiley/recording"
-	"smiley/tracer/probe/routine"
 )
 
 // What an interface holds can be copied whole only by a routine that was made for its type. Types that interfaces of recorded
@@ -15,13 +14,11 @@ import (
 // foreseen are the types that interfaces can turn out to hold.
 type foreseen struct {
 	looked  bool
-	own     map[string]bool // import paths of what is recorded
-	wants   []want          // in the order in which they are served
-	wanted  map[want]bool
-	served  int                           // of wants
+	own     map[string]bool               // import paths of what is recorded
+	served  int                           // of what nodes want
 	holders map[recording.TypeID][]uint64 // descriptions of the types that the linker saw in an interface
 	any     []uint64                      // and those that can be in interfaces without methods
-	queue   []uint64                      // keys that no routine was made for yet
+	queue   []uint64                      // of these, those that are not known to the program yet
 	taught  int
 }
 
@@ -35,25 +32,13 @@ const (
 	manyFunctions = 8000
 )
 
-// foresee notes what the interfaces of the recorded functions are.
+// foresee notes which packages are recorded.
 func (p *probes) foresee(list []watched) {
 	f := &p.foreseen
-	f.own, f.wanted = map[string]bool{}, map[want]bool{}
+	f.own = map[string]bool{}
 	for i := range list {
-		w := &list[i]
-		if w.traced != nil {
+		if w := &list[i]; w.traced != nil {
 			f.own[w.symbol.Package] = true
-		}
-		f.add(w.entry.capture.wants)
-		f.add(w.exit.capture.wants)
-	}
-}
-
-func (f *foreseen) add(wants []want) {
-	for _, w := range wants {
-		if !f.wanted[w] {
-			f.wanted[w] = true
-			f.wants = append(f.wants, w)
 		}
 	}
 }
@@ -63,7 +48,7 @@ func (p *probes) look() {
 	f := &p.foreseen
 	f.looked = true
 	types, module := p.program.types, &p.program.module
-	if len(f.wants) == 0 || types.debug == nil {
+	if len(p.nodes.wants) == 0 || types.debug == nil {
 		return
 	}
 	f.holders = map[recording.TypeID][]uint64{}
@@ -131,40 +116,38 @@ func (p *probes) teach(n int) error {
 	if !f.looked {
 		p.look()
 	}
-	for n > 0 && f.taught < maxForeseen && p.installed.HasTypeRoom() {
+	for n > 0 && f.taught < maxForeseen && p.nodes.HasRoom() {
 		if len(f.queue) == 0 {
-			if f.served == len(f.wants) {
+			if f.served == len(p.nodes.wants) {
 				break
 			}
-			p.serve(f.wants[f.served])
+			p.serve(p.nodes.wants[f.served])
 			f.served++
 			continue
 		}
-		key := f.queue[0]
+		word := f.queue[0]
 		f.queue = f.queue[1:]
-		if p.memory.held.known[key] {
+		if p.memory.held.known[word] {
 			continue
 		}
-		p.memory.held.note(key)
+		p.memory.held.note(word)
 		f.taught++
 		n--
-		if err := p.learnType(key); err != nil {
-			return err
-		}
+		p.learnType(word)
 	}
 	return nil
 }
 
-// serve lists the keys of the types that a want can be about.
-func (p *probes) serve(w want) {
+// serve lists the types that an interface can hold; 0 is one without methods.
+func (p *probes) serve(holder recording.TypeID) {
 	f := &p.foreseen
 	list := f.any
-	if w.holder != 0 {
-		list = f.holders[w.holder]
+	if holder != 0 {
+		list = f.holders[holder]
 	}
 	for _, at := range list {
-		if key, ok := w.class.Key(at + p.program.bias); ok && !p.memory.held.known[key] {
-			f.queue = append(f.queue, key)
+		if word := at + p.program.bias; !p.memory.held.known[word] {
+			f.queue = append(f.queue, word)
 		}
 	}
 }
@@ -172,30 +155,17 @@ func (p *probes) serve(w want) {
 // learn has the program copy the values of types that interfaces were found to hold, and of some that they could hold.
 func (p *probes) learn() error {
 	held := &p.memory.held
-	for _, key := range held.met {
-		if err := p.learnType(key); err != nil {
-			return err
-		}
+	for _, word := range held.met {
+		p.learnType(word)
 	}
 	held.met = held.met[:0]
 	return p.teach(foreseenStep)
 }
 
-// learnType has the program copy the values of a type.
-func (p *probes) learnType(key uint64) error {
-	word, class := routine.TypeOf(key)
+// learnType has the program copy the values of the type that is described at word.
+func (p *probes) learnType(word uint64) {
 	t, ok := p.capturer.Types.Get(p.capturer.Resolver.DynamicType(word))
-	if !ok {
-		return nil
+	if ok && p.installed.HasRoomFor(word) {
+		p.installed.AddType(word, p.nodes.held(t))
 	}
-	c := compileHeld(p.capturer.Types, p.opt.Bounds, t, class)
-	added, err := p.installed.AddType(key, c.Capture)
-	if added {
-		p.memory.held.captures = append(p.memory.held.captures, c)
-		p.foreseen.add(c.wants)
-	}
-	if err != nil && recording.CodeOf(err) != recording.CodeUnsupported {
-		return err
-	}
-	return nil
 }

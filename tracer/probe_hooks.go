@@ -21,7 +21,7 @@ func (p *probes) hooks(img *places.Image, recorded []watched) []watched {
 		taken[w.function] = true
 	}
 	none, head := &probeCapture{Capture: routine.Capture{None: true}}, &probeCapture{}
-	gSize := int(max(p.offsets.GoID, p.offsets.ParentGoID, p.offsets.GoPC, p.offsets.StartPC, p.offsets.StackHi, p.offsets.Panic) + 8)
+	gSize := max(p.offsets.GoID, p.offsets.ParentGoID, p.offsets.GoPC, p.offsets.StartPC, p.offsets.StackHi, p.offsets.Panic) + 8
 	var list []watched
 	for i := range img.Functions {
 		f := &img.Functions[i]
@@ -45,13 +45,13 @@ func (p *probes) hooks(img *places.Image, recorded []watched) []watched {
 		case "runtime.throw", "runtime.fatal", "runtime.fatalsignal":
 			w.entry = handler(head, p.crashed)
 		case "syscall.write", "golang.org/x/sys/unix.write":
-			w.entry, w.exit = handler(writeCapture(), p.writing), handler(registers(asm.RAX), p.written)
+			w.entry, w.exit = handler(p.writeCapture(), p.writing), handler(registers(asm.RAX), p.written)
 		case "internal/syscall/unix.CopyFileRange", "syscall.Splice":
 			w.entry, w.exit = handler(registers(asm.RCX), p.copyingTo(2)), handler(registers(asm.RAX), p.written)
 		case "syscall.sendfile":
 			w.entry, w.exit = handler(registers(asm.RAX), p.copyingTo(0)), handler(registers(asm.RAX), p.written)
 		case "syscall.Exec":
-			w.entry = handler(execCapture(), p.replacing)
+			w.entry = handler(p.execCapture(), p.replacing)
 			w.exit = handler(head, p.notReplaced)
 		case "runtime.write1":
 			if !strings.HasSuffix(f.File, ".s") {
@@ -79,12 +79,22 @@ func registers(list ...asm.Reg) *probeCapture {
 	return c
 }
 
-// behind copies memory behind a register.
-func (p *probes) behind(r asm.Reg, n int) *probeCapture {
-	return &probeCapture{Capture: routine.Capture{
-		Words:  []routine.Word{{Reg: r}},
-		Copies: []routine.Copy{{Count: routine.Source{Constant: true}, Scale: uint32(n), Max: uint32(n)}},
-	}}
+// hooked has a record of words hold what these refer to.
+func (p *probes) hooked(c *probeCapture, list ...routine.Entry) *probeCapture {
+	c.Node = p.nodes.AddRoot(list, p.nodes.depth(), maxHooked)
+	return c
+}
+
+// link is a copy of so many bytes behind the pointer at an offset of what is looked at.
+type link struct{ at, size uint64 }
+
+// chain returns the entry for the first of links, each of which leads to the next one.
+func (p *probes) chain(links ...link) routine.Entry {
+	e := routine.Entry{Kind: routine.Fixed, At: uint32(links[0].at), Max: uint32(links[0].size)}
+	if len(links) > 1 {
+		e.Node = p.nodes.Add([]routine.Entry{p.chain(links[1:]...)}, e.Max)
+	}
+	return e
 }
 
 // state reads what a record holds of the g at addr.
@@ -146,20 +156,18 @@ func (p *probes) goroutineEnded(r *seen) error {
 // maxRuntimeCallers is how many frames behind runtime.gopanic a record of a panic holds.
 const maxRuntimeCallers = 6
 
-// panicCapture records the value of a panic and the return addresses up to the function that panicked.
+// panicCapture records the value of a panic and the return addresses up to the function that panicked. The words are found by position,
+// see panicked.
 func (p *probes) panicCapture() *probeCapture {
-	anyType := &recording.Type{Name: "any", Kind: recording.KindInterface, Size: 16}
-	c := &probeCapture{types: p.capturer.Types, bounds: p.opt.Bounds}
-	value := c.place(&location{size: 16, pieces: []piece{{0, 8, 0, false}, {8, 8, 1, false}}}, nil)
-	// The words that follow are found by position, see panicked.
-	c.value(anyType, value, wholeBudget(c.bounds))
-	at := routine.Source{Index: int32(c.word(routine.Word{Reg: asm.RBP}))}
+	c := registers(asm.RAX, asm.RBX, asm.RBP)
 	c.word(routine.Word{Kind: routine.Stack, Offset: 0})
-	for range maxRuntimeCallers {
-		c.Copies = append(c.Copies, routine.Copy{Pointer: at, Count: routine.Source{Constant: true}, Scale: 16, Max: 16})
-		at = routine.Source{InCopy: true, Index: int32(len(c.Copies) - 1)}
+	value := nodeEntry{Entry: routine.Entry{Kind: routine.Any, At: 0, Count: 8}}
+	value.Node = p.nodes.behind(&value, 0, 0)
+	links := []link{{8 * 2, 16}}
+	for range maxRuntimeCallers - 1 {
+		links = append(links, link{0, 16})
 	}
-	return c
+	return p.hooked(c, value.Entry, p.chain(links...))
 }
 
 func (p *probes) panicked(r *seen) error {
@@ -185,15 +193,13 @@ func (p *probes) panicked(r *seen) error {
 const maxPanics = 4
 
 // recoveryCapture records the g in RAX and its innermost panics.
-func (p *probes) recoveryCapture(gSize int) *probeCapture {
-	c := p.behind(asm.RAX, gSize)
-	at := routine.Source{InCopy: true, Offset: int32(p.offsets.Panic)}
+func (p *probes) recoveryCapture(gSize uint64) *probeCapture {
 	const size = 104
-	for range maxPanics {
-		c.Copies = append(c.Copies, routine.Copy{Pointer: at, Count: routine.Source{Constant: true}, Scale: size, Max: size})
-		at = routine.Source{InCopy: true, Index: int32(len(c.Copies) - 1), Offset: int32(p.link)}
+	links := []link{{0, gSize}, {p.offsets.Panic, size}}
+	for range maxPanics - 1 {
+		links = append(links, link{p.link, size})
 	}
-	return c
+	return p.hooked(registers(asm.RAX), p.chain(links...))
 }
 
 // recovered handles the entry of runtime.recovery, on the system stack, as onRecovery does.
@@ -253,14 +259,10 @@ func (p *probes) panickedFatally(r *seen) error {
 }
 
 // writeCapture records func write(fd int, p []byte) for the descriptors of the program's output.
-func writeCapture() *probeCapture {
-	return &probeCapture{Capture: routine.Capture{
-		Only:  []int32{1, 2},
-		Words: []routine.Word{{Reg: asm.RAX}, {Reg: asm.RBX}, {Reg: asm.RCX}},
-		Copies: []routine.Copy{{
-			Pointer: routine.Source{Index: 1}, Count: routine.Source{Index: 2}, Scale: 1, Max: maxOutput,
-		}},
-	}}
+func (p *probes) writeCapture() *probeCapture {
+	c := registers(asm.RAX, asm.RBX, asm.RCX)
+	c.Only = []int32{1, 2}
+	return p.hooked(c, routine.Entry{Kind: routine.Text, At: 8, Count: 16, Max: maxOutput, Error: maxOutput})
 }
 
 func (p *probes) writing(r *seen) error {
@@ -307,11 +309,8 @@ func (p *probes) copyingTo(register int) func(*seen) error {
 const maxPath = 4096
 
 // execCapture records the first argument of func Exec(argv0 string, argv []string, envv []string) (err error).
-func execCapture() *probeCapture {
-	return &probeCapture{Capture: routine.Capture{
-		Words:  []routine.Word{{Reg: asm.RAX}, {Reg: asm.RBX}},
-		Copies: []routine.Copy{{Count: routine.Source{Index: 1}, Scale: 1, Max: maxPath}},
-	}}
+func (p *probes) execCapture() *probeCapture {
+	return p.hooked(registers(asm.RAX, asm.RBX), routine.Entry{Kind: routine.Text, At: 0, Count: 8, Max: maxPath, Error: maxPath})
 }
 
 // replacing handles the entry of syscall.Exec. Nobody sees the return of one that works.
@@ -335,18 +334,12 @@ func (p *probes) printCapture() *probeCapture {
 	for _, offset := range []int32{8, 16, 24, 32} {
 		c.word(routine.Word{Kind: routine.Stack, Offset: offset})
 	}
-	c.Copies = []routine.Copy{{
-		Pointer: routine.Source{Index: 1}, Count: routine.Source{Index: 3}, Count32: true, Scale: 1, Max: maxOutput,
-	}}
 	// On a system stack the g is not the one that prints: g.m.curg is.
-	at := routine.Source{Index: int32(c.word(routine.Word{Reg: asm.R14}))}
-	for _, offset := range []uint64{p.offsets.M, p.offsets.MCurG, p.offsets.GoID} {
-		c.Copies = append(c.Copies, routine.Copy{
-			Pointer: at, Count: routine.Source{Constant: true}, Scale: uint32(offset + 8), Max: uint32(offset + 8),
-		})
-		at = routine.Source{InCopy: true, Index: int32(len(c.Copies) - 1), Offset: int32(offset)}
-	}
-	return c
+	o := &p.offsets
+	g := 8 * uint64(c.word(routine.Word{Reg: asm.R14}))
+	return p.hooked(c,
+		routine.Entry{Kind: routine.Text32, At: 8, Count: 24, Max: maxOutput, Error: maxOutput},
+		p.chain(link{g, o.M + 8}, link{o.M, o.MCurG + 8}, link{o.MCurG, o.GoID + 8}))
 }
 
 // printer returns the goroutine that a record of printCapture belongs to; 0 when there is none.
@@ -374,10 +367,11 @@ func (p *probes) printed(r *seen) error {
 	if fd != 1 && fd != 2 || written <= 0 {
 		return nil
 	}
-	text := r.Items[0]
-	if text.Len <= 0 || text.Len > written {
+	addr := binary.LittleEndian.Uint64(r.Words[8:])
+	if len(r.Items) == 0 || r.Items[0].Addr != addr || r.Items[0].Len > written {
 		return p.out.drop(1, 0, "output could not be read")
 	}
+	text := r.Items[0]
 	return p.addPrinted(fd, p.printer(r), r.now, r.Data[text.At:text.At+text.Len])
 }
 

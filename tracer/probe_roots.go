@@ -31,7 +31,7 @@ func (all *captures) findRoots(c *probeCapture, params []recording.Param, locati
 			}
 		}
 		roots = append(roots, recording.Extent{Offset: 8 * first, Length: l.size})
-		t, ok := c.types.Get(params[i].Type)
+		t, ok := all.shapes.types.Get(params[i].Type)
 		if ok && t.Scalar(l.size) {
 			continue
 		}
@@ -121,12 +121,17 @@ func (c *probeCapture) appendRoots(dst []recording.Root, rec *ring.Record, locat
 
 // load makes memory of a record, and registers where its values are looked for in these.
 func (c *probeCapture) load(rec *ring.Record, regs *Registers, m *recordMemory) {
-	m.record, m.pieces, m.next, m.faults = rec.Data, m.pieces[:0], 0, m.faults[:0]
-	if c.roots == nil {
-		c.loadWords(rec, regs, m)
+	m.record, m.pieces, m.next, m.faults = rec.Data, rec.Items, 0, rec.Faults
+	for _, word := range rec.Unknown {
+		m.held.meet(word)
 	}
-	if len(c.Copies) > 0 {
-		c.loadCopies(rec, m)
+	if c.roots == nil {
+		m.own = m.own[:0]
+		c.loadWords(rec, regs, m)
+		if len(m.own) > 0 {
+			m.own = append(m.own, rec.Items...)
+			m.pieces = m.own
+		}
 	}
 }
 

@@ -7,24 +7,11 @@ import (
 	"smiley/tracer/probe/routine"
 )
 
-// source says where the words of a value are. There is one for every value that is looked at, so that it holds no memory of its own.
+// source says where the words of a value are among those of the record.
 type source struct {
-	kind    sourceKind
-	by      uint32             // to be added to offsets
-	words   []wordAt           // sourceWords
-	item    int32              // sourceCopy: the copy; sourcePieces: the first of those that follow one another
-	length  int                // sourceCopy: its bytes
-	extents []recording.Extent // sourcePieces
+	by    uint32 // to be added to offsets
+	words []wordAt
 }
-
-type sourceKind uint8
-
-const (
-	sourceNowhere sourceKind = iota
-	sourceWords              // among the words of the record
-	sourceCopy               // in a copy
-	sourcePieces             // in copies, of an extent each
-)
 
 // wordAt is where the word at an offset of a value lies among those of the record.
 type wordAt struct {
@@ -32,61 +19,39 @@ type wordAt struct {
 	index  int32
 }
 
-// at finds the word at an offset of the value.
-func (s *source) at(offset uint32) (routine.Source, bool) {
+// word returns the offset in the words of that at an offset of the value.
+func (s *source) word(offset uint32) (uint32, bool) {
 	offset += s.by
-	switch s.kind {
-	case sourceWords:
-		for i := range s.words {
-			if s.words[i].offset == offset {
-				return routine.Source{Index: s.words[i].index}, true
-			}
-		}
-	case sourceCopy:
-		return inCopy(s.item, offset), int(offset)+8 <= s.length
-	case sourcePieces:
-		for i, e := range s.extents {
-			if e.Offset <= int(offset) && int(offset) < e.Offset+e.Length {
-				offset -= uint32(e.Offset)
-				return inCopy(s.item+int32(i), offset), int(offset)+8 <= e.Length
-			}
+	for i := range s.words {
+		if s.words[i].offset == offset {
+			return 8 * uint32(s.words[i].index), true
 		}
 	}
-	return routine.Source{}, false
-}
-
-func inCopy(item int32, offset uint32) routine.Source {
-	return routine.Source{InCopy: true, Index: item, Offset: int32(offset)}
-}
-
-// shifted is the source of a part of the value.
-func (s source) shifted(by uint32) source {
-	s.by += by
-	return s
+	return 0, false
 }
 
 // place adds the words of a value of type t.
-func (c *probeCapture) place(l *location, t *recording.Type) source {
+func (all *captures) place(c *probeCapture, l *location, t *recording.Type) source {
 	if len(l.pieces) == 0 {
-		return c.placeStack(l, t)
+		return all.placeStack(c, l, t)
 	}
-	from := len(c.placed)
+	from := len(all.placed)
 	for i := range l.pieces {
 		p := &l.pieces[i]
-		c.placed = append(c.placed, wordAt{uint32(p.offset), int32(c.positionOf(p))})
+		all.placed = append(all.placed, wordAt{uint32(p.offset), int32(c.positionOf(p))})
 	}
-	return source{kind: sourceWords, words: c.placed[from:]}
+	return source{words: all.placed[from:]}
 }
 
 // placeStack adds the words of the stack that are shown of a value: all of these, or none when they are too many.
-func (c *probeCapture) placeStack(l *location, t *recording.Type) source {
+func (all *captures) placeStack(c *probeCapture, l *location, t *recording.Type) source {
 	if l.stack < 0 {
 		return source{}
 	}
-	all := [1]recording.Extent{{Offset: 0, Length: l.size}}
-	extents := all[:]
+	whole := [1]recording.Extent{{Offset: 0, Length: l.size}}
+	extents := whole[:]
 	if l.size > fewStackBytes {
-		extents = c.extents.Of(t.ID)
+		extents = all.shapes.extents.Of(t.ID)
 	}
 	need := 0
 	for _, e := range extents {
@@ -96,13 +61,13 @@ func (c *probeCapture) placeStack(l *location, t *recording.Type) source {
 		c.stack -= need
 		return source{}
 	}
-	from := len(c.placed)
+	from := len(all.placed)
 	for _, e := range extents {
 		for at := (l.stack + e.Offset) &^ 7; at < l.stack+e.Offset+e.Length; at += 8 {
-			c.placed = append(c.placed, wordAt{uint32(at), int32(c.word(routine.Word{Kind: routine.Stack, Offset: int32(at)}))})
+			all.placed = append(all.placed, wordAt{uint32(at), int32(c.word(routine.Word{Kind: routine.Stack, Offset: int32(at)}))})
 		}
 	}
-	return source{kind: sourceWords, by: uint32(l.stack), words: c.placed[from:]}
+	return source{by: uint32(l.stack), words: all.placed[from:]}
 }
 
 // word returns the position of a word, added when it is new.

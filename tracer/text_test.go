@@ -12,9 +12,9 @@ import (
 func TestTextWithLargeBounds(t *testing.T) {
 	types := recording.NewTypes(nil)
 	types.Add(recording.Type{ID: 1, Name: "string", Kind: recording.KindString, Size: 16})
-	all := &captures{types: types, bounds: recording.Bounds{StringBytes: 100_000, Elements: 8, Follow: 1}}
-	c := all.compile([]recording.Param{{Type: 1}}, []location{{size: 16, stack: -1, pieces: []piece{{0, 8, 0, false}, {8, 8, 1, false}}}})
-	if len(c.Copies) != 1 || c.Copies[0].Max < 1024 {
-		t.Errorf("copies %+v", c.Copies)
+	n := newNodes(types, recording.Bounds{StringBytes: 100_000, Elements: 8, Follow: 1})
+	list := n.entries(nil, &recording.Type{Name: "string", Kind: recording.KindString, Size: 16})
+	if len(list) != 1 || list[0].Max < 1024 || list[0].Max+copyHead > maxCopied {
+		t.Errorf("entries %+v", list)
 	}
 }

@@ -102,7 +102,11 @@ func (c *Code) Imul(dst, src Reg, v int32) {
 	c.imm32(v)
 }
 
-// SubMem subtracts eight bytes in memory; CmpMem compares a register with them.
+// Mul multiplies two registers.
+func (c *Code) Mul(dst, src Reg) { c.reg(w2(0xAF), dst, src) }
+
+// AddMem adds eight bytes in memory, SubMem subtracts them; CmpMem compares a register with them.
+func (c *Code) AddMem(dst Reg, m Mem) { c.mem(w(0x03), dst, m, 0) }
 func (c *Code) SubMem(dst Reg, m Mem) { c.mem(w(0x2B), dst, m, 0) }
 func (c *Code) CmpMem(a Reg, m Mem)   { c.mem(w(0x3B), a, m, 0) }
 

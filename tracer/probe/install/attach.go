@@ -126,8 +126,11 @@ func newAttachment(pid int, img *site.Image, probes []Probe, o Options) (*attach
 	})
 }
 
-// mapped is the size of what lies before the shared page: the code, and the estate behind it.
-func (a *attachment) mapped() uint64 { return a.size + estateSize(a.estate) }
+// behind is where the estate begins: behind the code, and the nodes that follow it.
+func (a *attachment) behind() uint64 { return a.size + a.options.Nodes.Size() }
+
+// mapped is the size of what lies before the shared page.
+func (a *attachment) mapped() uint64 { return a.behind() + estateSize(a.estate) }
 
 // symbols reads what the program's file says about the runtime.
 func (a *attachment) symbols(path string) error {
@@ -195,8 +198,8 @@ func (a *attachment) install(s *stopped) error {
 	if err != nil {
 		return err
 	}
-	p.place(region, a.mapped())
-	p.placeEstate(a.estate, region[a.size:a.mapped()], a.code+a.size, a.layout)
+	p.place(region, a.size, a.mapped(), a.options.Nodes)
+	p.placeEstate(a.estate, region[a.behind():a.mapped()], a.code+a.behind(), a.layout)
 	p.Report.Mapped = time.Since(begin)
 	if err := a.avoid(s); err != nil {
 		return err

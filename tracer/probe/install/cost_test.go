@@ -21,30 +21,33 @@ func BenchmarkCall(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	capture := func(f *site.Function) (args, results routine.Capture) {
-		switch f.Name {
-		case "main.pair":
-			return routine.Capture{Words: []routine.Word{{Reg: asm.RAX}, {Reg: asm.RBX}}},
-				routine.Capture{Words: []routine.Word{{Reg: asm.RAX}, {Reg: asm.RBX}, {Reg: asm.RCX}}}
-		case "main.text":
-			args, results = stringCapture(f)
-			args.Words = args.Words[:2]
+	probes := func(nodes *routine.Nodes) (list []Probe) {
+		text := stringCapture(nodes)
+		for _, p := range mainProbes(img, func(f *site.Function) (args, results routine.Capture) {
+			switch f.Name {
+			case "main.pair":
+				return routine.Capture{Words: []routine.Word{{Reg: asm.RAX}, {Reg: asm.RBX}}},
+					routine.Capture{Words: []routine.Word{{Reg: asm.RAX}, {Reg: asm.RBX}, {Reg: asm.RCX}}}
+			case "main.text":
+				args, results = text(f)
+				args.Words = args.Words[:2]
+			}
+			return args, results
+		}) {
+			switch p.Function.Name {
+			case "main.nothing", "main.pair", "main.text":
+				list = append(list, p)
+			}
 		}
-		return args, results
-	}
-	var probes []Probe
-	for _, p := range mainProbes(img, capture) {
-		switch p.Function.Name {
-		case "main.nothing", "main.pair", "main.text":
-			probes = append(probes, p)
-		}
+		return list
 	}
 	for _, workers := range []string{"1", "4"} {
 		b.Run(workers+" goroutines", func(b *testing.B) {
 			n := "2000000"
 			for b.Loop() {
 				plain, _, _ := untraced(b, nil, path, n, workers)
-				r := record(b, img, probes, Options{Command: []string{path, n, workers}}, func(*ring.Record) error { return nil })
+				nodes := &routine.Nodes{} // they move to what is shared with the program
+				r := record(b, img, probes(nodes), Options{Command: []string{path, n, workers}, Nodes: nodes}, func(*ring.Record) error { return nil })
 				base, with := figures(plain), figures(r.stdout)
 				for _, shape := range []string{"nothing", "pair", "text"} {
 					b.ReportMetric(with[shape]-base[shape], shape+"-ns/call")

@@ -28,9 +28,7 @@ type Estate struct {
 	Reader   *ring.Reader
 
 	Functions []uint64     // addresses in the file of the functions that had probes, in the order of their sites
-	Held      []uint64     // keys of the types whose values were copied, by number − 1; see routine.TypeOf
 	shapes    []ring.Shape // by site
-	types     []ring.Shape // by number − 1
 	events    []bool       // by function: whether its records are events
 
 	settle func() error // notes in the program that everything is accounted for
@@ -45,15 +43,12 @@ type Estate struct {
 //	layout   base, rings, count, data size
 //	sites    how many
 //	note     its length
-//	held     where the shapes of types that are added begin, from the estate's start
 //	         behind the head, for each function, varint twice its address in the file, and one when its records are events, and two shapes
-//	         shapes: varint words, varint copies, and for each copy a varint: twice how many are nested, and one when it is dynamic
+//	         shapes: varint twice the number of words, and one when copies follow them
 //	         note
-//	         for each held type, in the order of their numbers, varint its key, and a shape
 const (
-	estateMagic = 0x35657461747365 // "estate5"
-	estateHead  = 8 * 8
-	heldRoom    = 128 << 10
+	estateMagic = 0x36657461747365 // "estate6"
+	estateHead  = 7 * 8
 	noteMax     = 1 << 20
 )
 
@@ -75,7 +70,7 @@ func estate(plan *plan, note []byte) []byte {
 	b = append(b, note...)
 	b = append(b, make([]byte, -len(b)&7)...)
 	for i, v := range []uint64{
-		estateMagic, 0, 0, 0, 0, uint64(2 * len(plan.probes)), uint64(len(note)), uint64(len(b)),
+		estateMagic, 0, 0, 0, 0, uint64(2 * len(plan.probes)), uint64(len(note)),
 	} {
 		binary.LittleEndian.PutUint64(b[8*i:], v)
 	}
@@ -88,69 +83,29 @@ func fitEstate(b []byte, l ring.Layout) {
 	}
 }
 
-// estateSize is the room that an estate takes, with what is added to it.
-func estateSize(b []byte) uint64 {
-	if b == nil {
-		return 0
-	}
-	return (uint64(len(b)) + heldRoom + pageSize - 1) &^ (pageSize - 1)
-}
+// estateSize is the room that an estate takes.
+func estateSize(b []byte) uint64 { return (uint64(len(b)) + pageSize - 1) &^ (pageSize - 1) }
 
 func appendShape(b []byte, s ring.Shape) []byte {
-	b = binary.AppendUvarint(b, uint64(s.Words))
-	b = binary.AppendUvarint(b, uint64(len(s.Copies)))
-	for _, c := range s.Copies {
-		v := uint64(c.Nested) << 1
-		if c.Dynamic {
-			v |= 1
-		}
-		b = binary.AppendUvarint(b, v)
+	v := uint64(s.Words) << 1
+	if s.Copies {
+		v |= 1
 	}
-	return b
+	return binary.AppendUvarint(b, v)
 }
 
 // readShape reads a shape from the front of b, and returns the rest; nil when there is none.
 func readShape(b []byte) (s ring.Shape, rest []byte) {
-	next := func(limit uint64) int {
-		v, n := binary.Uvarint(b)
-		if n <= 0 || v > limit {
-			b = nil
-			return 0
-		}
-		b = b[n:]
-		return int(v)
+	const wordsMax = 1 << 15
+	v, n := binary.Uvarint(b)
+	if n <= 0 || v>>1 > wordsMax {
+		return s, nil
 	}
-	s.Words = next(1 << 15)
-	for range next(1 << 16) {
-		if b == nil {
-			break
-		}
-		v := next(1 << 20)
-		s.Copies = append(s.Copies, ring.CopyShape{Nested: int32(v >> 1), Dynamic: v&1 != 0})
-	}
-	return s, b
-}
-
-// holdEstate notes a type that is about to be added. It is false when there is no room.
-func (p *Process) holdEstate(word uint64, s ring.Shape) bool {
-	if p.estate == nil {
-		return true
-	}
-	b := appendShape(binary.AppendUvarint(p.estate.held, word), s)
-	if len(b) > cap(p.estate.held) {
-		p.estate.held = p.estate.held[:len(p.estate.held):len(p.estate.held)] // shapes are found by their number: none may be left out
-		return false
-	}
-	p.estate.held = b
-	p.Reader.Held(uint64(len(b)))
-	return true
+	return ring.Shape{Words: int(v >> 1), Copies: v&1 != 0}, b[n:]
 }
 
 // placedEstate is the estate of a living tracer in the shared memory.
-type placedEstate struct {
-	addr, size uint64
-	held       []byte // what was added; its capacity is the room
-}
+type placedEstate struct{ addr, size uint64 }
 
 // placeEstate copies the estate to where it belongs: behind the code.
 func (p *Process) placeEstate(b, region []byte, addr uint64, l ring.Layout) {
@@ -159,7 +114,7 @@ func (p *Process) placeEstate(b, region []byte, addr uint64, l ring.Layout) {
 	}
 	fitEstate(b, l)
 	copy(region, b)
-	p.estate = &placedEstate{addr: addr, size: uint64(len(b)), held: region[len(b):len(b):len(region)]}
+	p.estate = &placedEstate{addr: addr, size: uint64(len(b))}
 }
 
 // Estates returns what tracers that died left in a program and nobody has settled yet. No tracer may be at work in it. What cannot be
@@ -201,14 +156,13 @@ func readEstate(memory io.ReaderAt, code sharedMapping, all []sharedMapping) (*E
 		return binary.LittleEndian.Uint64(b[:])
 	}
 	at, size := word(code.to+ring.SharedEstate), word(code.to+ring.SharedEstateLen)
-	held := word(code.to + ring.SharedHeldLen)
 	if at == 0 || word(code.to+ring.SharedSettled) != 0 {
 		return nil, nil
 	}
-	if at < code.from || at >= code.to || size < estateHead || size > code.to-at || held > code.to-at-size {
+	if at < code.from || at >= code.to || size < estateHead || size > code.to-at {
 		return nil, unreadable("it is not where it should be")
 	}
-	b := make([]byte, size+held)
+	b := make([]byte, size)
 	if _, err := memory.ReadAt(b, int64(at)); err != nil {
 		return nil, unreadable(err.Error())
 	}
@@ -223,7 +177,7 @@ func readEstate(memory io.ReaderAt, code sharedMapping, all []sharedMapping) (*E
 		return nil, unreadable("it does not fit what is mapped")
 	}
 	e := &Estate{layout: l}
-	if !e.parse(b, size) {
+	if !e.parse(b) {
 		return nil, unreadable("it contradicts itself")
 	}
 	if err := e.read(memory); err != nil {
@@ -238,13 +192,13 @@ func unreadable(why string) error {
 }
 
 // parse reads the note and all shapes.
-func (e *Estate) parse(b []byte, size uint64) (ok bool) {
+func (e *Estate) parse(b []byte) (ok bool) {
 	head := func(i int) uint64 { return binary.LittleEndian.Uint64(b[8*i:]) }
-	count, note, held := head(5), head(6), head(7)
-	if held != size || note > noteMax || count > size {
+	count, note := head(5), head(6)
+	if note > noteMax || count > uint64(len(b)) {
 		return false
 	}
-	rest := b[estateHead:size]
+	rest := b[estateHead:]
 	number := func() uint64 {
 		v, n := binary.Uvarint(rest)
 		rest = rest[max(n, 0):]
@@ -264,28 +218,13 @@ func (e *Estate) parse(b []byte, size uint64) (ok bool) {
 		return false
 	}
 	e.Note = slices.Clone(rest[:note])
-	for rest = b[size:]; len(rest) > 0; {
-		e.Held = append(e.Held, number())
-		var s ring.Shape
-		if s, rest = readShape(rest); rest == nil {
-			return false
-		}
-		e.types = append(e.types, s)
-	}
 	return true
 }
 
 // Fits reports whether the records of a function, a position in Functions, are those of these captures.
 func (e *Estate) Fits(i int, args, results routine.Capture) bool {
-	return 2*i+1 < len(e.shapes) && same(e.shapes[2*i], shape(args)) && same(e.shapes[2*i+1], shape(results))
+	return 2*i+1 < len(e.shapes) && e.shapes[2*i] == shape(args) && e.shapes[2*i+1] == shape(results)
 }
-
-// FitsHeld does for a type, a position in Held, what Fits does for functions.
-func (e *Estate) FitsHeld(i int, c routine.Capture) bool {
-	return i < len(e.types) && same(e.types[i], shape(c))
-}
-
-func same(a, b ring.Shape) bool { return a.Words == b.Words && slices.Equal(a.Copies, b.Copies) }
 
 // Events says whether the records of a function, a position in Functions, are events. Those of functions that are recorded are.
 func (e *Estate) Events(i int) bool { return e.events[i] }
@@ -319,7 +258,7 @@ func (e *Estate) read(memory io.ReaderAt) error {
 		}
 	}
 	load(l.Base, l.Base+ring.SharedLen)
-	used := ring.NewReader(e.memory, l, nil, nil)
+	used := ring.NewReader(e.memory, l, nil)
 	for i := range used.Used() {
 		load(l.Ring(i), l.Ring(i)+ring.ControlLen)
 		spans, failed := used.Waiting(i)
@@ -332,15 +271,12 @@ func (e *Estate) read(memory io.ReaderAt) error {
 		return err
 	}
 	e.Dropped, e.Reported = used.Dropped(), used.Reported()
-	of := func(list []ring.Shape, n uint64) (ring.Shape, bool) {
-		if n >= uint64(len(list)) {
+	e.Reader, e.Captured, err = ring.Resume(e.memory, l, func(site uint32) (ring.Shape, bool) {
+		if int(site) >= len(e.shapes) {
 			return ring.Shape{}, false
 		}
-		return list[n], true
-	}
-	e.Reader, e.Captured, err = ring.Resume(e.memory, l,
-		func(site uint32) (ring.Shape, bool) { return of(e.shapes, uint64(site)) },
-		func(number uint64) (ring.Shape, bool) { return of(e.types, number-1) })
+		return e.shapes[site], true
+	})
 	return err
 }
 

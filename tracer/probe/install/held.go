@@ -89,7 +89,8 @@ func (h *Held) Install(img *site.Image, probes []Probe, o Options) (*Process, er
 	if o.Note != nil {
 		left = estate(&plan, o.Note)
 	}
-	mapped := size + estateSize(left)
+	behind := size + o.Nodes.Size()
+	mapped := behind + estateSize(left)
 	code, err := placed(h.Pid, img, bias, mapped, &layout)
 	if err != nil {
 		return nil, err
@@ -106,8 +107,8 @@ func (h *Held) Install(img *site.Image, probes []Probe, o Options) (*Process, er
 	if err != nil {
 		return nil, err
 	}
-	p.place(region, mapped)
-	p.placeEstate(left, region[size:mapped], code+size, layout)
+	p.place(region, size, mapped, o.Nodes)
+	p.placeEstate(left, region[behind:mapped], code+behind, layout)
 	p.code = code
 	if o.Ready != nil {
 		if err := o.Ready(); err != nil {

@@ -37,11 +37,12 @@ type Options struct {
 	RingBytes    uint64        // bytes for records in each ring, rounded up to a page; 0: DefaultRingBytes
 	Patience     time.Duration // for how long without a heartbeat threads wait for room; 0: DefaultPatience
 	DropWhenFull bool
-	KeepHandler  bool         // leave the signal handler as it is: for measuring what the shim does
-	Runtime      *Runtime     // nil: to be read from the program's file
-	Survey       *Survey      // nil: to be made
-	Ready        func() error // launching: called when only the patches are left to be written; nil: nothing
-	Note         []byte       // for who comes when this tracer has died, see Estates; nil: a program that was launched keeps nothing; 1 MiB at most
+	KeepHandler  bool           // leave the signal handler as it is: for measuring what the shim does
+	Runtime      *Runtime       // nil: to be read from the program's file
+	Survey       *Survey        // nil: to be made
+	Nodes        *routine.Nodes // what the captures refer to; nil: nothing
+	Ready        func() error   // launching: called when only the patches are left to be written; nil: nothing
+	Note         []byte         // for who comes when this tracer has died, see Estates; nil: a program that was launched keeps nothing; 1 MiB at most
 }
 
 // The defaults of Options.
@@ -66,8 +67,8 @@ type Process struct {
 	Report  Report
 
 	program  *routine.Program
-	types    *routine.Types
-	held     []ring.Shape // of the types that were added, by number − 1
+	nodes    *routine.Nodes
+	nodesAt  uint64 // where they lie, from the start of what is shared
 	bias     uint64
 	layout   ring.Layout
 	code     uint64   // address of the routines, when the program was launched
@@ -226,14 +227,15 @@ func (p *Process) generate(img *site.Image, plan plan, cfg routine.Config) error
 	}
 	var err error
 	p.program, err = gen.Finish(handler)
-	p.types = gen.Types()
 	p.Report.Generated = time.Since(begin)
 	return err
 }
 
-// place copies the code into the mapped region, where it is not there already. The region's first size bytes are for code, and for
-// the estate behind it.
-func (p *Process) place(region []byte, size uint64) {
+// place copies the code into the mapped region, where it is not there already, and the nodes behind it. The region's first size bytes are for
+// these, and for the estate behind them.
+func (p *Process) place(region []byte, code, size uint64, nodes *routine.Nodes) {
+	nodes.Move(region[code : code+nodes.Size()])
+	p.nodes, p.nodesAt = nodes, code
 	p.region, p.shared, p.sharedAt = region, region[size:], int64(size)
 	for _, part := range p.program.Parts {
 		if len(part.Bytes) > 0 && &part.Bytes[0] != &region[part.Offset] {
@@ -274,11 +276,6 @@ func (p *Process) start(plan *plan, layout ring.Layout, o Options) error {
 			return ring.Shape{}, false
 		}
 		return shapes[n], true
-	}, func(n uint64) (ring.Shape, bool) {
-		if n == 0 || n > uint64(len(p.held)) {
-			return ring.Shape{}, false
-		}
-		return p.held[n-1], true
 	})
 	if o.DropWhenFull {
 		p.Reader.Abandon()
@@ -305,41 +302,19 @@ func (p *Process) start(plan *plan, layout ring.Layout, o Options) error {
 func EntryNumber(i int) uint32  { return uint32(2 * i) }
 func ReturnNumber(i int) uint32 { return uint32(2*i + 1) }
 
-// shapes returns the shapes of records by their number. Functions that share a capture share them.
+// shapes returns the shapes of records by their number.
 func (p *plan) shapes() []ring.Shape {
 	if p.made != nil {
 		return p.made
 	}
 	p.made = make([]ring.Shape, 0, 2*len(p.probes))
-	known := map[*routine.Copy]ring.Shape{}
-	of := func(c routine.Capture) ring.Shape {
-		if len(c.Copies) == 0 {
-			return shape(c)
-		}
-		s, ok := known[&c.Copies[0]]
-		if !ok || len(s.Copies) != len(c.Copies) {
-			s = shape(c)
-			known[&c.Copies[0]] = s
-		}
-		s.Words = len(c.Words)
-		return s
-	}
 	for i := range p.probes {
-		p.made = append(p.made, of(p.probes[i].Args), of(p.probes[i].Results))
+		p.made = append(p.made, shape(p.probes[i].Args), shape(p.probes[i].Results))
 	}
 	return p.made
 }
 
-func shape(c routine.Capture) ring.Shape {
-	s := ring.Shape{Words: len(c.Words)}
-	if len(c.Copies) > 0 {
-		s.Copies = make([]ring.CopyShape, 0, len(c.Copies))
-	}
-	for _, k := range c.Copies {
-		s.Copies = append(s.Copies, ring.CopyShape{Nested: k.Nested, Dynamic: k.Dynamic})
-	}
-	return s
-}
+func shape(c routine.Capture) ring.Shape { return ring.Shape{Words: len(c.Words), Copies: c.Node != 0} }
 
 // Wait waits for a program that was launched to end.
 func (p *Process) Wait() (syscall.WaitStatus, error) {

@@ -16,12 +16,12 @@ import (
 )
 
 // stringCapture records a string in RAX, RBX with its bytes, and the word behind it.
-func stringCapture(*site.Function) (args, results routine.Capture) {
-	args = routine.Capture{
-		Words:  []routine.Word{{Reg: asm.RAX}, {Reg: asm.RBX}, {Reg: asm.RCX}},
-		Copies: []routine.Copy{{Pointer: routine.Source{Index: 0}, Count: routine.Source{Index: 1}, Scale: 1, Max: 64}},
+func stringCapture(n *routine.Nodes) func(*site.Function) (args, results routine.Capture) {
+	node := n.AddRoot([]routine.Entry{{Kind: routine.Text, At: 0, Count: 8, Max: 64, Error: 64}}, routine.Depth{}, 1024)
+	return func(*site.Function) (args, results routine.Capture) {
+		args = routine.Capture{Words: []routine.Word{{Reg: asm.RAX}, {Reg: asm.RBX}, {Reg: asm.RCX}}, Node: node}
+		return args, routine.Capture{Words: []routine.Word{{Reg: asm.RAX}}}
 	}
-	return args, routine.Capture{Words: []routine.Word{{Reg: asm.RAX}}}
 }
 
 // TestF1SignalsFindOrdinaryPlaces: tens of thousands of signals find threads in all parts of the routines; every call
@@ -32,9 +32,11 @@ func TestF1SignalsFindOrdinaryPlaces(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	nodes := &routine.Nodes{}
+	text := stringCapture(nodes)
 	capture := func(f *site.Function) (args, results routine.Capture) {
 		if f.Name == "main.text" {
-			return stringCapture(f)
+			return text(f)
 		}
 		return twoWords(f)
 	}
@@ -42,7 +44,7 @@ func TestF1SignalsFindOrdinaryPlaces(t *testing.T) {
 	plan := planned(img, probes, nil)
 	p := newPairing()
 	see := p.see(func(f uint32) string { return plan.probes[f].Function.Name })
-	r := record(t, img, probes, Options{Command: []string{path, "200000"}}, func(rec *ring.Record) error { return see(rec) })
+	r := record(t, img, probes, Options{Command: []string{path, "200000"}, Nodes: nodes}, func(rec *ring.Record) error { return see(rec) })
 	if r.status != 0 || r.stdout != "done\n" {
 		t.Errorf("status %v, output %q\n%s", r.status, r.stdout, r.stderr)
 	}
@@ -100,7 +102,8 @@ func TestR8CopiesBehindBadPointers(t *testing.T) {
 		t.Fatal(err)
 	}
 	var probes []Probe
-	for _, p := range mainProbes(img, stringCapture) {
+	nodes := &routine.Nodes{}
+	for _, p := range mainProbes(img, stringCapture(nodes)) {
 		if p.Function.Name == "main.take" {
 			probes = append(probes, p)
 		}
@@ -114,15 +117,17 @@ func TestR8CopiesBehindBadPointers(t *testing.T) {
 		}
 		return b
 	}
-	r := record(t, img, probes, Options{Command: []string{path}}, func(rec *ring.Record) error {
+	r := record(t, img, probes, Options{Command: []string{path}, Nodes: nodes}, func(rec *ring.Record) error {
 		if rec.Site%2 == 1 {
 			return nil
 		}
 		size := int(binary.LittleEndian.Uint64(rec.Words[8:]))
 		which := binary.LittleEndian.Uint64(rec.Words[16:])
 		seen[which]++
-		n := rec.Items[0].Len
-		body := rec.Data[rec.Items[0].At:]
+		n, body := int32(-len(rec.Faults)), rec.Data
+		if len(rec.Items) > 0 {
+			n, body = rec.Items[0].Len, rec.Data[rec.Items[0].At:]
+		}
 		switch which {
 		case 0, 1, 2, 3:
 			if n != -1 {

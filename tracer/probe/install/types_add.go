@@ -2,31 +2,11 @@
 
 package install
 
-import (
-	"smiley/tracer/probe/routine"
-)
-
-// AddType has the running program copy what interfaces hold when that is of the type with a key, as c says; the number of
-// that type is how many were added before and one. It is false when there is no room for it. Call it on the goroutine that
-// drains.
-func (p *Process) AddType(key uint64, c routine.Capture) (bool, error) {
-	if p.shared == nil || !p.Reader.HasRoomFor(key) {
-		return false, nil
-	}
-	_, class := routine.TypeOf(key)
-	number, addr, parts, err := p.types.Add(class, c)
-	if err != nil {
-		return false, err
-	}
-	for _, part := range parts {
-		copy(p.region[part.Offset:], part.Bytes)
-	}
-	p.held = append(p.held[:number-1], shape(c))
-	if !p.holdEstate(key, p.held[number-1]) {
-		return false, nil
-	}
-	return p.Reader.AddType(key, addr), nil
+// AddType has the running program copy what interfaces hold when that is of the type that is described at word, as the list of nodes says that
+// begins at list. It is false when there is no room for the type. Call it on the goroutine that drains.
+func (p *Process) AddType(word uint64, list uint32) bool {
+	return p.shared != nil && list != 0 && p.Reader.AddType(word, p.layout.Base-uint64(p.sharedAt)+p.nodesAt+p.nodes.Offset(list))
 }
 
-// HasTypeRoom reports whether there is still much room for the routines of types.
-func (p *Process) HasTypeRoom() bool { return p.types != nil && p.types.HasRoom() }
+// HasRoomFor reports whether AddType has a place for the type that is described at word.
+func (p *Process) HasRoomFor(word uint64) bool { return p.shared != nil && p.Reader.HasRoomFor(word) }

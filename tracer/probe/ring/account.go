@@ -30,19 +30,14 @@ func (r *Reader) Leave(addr, size uint64) {
 	r.word(r.layout.Base + SharedEstate).Store(addr)
 }
 
-// Held says how many bytes of that tell of types that were added.
-func (r *Reader) Held(size uint64) { r.word(r.layout.Base + SharedHeldLen).Store(size) }
-
 // Settle says that nothing needs to be accounted for any more.
 func (r *Reader) Settle() { r.word(r.layout.Base + SharedSettled).Store(1) }
 
 // Resume makes a reader of what a tracer that died has not read. memory is a copy of the region, of which the shared page, the
 // control pages of used rings and what waits in them must be there: see Waiting. It returns how many events the tracer made of
 // what it did read, or that were made without a record; what the program dropped is not among them.
-func Resume(
-	memory []byte, l Layout, shapes func(site uint32) (Shape, bool), types func(number uint64) (Shape, bool),
-) (r *Reader, events uint64, err error) {
-	r = NewReader(memory, l, shapes, types)
+func Resume(memory []byte, l Layout, shapes func(site uint32) (Shape, bool)) (r *Reader, events uint64, err error) {
+	r = NewReader(memory, l, shapes)
 	events = r.word(l.Base + SharedOther).Load()
 	for i := range r.Used() {
 		base := l.Ring(i)

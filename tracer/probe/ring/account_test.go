@@ -13,7 +13,7 @@ import (
 // all events, once.
 func TestAccountIsExactAtAnyMoment(t *testing.T) {
 	weights := []uint64{1, 0, 2} // events that a record of each site becomes
-	shapes := []Shape{{}, {Words: 3}, {Words: 1, Copies: []CopyShape{{}}}}
+	shapes := []Shape{{}, {Words: 3}, {Words: 1, Copies: true}}
 	shapeOf := func(n uint32) (Shape, bool) {
 		if int(n) >= len(shapes) {
 			return Shape{}, false
@@ -27,7 +27,7 @@ func TestAccountIsExactAtAnyMoment(t *testing.T) {
 		p := producer{l, memory}
 		p.set(l.Base+SharedNext, uint64(l.Count))
 		captured, written, dropped := uint64(0), uint64(0), uint64(0)
-		r := NewReader(memory, l, shapeOf, noTypes)
+		r := NewReader(memory, l, shapeOf)
 		r.Account(&captured)
 		death := rapid.IntRange(0, 5000).Draw(t, "death")
 		var corpse []byte
@@ -76,7 +76,7 @@ func TestAccountIsExactAtAnyMoment(t *testing.T) {
 		}
 		words := region(l.Size())
 		copy(words, corpse)
-		heir, events, err := Resume(words, l, shapeOf, noTypes)
+		heir, events, err := Resume(words, l, shapeOf)
 		if err != nil {
 			t.Fatal(err)
 		}

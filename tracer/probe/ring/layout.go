@@ -25,7 +25,6 @@ const (
 	// For who comes after a tracer that died: see [Reader.Account].
 	SharedEstate    = 296 // address of what the tracer wrote down about itself; 0: nothing
 	SharedEstateLen = 304 // its bytes
-	SharedHeldLen   = 312 // of these, how many tell of types that were added while the program ran
 	SharedOther     = 320 // events that are no records of a ring: gaps, and what became of records whose calls were dropped
 	SharedReported  = 336 // records that the program dropped and the tracer has told of
 	SharedSettled   = 328 // not zero: everything is accounted for
@@ -33,9 +32,9 @@ const (
 	// Numbers of the rings that are offered, four bytes each, by the count of the offer modulo OfferedMax.
 	SharedOffers = 4096
 
-	// SharedTypes is a table of the types that interfaces hold, of entries of two words: the key of a type, which is made of the
-	// address of its description, and the address of the routine that copies its values. The tracer adds to it while the program
-	// runs, the routine's address first. A type has its own entry, or the next one.
+	// SharedTypes is a table of the types that interfaces hold, of entries of two words: the address of a type's description, and that
+	// of the list of what is copied of its values. The tracer adds to it while the program runs, the list's address first. A type has
+	// its own entry, or the next one.
 	SharedTypes = SharedOffers + 4*OfferedMax
 
 	SharedLen = SharedTypes + TypeEntryLen*TypeEntries + 4096
@@ -49,14 +48,18 @@ const (
 	AbandonedByTracer = 2
 )
 
-// The table of types. A type's entry follows from its key; behind the last of these there is room for a next one.
+// The table of types. A type's entry follows from its address; behind the last of these there is room for a next one.
 const (
 	TypeEntries  = 8192
 	TypeEntryLen = 16
 )
 
-// TypeEntry returns the offset in the table of the own entry of the type with a key.
-func TypeEntry(key uint64) uint64 { return key & ((TypeEntries - 1) * TypeEntryLen) }
+// TypeEntry returns the offset in the table of the own entry of the type that is described at an address. Descriptions begin at
+// multiples of 32 mostly.
+func TypeEntry(word uint64) uint64 { return word >> TypeShift & ((TypeEntries - 1) * TypeEntryLen) }
+
+// TypeShift is by how many bits TypeEntry shifts.
+const TypeShift = 1
 
 // OfferedMax bounds the number of rings.
 const OfferedMax = 1024
@@ -96,14 +99,13 @@ const (
 	Data    = 192 // address of the first byte for records
 	DataEnd = 200 // a record begins below this address
 
-	Items      = 256 // addresses of the copies in the record being written, one word each
-	ItemsMax   = 192
-	TypeItems  = 64   // of these, the first for what an interface holds
-	InnerItems = 128  // and the first for what an interface in that holds
-	TypeLink   = 1792 // where the record goes on behind what an interface holds
-	TypeData   = 1800 // the data word of that interface
-	InnerLink  = 1808 // the same of an interface in what another one holds
-	InnerData  = 1816
+	// What the thread keeps while it copies what values refer to.
+	Copies     = 256 // address of the word that says how many bytes the copies take
+	Full       = 264 // address that they may not reach beyond
+	Depth      = 272 // how far is still followed behind the value that is being looked at
+	HeldEntry  = 280 // where to go on behind what an interface holds
+	HeldBase   = 288
+	HeldDepth  = 296
 	ControlLen = 4096
 )
 
@@ -117,14 +119,27 @@ const firstTurn = 16 << 10
 // RecordMax bounds a record in bytes. It is also the room behind a ring's data into which the last record may reach.
 const RecordMax = 112 << 10
 
-// The head of a record. Words in the order of the site's plan follow, then copies: each one word with its length, −1 when
-// the memory could not be read, and the bytes, up to a multiple of eight.
+// The head of a record. Words in the order of the site's plan follow. Then, for a site with copies, a word with the number of bytes that
+// these take, and the copies: each its address, a word of its own, and its bytes, up to a multiple of eight. That word says how many bytes
+// there are; of no bytes, why.
 const (
 	RecordTime  = 0  // time stamp counter
 	RecordGo    = 8  // goroutine id
 	RecordFrame = 16 // four bytes: g.stack.hi − SP
 	RecordSite  = 20 // four bytes
 	RecordWords = 24
+)
+
+// The word of a copy. The lowest bits are for who copies: how far is followed behind these bytes, and from CopyNode on where that is
+// described.
+const (
+	CopyHead    = 16 // bytes before those of a copy
+	CopyLen     = 20 // the bit at which the number of bytes begins, of CopyLenBits
+	CopyLenBits = 20
+	CopyNode    = CopyLen + CopyLenBits
+
+	CopyFault   = 1 // instead of bytes: the memory could not be read
+	CopyUnknown = 2 // the address is that of a type, of which values were met and nothing was known
 )
 
 // Layout says where the parts of the shared region lie in the program's memory. The shared page must be near the code that

@@ -17,30 +17,24 @@ type Record struct {
 	Goroutine int64
 	Frame     uint32
 	Site      uint32
-	Data      []byte // the words of the site's plan, and the copies behind them
-	Words     []byte // the first
-	Items     []Item // where each of the copies lies, without those that depend on one that has no bytes
+	Data      []byte   // the words of the site's plan, and the copies behind them
+	Words     []byte   // the first
+	Items     []Item   // the copies, the nearest first
+	Faults    []uint64 // addresses of what could not be read
+	Unknown   []uint64 // addresses of the descriptions of types that were met and of which nothing was known
 }
 
 // Item is a copy of a record.
 type Item struct {
-	At int32 // where its bytes lie in Record.Data
-	// Len is how many there are: 0 when it was left out, −1 when the memory could not be read. Of what an interface holds it is the
-	// number of its type, whose copies are the items that follow; 0 when the program knew none.
-	Len int32
+	Addr uint64 // where its bytes lay in the program
+	At   int32  // where they lie in Record.Data
+	Len  int32  // how many there are, 1 at least
 }
 
-// Shape says how long the parts of a record are, by its site.
+// Shape says what the records of a site consist of.
 type Shape struct {
-	Words  int // number of words
-	Copies []CopyShape
-}
-
-// CopyShape says how a copy lies in a record: its length, and so many bytes. What an interface holds has the number of a type
-// instead, and that type's copies; 0 when the program knows none.
-type CopyShape struct {
-	Nested  int32 // how many copies behind it are missing when it has no bytes; of an interface, when it has a type
-	Dynamic bool  // what an interface holds
+	Words  int  // number of words
+	Copies bool // whether copies follow
 }
 
 // Reader takes records out of rings that somebody else fills. It is not safe for concurrent use, but for Beat.
@@ -48,10 +42,9 @@ type Reader struct {
 	layout Layout
 	memory []byte // the whole region as this process sees it
 	shapes func(site uint32) (Shape, bool)
-	types  func(number uint64) (Shape, bool)
 	rings  []cursor
 	heap   []int  // rings with a record waiting, the earliest first
-	items  []Item // scratch
+	record Record // scratch
 	last   uint64
 	most   uint64 // bytes that waited in the fullest ring at the last Drain
 
@@ -123,12 +116,9 @@ func (l Layout) initControl(page []byte, i int) {
 	put(Turn, l.turn(i, firstTurn))
 }
 
-// NewReader reads the rings of a region that Init has prepared. shapes tells how long the records of a site are, types how long
-// the copies of what an interface holds, by the number of its type.
-func NewReader(
-	memory []byte, l Layout, shapes func(site uint32) (Shape, bool), types func(number uint64) (Shape, bool),
-) *Reader {
-	r := &Reader{layout: l, memory: memory, shapes: shapes, types: types, rings: make([]cursor, l.Count)}
+// NewReader reads the rings of a region that Init has prepared. shapes tells what the records of a site consist of.
+func NewReader(memory []byte, l Layout, shapes func(site uint32) (Shape, bool)) *Reader {
+	r := &Reader{layout: l, memory: memory, shapes: shapes, rings: make([]cursor, l.Count)}
 	for i := range r.rings {
 		r.rings[i].at, r.rings[i].room = l.Ring(i)+ControlLen, firstTurn
 	}
@@ -241,11 +231,9 @@ func (r *Reader) Drain(emit func(*Record) error) (int, error) {
 		}
 	}
 	n := 0
-	rec := Record{Items: r.items}
-	defer func() { r.items = rec.Items }()
 	for len(r.heap) > 0 {
 		i := r.heap[0]
-		if err := r.take(i, &rec, emit); err != nil {
+		if err := r.take(i, &r.record, emit); err != nil {
 			return n, err
 		}
 		n++
@@ -341,10 +329,12 @@ func (r *Reader) take(i int, rec *Record, emit func(*Record) error) error {
 	if rec.Data = b[RecordWords:]; words > len(rec.Data) {
 		return damaged(i, rec.Site)
 	}
-	rec.Words, rec.Items = rec.Data[:words], rec.Items[:0]
-	length, ok := r.copies(rec, words, shape.Copies)
-	if !ok {
-		return damaged(i, rec.Site)
+	rec.Words, rec.Items, rec.Faults, rec.Unknown = rec.Data[:words], rec.Items[:0], rec.Faults[:0], rec.Unknown[:0]
+	length := words
+	if shape.Copies {
+		if length, ok = rec.copies(words); !ok {
+			return damaged(i, rec.Site)
+		}
 	}
 	rec.Data = rec.Data[:length]
 	at := RecordWords + length
@@ -370,68 +360,67 @@ func (r *Reader) take(i int, rec *Record, emit func(*Record) error) error {
 	return nil
 }
 
-// copies finds the items of the copies that begin at an offset of rec.Data, and returns where they end; false when that is beyond it.
-func (r *Reader) copies(rec *Record, at int, shapes []CopyShape) (int, bool) {
-	b, items := rec.Data, rec.Items
-	for k := 0; k < len(shapes); k++ {
-		if at+8 > len(b) {
+// copies finds the copies, whose length is at an offset of rec.Data, and returns where they end; false when they cannot be what a program
+// of ours has written.
+func (rec *Record) copies(at int) (end int, ok bool) {
+	b := rec.Data
+	if at+8 > len(b) {
+		return at, false
+	}
+	n := binary.LittleEndian.Uint64(b[at:])
+	at += 8
+	if n > uint64(len(b)-at) || n%8 != 0 {
+		return at, false
+	}
+	end = at + int(n)
+	for at < end {
+		if end-at < CopyHead {
 			return at, false
 		}
-		n := int64(binary.LittleEndian.Uint64(b[at:]))
-		at += 8
-		switch shape := shapes[k]; {
-		case shape.Dynamic && n != 0:
-			held, ok := r.types(uint64(n))
-			if !ok {
-				return at, false
-			}
-			rec.Items = append(items, Item{At: int32(at), Len: int32(n)})
-			if at, ok = r.copies(rec, at, held.Copies); !ok {
-				return at, false
-			}
-			items = rec.Items
-			k += int(shape.Nested)
-		case shape.Dynamic: // copies that know nothing of the type follow
-			items = append(items, Item{At: int32(at)})
-		case n > 0:
-			n = min(n, RecordMax)
-			items = append(items, Item{At: int32(at), Len: int32(n)})
-			at += int(n+7) &^ 7
+		addr, word := binary.LittleEndian.Uint64(b[at:]), binary.LittleEndian.Uint64(b[at+8:])
+		at += CopyHead
+		length := int(word >> CopyLen & (1<<CopyLenBits - 1))
+		switch {
+		case length > end-at:
+			return at, false
+		case length > 0:
+			rec.Items = append(rec.Items, Item{Addr: addr, At: int32(at), Len: int32(length)})
+		case word&CopyUnknown != 0:
+			rec.Unknown = append(rec.Unknown, addr)
 		default:
-			items = append(items, Item{At: int32(at), Len: int32(max(n, -1))})
-			k += int(shape.Nested)
+			rec.Faults = append(rec.Faults, addr)
 		}
+		at += (length + 7) &^ 7
 	}
-	rec.Items = items
-	return at, at <= len(b)
+	return end, true
 }
 
-// AddType tells the program of a routine that copies what an interface holds when that is of the type with a key. It reports
-// false when other types have its places.
-func (r *Reader) AddType(key, routine uint64) bool {
-	at, ok := r.typePlace(key)
+// AddType tells the program where it is listed what is to be copied of what an interface holds, when that is of the type that is described
+// at word. It reports false when other types have its places.
+func (r *Reader) AddType(word, list uint64) bool {
+	at, ok := r.typePlace(word)
 	if !ok {
 		return false
 	}
-	r.word(at + 8).Store(routine)
-	r.word(at).Store(key)
+	r.word(at + 8).Store(list)
+	r.word(at).Store(word)
 	return true
 }
 
-// HasRoomFor reports whether AddType has a place for the type with a key.
-func (r *Reader) HasRoomFor(key uint64) bool {
-	_, ok := r.typePlace(key)
+// HasRoomFor reports whether AddType has a place for the type that is described at word.
+func (r *Reader) HasRoomFor(word uint64) bool {
+	_, ok := r.typePlace(word)
 	return ok
 }
 
 // typePlace returns the address of the entry that a type can have.
-func (r *Reader) typePlace(key uint64) (addr uint64, ok bool) {
-	at := r.layout.Base + SharedTypes + TypeEntry(key)
+func (r *Reader) typePlace(word uint64) (addr uint64, ok bool) {
+	at := r.layout.Base + SharedTypes + TypeEntry(word)
 	for _, addr := range []uint64{at, at + TypeEntryLen} {
 		switch r.word(addr).Load() {
 		case 0:
 			return addr, true
-		case key:
+		case word:
 			return 0, false
 		}
 	}

@@ -7,188 +7,411 @@ import (
 	"smiley/tracer/probe/ring"
 )
 
-// copies generates the copying of bytes behind pointers: for each copy what it needs to know, and a jump to the code that
-// all share. Nothing but that code touches the memory behind a pointer.
+// While what values refer to is copied, these registers are used beside those of a record; they are kept in the control page.
+//
+//	RDI  is the value that is being looked at, in the record
+//	R11  is where the values of its copy end
+//	RCX  is the entry of the list that says what to copy
+//	RSI  is the next copy whose values are to be looked at
+//	RAX  is the address of what is copied, RDX its length
+//
+// The copies of a record are the queue of what is to be looked at: first what the words refer to is copied, then copy by copy what that
+// refers to. So what is near comes before what is far, and what is copied is limited by what there really is.
+var copyRegisters = []struct {
+	reg Reg
+	at  int32
+}{{RCX, ring.SavedRCX}, {R11, ring.SavedR11}, {RDI, ring.SavedRDI}, {RSI, ring.SavedRSI}}
+
+// copies generates the copying of what the words of a record refer to. R12 is behind these.
 func (g *Generator) copies(c Capture) {
-	// behind[i] is where to go on when the copies that depend on another one end before copy i.
-	behind := g.behind[:0]
-	for range len(c.Copies) + 1 {
-		behind = append(behind, g.code.NewLabel())
-	}
-	g.behind = behind
-	for i := range c.Copies {
-		g.code.Bind(behind[i])
-		g.copy(c, i, behind[i+1+int(c.Copies[i].Nested)])
-	}
-	g.code.Bind(behind[len(c.Copies)])
-	g.code.ZeroX(R15)
-}
-
-// copy generates one copy. none is where to go on without a copy and without those that depend on it.
-func (g *Generator) copy(c Capture, i int, none Label) {
 	a := g.code
-	k := c.Copies[i]
-	ready, lost, back := a.NewLabel(), a.NewLabel(), a.NewLabel()
-	a.Store(At(R13, g.item(i)), R12)
-	g.load(RAX, c, k.Pointer, lost)
-	if k.Skip > 0 {
-		whole := a.NewLabel()
-		a.Test(RAX, RAX)
-		a.J(Equal, whole)
-		a.AddImm(RAX, int32(k.Skip))
-		a.Bind(whole)
-	}
-	if k.Dynamic {
-		g.load(RDX, c, k.Count, lost)
-	} else if k.Count.Constant {
-		a.MovImm(RDX, uint64(min(k.Scale, k.Max)))
-	} else {
-		g.load(RDX, c, k.Count, lost)
-		if k.Count32 {
-			a.Shl(RDX, 32)
-			a.Shr(RDX, 32)
+	some, done := a.NewLabel(), a.NewLabel()
+	if len(c.Tests) > 0 {
+		for _, at := range c.Tests {
+			a.CmpMemImm(At(R12, int32(at)-int32(8*len(c.Words))), 0)
+			a.J(NotEqual, some)
 		}
-		g.bound(k)
+		a.StoreImm(At(R12, 0), 0)
+		a.AddImm(R12, 8)
+		a.Jmp(done)
 	}
-	if k.Pointer.InCopy || k.Count.InCopy {
-		a.Jmp(ready)
-		a.Bind(lost) // what should hold the pointer was not copied: no address is here
-		a.MovImm(RAX, noAddress)
-		a.MovImm(RDX, 1)
-		a.Bind(ready)
-	}
-	if k.Dynamic && k.Class != 0 {
-		a.AddImm(RDX, int32(k.Class)*classStep)
-	}
-	a.LeaLabel(R15, back)
-	switch {
-	case k.Dynamic && g.types != nil:
-		a.JmpTo(g.types.inner)
-	case k.Dynamic:
-		a.Jmp(g.dynamic)
-	case g.types != nil:
-		a.JmpTo(g.types.copying)
-	default:
-		a.Jmp(g.copying)
-	}
-	a.Bind(back)
-	if k.Nested > 0 {
-		if k.Dynamic { // a type was known
-			a.J(NotEqual, none)
-		} else {
-			a.J(Equal, none)
-		}
-	}
+	a.Bind(some)
+	a.LeaLabel(RDX, done)
+	a.Lea(R15, Abs(g.nodeAt(c.Node)))
+	a.Jmp(g.copying)
+	a.Bind(done)
+	a.Load(R15, At(R13, ring.Origin))
 }
 
-// item is where the control page keeps the address of a copy's bytes.
-func (g *Generator) item(i int) int32 {
-	if g.types != nil {
-		i += g.level.items
-	}
-	return int32(ring.Items + 8*i)
+// nodeAt returns the address of a list.
+func (g *Generator) nodeAt(list uint32) uint64 {
+	return g.cfg.Code + g.cfg.Size + uint64(list)*entryLen
 }
 
-// noAddress is one that nothing can lie at.
-const noAddress = 1
+// walk are the places of the code that copies.
+type walk struct {
+	entry Label // looks at the entry in RCX
+	next  Label // looks at the one behind it
+	sized Label // copies RDX bytes from RAX
+	copy  Label // the same, when the word of the copy is in R15
+	held  Label // copies what an interface of the kind in RDX holds, whose type is RAX
+	back  Label // is what comes behind that
+}
 
-// bound turns the number of elements in RDX into bytes, at most Max. One that cannot be is as good as too many: readers see
-// that the length is none.
-func (g *Generator) bound(k Copy) {
+// copyPath generates the code that copies what the words of a record refer to, as the root at R15 says. It goes on at the address in
+// RDX. Nothing but this code touches memory behind pointers.
+func (g *Generator) copyPath() {
 	a := g.code
-	fits := a.NewLabel()
-	scale := max(k.Scale, 1)
-	a.CmpImm(RDX, int32(k.Max/scale))
-	a.J(BelowEqual, fits)
-	a.MovImm(RDX, uint64(k.Max/scale))
-	a.Bind(fits)
-	if scale > 1 {
-		a.Imul(RDX, RDX, int32(scale))
+	g.copying, g.lost = a.NewLabel(), a.NewLabel()
+	w := walk{a.NewLabel(), a.NewLabel(), a.NewLabel(), a.NewLabel(), a.NewLabel(), a.NewLabel()}
+	a.Align(granule)
+	start := a.Len()
+	a.Bind(g.copying)
+	a.Store(At(R13, ring.Link), RDX)
+	for _, r := range copyRegisters {
+		a.Store(At(R13, r.at), r.reg)
 	}
+	g.boundary(0)
+	g.part(start, indexHeld)
+
+	start = a.Len()
+	a.Store(At(R13, ring.Copies), R12)
+	a.AddImm(R12, 8)
+	a.Mov(RSI, R12)
+	a.Load(RDI, At(R13, ring.Head))
+	a.AddImm(RDI, ring.RecordWords)
+	a.Lea(R11, At(RDI, 1))
+	a.Mov(RCX, R15)
+	a.Load32(RAX, At(R15, -rootMost))
+	a.Add(RAX, R12)
+	a.Store(At(R13, ring.Full), RAX)
+	a.Load32(RAX, At(R15, -rootDepth))
+	a.Store(At(R13, ring.Depth), RAX)
+	g.look(w)
+	g.move(w)
+	g.dynamic(w)
+	g.part(start, indexCopy)
 }
 
-// load reads a word of the record that is being written. lost is where to go when the copy that should hold it does not.
-func (g *Generator) load(dst Reg, c Capture, s Source, lost Label) {
+// look generates what is done for each entry: nothing where the pointer is nil, else what its kind asks for.
+func (g *Generator) look(w walk) {
 	a := g.code
-	if !s.InCopy && g.types != nil {
-		a.Load(dst, At(R13, g.level.data))
-		return
-	}
-	if !s.InCopy {
-		a.Load(dst, At(R13, ring.Head))
-		a.Load(dst, At(dst, ring.RecordWords+8*s.Index))
-		return
-	}
-	a.Load(R15, At(R13, g.item(int(s.Index))))
-	a.CmpMemImm(At(R15, 0), s.Offset+8)
-	a.J(Less, lost)
-	a.Load(dst, At(R15, 8+s.Offset))
+	last, text, pointer, slice, nested := a.NewLabel(), a.NewLabel(), a.NewLabel(), a.NewLabel(), a.NewLabel()
+	number, bounded, bytes := a.NewLabel(), a.NewLabel(), a.NewLabel()
+	a.Jmp(w.entry)
+	a.Bind(w.next)
+	a.AddImm(RCX, entryLen)
+	a.Bind(w.entry)
+	a.Load32(RDX, At(RCX, entryKind))
+	a.CmpImm(RDX, int32(entryReturn))
+	a.J(BelowEqual, last)
+	a.Load32(RAX, At(RCX, entryAt))
+	a.Load(RAX, Indexed(RDI, RAX, 1, 0))
+	a.Test(RAX, RAX)
+	a.J(Equal, w.next)
+	a.CmpImm(RDX, int32(Pointer))
+	a.J(Below, text)
+	a.J(Equal, pointer)
+	a.CmpImm(RDX, int32(Slice))
+	a.J(Equal, slice)
+	a.J(Below, bytes)
+	a.CmpImm(RDX, int32(Nested))
+	a.J(Equal, nested)
+	a.Jmp(w.held)
+
+	a.Bind(text)
+	a.Load(R15, At(R13, ring.Depth))
+	a.AndImm(R15, depthInError)
+	a.Load32(R15, At(RCX, entryMax))
+	message := a.NewLabel()
+	a.J(Equal, message) // loads leave the flags as they are
+	a.Load32(R15, At(RCX, entryError))
+	a.Bind(message)
+	a.CmpImm(RDX, int32(Text))
+	a.Load32(RDX, At(RCX, entryCount))
+	a.J(Equal, number)
+	a.Load32(RDX, Indexed(RDI, RDX, 1, 0))
+	a.Jmp(bounded)
+	a.Bind(number)
+	a.Load(RDX, Indexed(RDI, RDX, 1, 0))
+	a.Bind(bounded)
+	a.Cmp(RDX, R15)
+	a.Cmov(Above, RDX, R15)
+	a.Test(RDX, RDX)
+	a.J(Equal, w.next)
+	a.Mov(R15, RDX)
+	a.Shl(R15, ring.CopyLen)
+	a.AddMem(R15, At(R13, ring.Depth)) // nothing is referred to from here
+	a.Jmp(w.copy)
+
+	a.Bind(pointer)
+	a.Load(R15, At(R13, ring.Depth))
+	a.AndImm(R15, depthNesting-1)
+	a.J(Equal, w.next)
+	a.Bind(nested)
+	a.Load(R15, At(R13, ring.Depth))
+	a.AndImm(R15, depthError-depthNesting)
+	a.J(Equal, w.next)
+	a.Bind(bytes)
+	a.Load32(RDX, At(RCX, entryMax))
+	a.Load32(R15, At(RCX, entrySkip))
+	a.Add(RAX, R15)
+	a.Bind(w.sized)
+	a.Mov(R15, RDX)
+	a.Shl(R15, ring.CopyLen)
+	a.AddMem(R15, At(R13, ring.Depth))
+	a.AddMem(R15, At(RCX, entryHead))
+	a.Jmp(w.copy)
+
+	a.Bind(slice)
+	a.Load(R15, At(R13, ring.Depth))
+	a.AndImm(R15, depthError-depthNesting)
+	a.J(Equal, w.next)
+	a.Load32(RDX, At(RCX, entryCount))
+	a.Load(RDX, Indexed(RDI, RDX, 1, 0))
+	a.Load32(R15, At(RCX, entryMax))
+	a.Cmp(RDX, R15)
+	a.Cmov(Above, RDX, R15)
+	a.Load32(R15, At(RCX, entryScale))
+	a.Mul(RDX, R15)
+	a.Test(RDX, RDX)
+	a.J(NotEqual, w.sized)
+	a.Jmp(w.next)
+
+	a.Bind(last)
+	a.J(Equal, w.back)
+	a.Load32(RAX, At(RCX, entryMax))
+	a.Add(RDI, RAX)
+	a.Cmp(RDI, R11)
+	end := a.NewLabel()
+	a.J(AboveEqual, end)
+	a.Load32(RAX, At(RCX, entryScale))
+	a.Sub(RCX, RAX)
+	a.Jmp(w.entry)
+	a.Bind(end)
+	g.following(w)
 }
 
-// copyPath generates the code that copies RDX bytes from the address in RAX to the record at R12, behind their number, and
-// goes on at the link in R15, which it keeps in the control page; the routine's own link lies there, too. Flags say Equal when nothing was copied: the number
-// is then zero, or −1 when the address leads nowhere.
+// following generates the way to the values of the next copy, and when there is none, out.
+func (g *Generator) following(w walk) {
+	a := g.code
+	next, done := a.NewLabel(), a.NewLabel()
+	a.Bind(next)
+	a.Cmp(RSI, R12)
+	a.J(AboveEqual, done)
+	a.Load(RDX, At(RSI, 8))
+	a.Lea(RDI, At(RSI, ring.CopyHead))
+	a.Mov(R15, RDX)
+	a.Shr(R15, ring.CopyLen)
+	a.AndImm(R15, 1<<ring.CopyLenBits-1)
+	a.Lea(R11, Indexed(RDI, R15, 1, 0))
+	a.Lea(RSI, At(R11, 7))
+	a.AndImm(RSI, -8)
+	a.Mov(R15, RDX)
+	a.Shr(R15, ring.CopyNode)
+	a.J(Equal, next)
+	a.AndImm(RDX, depthMask)
+	a.Store(At(R13, ring.Depth), RDX)
+	a.Shl(R15, entryShift)
+	a.Lea(RCX, Abs(g.nodeAt(0)))
+	a.Add(RCX, R15)
+	a.Jmp(w.entry)
+
+	a.Bind(done)
+	a.Load(R15, At(R13, ring.Copies))
+	a.Mov(RDX, R12)
+	a.Sub(RDX, R15)
+	a.SubImm(RDX, 8)
+	a.Store(At(R15, 0), RDX)
+	a.ZeroX(R15)
+	for _, r := range copyRegisters {
+		a.Load(r.reg, At(R13, r.at))
+	}
+	a.Load(R15, At(R13, ring.Link))
+	a.JmpReg(R15)
+}
+
+// move generates the copying of RDX bytes from the address in RAX, behind that and the word in R15.
 //
 // Sixteen bytes move at a time through X15, which the Go ABI keeps at zero and which is zeroed again at the end; that may
 // read beyond the last byte, so near the end of a page bytes move one by one. A pointer that leads nowhere faults; the
 // shim sends the thread to the label lost.
-func (g *Generator) copyPath() {
+func (g *Generator) move(w walk) {
 	a := g.code
-	g.copying, g.lost = a.NewLabel(), a.NewLabel()
-	empty, again, done, slow, bytes := a.NewLabel(), a.NewLabel(), a.NewLabel(), a.NewLabel(), a.NewLabel()
-	a.Align(granule)
-	start := a.Len()
-	a.Bind(g.copying)
-	a.Store(At(R13, ring.Link), R15)
-	a.Test(RDX, RDX)
-	a.J(Equal, empty)
-	a.Test(RAX, RAX)
-	a.J(Equal, empty)
-	// What cannot be a pointer of a program is not tried: a fault costs as much as a system call.
-	a.CmpImm(RAX, 4096)
-	a.J(Below, g.lost)
-	a.Mov(R15, RAX)
-	a.Shr(R15, 47)
-	a.J(NotEqual, g.lost)
-	a.Store(At(R12, 0), RDX)
+	again, done, bytes, less := a.NewLabel(), a.NewLabel(), a.NewLabel(), a.NewLabel()
+	a.Bind(w.copy)
+	a.Store(At(R12, 0), RAX) // there is room for a head
+	a.Store(At(R12, 8), R15)
+	g.plausible()
+	a.Lea(R15, Indexed(R12, RDX, 1, ring.CopyHead+8))
+	a.CmpMem(R15, At(R13, ring.Full))
+	a.J(Above, less)
 	a.Lea(R15, Indexed(RAX, RDX, 1, 15))
 	a.AndImm(R15, 4095)
 	a.CmpImm(R15, 16) // the last sixteen bytes may begin before the end and reach behind the page's
-	a.J(Below, slow)
+	a.J(Below, bytes)
 	a.Xor32(R15, R15)
 	a.Bind(again)
 	a.LoadX16(R15, Indexed(RAX, R15, 1, 0))
-	a.StoreX16(Indexed(R12, R15, 1, 8), R15)
+	a.StoreX16(Indexed(R12, R15, 1, ring.CopyHead), R15)
 	a.AddImm(R15, 16)
 	a.Cmp(R15, RDX)
 	a.J(Below, again)
 	a.Bind(done)
 	a.AddImm(RDX, 7)
 	a.AndImm(RDX, -8)
-	a.Lea(R12, Indexed(R12, RDX, 1, 8))
-	a.Load(R15, At(R13, ring.Link))
-	a.Test(R12, R12) // never zero
-	a.JmpReg(R15)
+	a.Lea(R12, Indexed(R12, RDX, 1, ring.CopyHead))
+	a.Jmp(w.next)
 
-	a.Bind(slow)
 	a.Bind(bytes)
 	a.Load8(R15, Indexed(RAX, RDX, 1, -1))
-	a.Store8(Indexed(R12, RDX, 1, 7), R15)
+	a.Store8(Indexed(R12, RDX, 1, ring.CopyHead-1), R15)
 	a.SubImm(RDX, 1)
 	a.J(NotEqual, bytes)
-	a.Load(RDX, At(R12, 0))
+	a.Load(RDX, At(R12, 8))
+	a.Shr(RDX, ring.CopyLen)
+	a.AndImm(RDX, 1<<ring.CopyLenBits-1)
 	a.Jmp(done)
 
-	for _, without := range []struct {
-		label  Label
-		length int32
-	}{{g.lost, -1}, {empty, 0}} {
-		a.Bind(without.label)
-		a.StoreImm(At(R12, 0), without.length)
-		a.AddImm(R12, 8)
-		a.Load(R15, At(R13, ring.Link))
-		a.Cmp(R12, R12)
-		a.JmpReg(R15)
-	}
-	g.part(start, indexCopy)
+	a.Bind(less) // of a slice, the elements that there is room for
+	a.CmpMem32Imm(At(RCX, entryKind), int32(Slice))
+	a.J(NotEqual, w.next)
+	a.Load32(R15, At(RCX, entryScale))
+	a.Sub(RDX, R15)
+	a.J(BelowEqual, w.next)
+	a.Jmp(w.sized)
+
+	a.Bind(g.lost)
+	g.room(0, w.next)
+	a.Store(At(R12, 0), RAX)
+	a.StoreImm(At(R12, 8), ring.CopyFault)
+	a.AddImm(R12, ring.CopyHead)
+	a.Jmp(w.next)
+}
+
+// plausible generates the way out for an address in RAX that cannot be a pointer of a program: it is not tried, for a fault costs as much
+// as a system call.
+func (g *Generator) plausible() {
+	a := g.code
+	a.CmpImm(RAX, 4096)
+	a.J(Below, g.lost)
+	a.Mov(R15, RAX)
+	a.Shr(R15, 47)
+	a.J(NotEqual, g.lost)
+}
+
+// room generates the way out when there is no room for a copy of n bytes.
+func (g *Generator) room(n int32, full Label) {
+	a := g.code
+	a.Lea(R15, At(R12, ring.CopyHead+n))
+	a.CmpMem(R15, At(R13, ring.Full))
+	a.J(Above, full)
+}
+
+// dynamic generates the copying of what an interface holds. Of one with methods it notes which type its table is for: the program may be
+// gone when the record is read. The type leads to a list for the interface's data word; when it is not known, that is noted, and the
+// entry's list is used, which is for any type.
+func (g *Generator) dynamic(w walk) {
+	a := g.code
+	plain, found, search, own, unknown := a.NewLabel(), a.NewLabel(), a.NewLabel(), a.NewLabel(), a.NewLabel()
+	a.Bind(w.held)
+	a.CmpImm(RDX, int32(Any))
+	a.J(Equal, plain)
+	g.plausible()
+	a.Load(RDX, At(RAX, itabType))
+	g.room(8, w.next)
+	a.AddImm(RAX, itabType)
+	a.Store(At(R12, 0), RAX)
+	a.StoreImm(At(R12, 8), 8<<ring.CopyLen)
+	a.Store(At(R12, ring.CopyHead), RDX)
+	a.AddImm(R12, ring.CopyHead+8)
+	a.Test(RDX, RDX)
+	a.J(Equal, w.next)
+	a.Jmp(found)
+	a.Bind(plain)
+	a.Mov(RDX, RAX)
+
+	a.Bind(found)
+	a.Store(At(R13, ring.HeldEntry), RCX)
+	a.Store(At(R13, ring.HeldBase), RDI)
+	a.Load32(RAX, At(RCX, entryCount))
+	a.Add(RDI, RAX)
+	a.Load(R15, At(R13, ring.Depth))
+	a.Store(At(R13, ring.HeldDepth), R15)
+	a.CmpMem32Imm(At(RCX, entryKind), int32(Error))
+	a.J(NotEqual, search)
+	g.intoError()
+
+	a.Bind(search)
+	a.Mov(R15, RDX)
+	a.Shr(R15, ring.TypeShift)
+	a.AndImm(R15, (ring.TypeEntries-1)*ring.TypeEntryLen)
+	a.Lea(RAX, Abs(g.cfg.Rings.Base+ring.SharedTypes))
+	a.Add(R15, RAX)
+	a.CmpMem(RDX, At(R15, 0))
+	a.J(Equal, own)
+	a.CmpMem(RDX, At(R15, ring.TypeEntryLen))
+	a.J(NotEqual, unknown)
+	a.AddImm(R15, ring.TypeEntryLen)
+	a.Bind(own)
+	a.Load(RCX, At(R15, 8))
+	a.Jmp(w.entry)
+
+	a.Bind(unknown)
+	g.room(0, w.back)
+	a.Store(At(R12, 0), RDX)
+	a.StoreImm(At(R12, 8), ring.CopyUnknown)
+	a.AddImm(R12, ring.CopyHead)
+	a.Load(R15, At(RCX, entryHead))
+	a.Shr(R15, ring.CopyNode)
+	a.J(Equal, w.back)
+	a.Shl(R15, entryShift)
+	a.Lea(RCX, Abs(g.nodeAt(0)))
+	a.Add(RCX, R15)
+	a.Jmp(w.entry)
+
+	a.Bind(w.back)
+	a.Load(RCX, At(R13, ring.HeldEntry))
+	a.Load(RDI, At(R13, ring.HeldBase))
+	a.Load(R15, At(R13, ring.HeldDepth))
+	a.Store(At(R13, ring.Depth), R15)
+	a.Jmp(w.next)
+}
+
+// itabType is the offset of the type in the table of an interface's methods.
+const itabType = 8
+
+// What is followed at least in an error, as long as any more errors are.
+const (
+	leastNesting = 3
+	leastPointer = 1
+)
+
+// intoError generates the change of how far is followed, which is in R15, when an error is.
+func (g *Generator) intoError() {
+	a := g.code
+	spent, nests, points, done := a.NewLabel(), a.NewLabel(), a.NewLabel(), a.NewLabel()
+	a.Mov(RAX, R15)
+	a.AndImm(RAX, maxError*depthError)
+	a.J(Equal, spent)
+	a.SubImm(R15, depthError)
+	a.Mov(RAX, R15)
+	a.AndImm(RAX, depthNesting-1)
+	a.J(NotEqual, points)
+	a.AddImm(R15, leastPointer*depthPointer)
+	a.Bind(points)
+	a.Mov(RAX, R15)
+	a.AndImm(RAX, depthError-depthNesting)
+	a.CmpImm(RAX, leastNesting*depthNesting)
+	a.J(AboveEqual, nests)
+	a.Sub(R15, RAX)
+	a.AddImm(R15, leastNesting*depthNesting)
+	a.Bind(nests)
+	a.MovImm(RAX, depthInError)
+	a.Or(R15, RAX)
+	a.Jmp(done)
+	a.Bind(spent)
+	a.MovImm(R15, depthInError)
+	a.Bind(done)
+	a.Store(At(R13, ring.Depth), R15)
 }

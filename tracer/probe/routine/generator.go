@@ -72,19 +72,14 @@ type Generator struct {
 	slow  asm.Label // the slow path
 	// copying is where bytes behind a pointer are copied, lost where that goes on when the pointer leads nowhere.
 	copying, lost asm.Label
-	dynamic       asm.Label // copies what an interface holds
-	inner         asm.Label // copies what an interface in that holds
-	types         *Types    // nil: for sites
-	level         level     // when it is not
 	now           routine
 	added         int
 	tails         []tail
 	kinds         *Kinds
-	tailAt        []int       // positions in tails, by the number of the kind of record; noTail: there is none yet
-	behind        []asm.Label // scratch of copies
-	islands       int         // how many there are
-	jumps         []byte      // room for those of patches
-	moves         []Move      // the same
+	tailAt        []int  // positions in tails, by the number of the kind of record; noTail: there is none yet
+	islands       int    // how many there are
+	jumps         []byte // room for those of patches
+	moves         []Move // the same
 }
 
 // Expect makes room for the patches of n sites.
@@ -114,8 +109,6 @@ func NewGenerator(cfg Config) *Generator {
 	g.meta = append(part(g.tables(), int(cfg.Size)), make([]byte, 16)...)
 	g.slowPath()
 	g.copyPath()
-	g.dynamic = g.dynamicPath(outermost)
-	g.inner = g.dynamicPath(within)
 	return g
 }
 
@@ -134,11 +127,10 @@ const (
 	indexIntact = 1  // slow path: registers as at the site
 	indexRAX    = 3  // slow path: RAX lies in R12
 	indexSaved  = 5  // slow path: registers lie in the control page
-	indexCopy   = 7  // copying: RAX and RDX lie in the control page, and so does the link
+	indexCopy   = 7  // copying: as indexSaved, and the link lies in the control page, too
 	indexTail   = 9  // a tail: registers as at the site
 	indexHeld   = 11 // a tail: RAX and RDX lie in the control page, and so does the link
 	indexDone   = 13 // a tail: the record is published
-	indexType   = 15 // copying what an interface holds: as indexHeld
 )
 
 // routine is one routine in the making.
@@ -198,24 +190,8 @@ type parts struct {
 // check refuses records that could reach beyond the room behind a ring.
 func check(captures ...Capture) error {
 	for _, c := range captures {
-		n := ring.RecordWords + 8*len(c.Words)
-		for i, k := range c.Copies {
-			if i+1+int(k.Nested) > len(c.Copies) {
-				return recording.Errorf(recording.CodeInternal, "copy %d depends on one that is not there", i)
-			}
-			if k.Dynamic {
-				if n += 8 + DynamicMax; k.Class&Inner != 0 {
-					return recording.Errorf(recording.CodeInternal, "copy %d is of an interface in none", i)
-				}
-				continue
-			}
-			if k.Max > CopyMax {
-				return recording.Errorf(recording.CodeInternal, "a copy of %d bytes is too long", k.Max)
-			}
-			n += 8 + int(k.Max+15)&^15
-		}
-		if n > ring.RecordMax || len(c.Copies) > ring.TypeItems {
-			return recording.Errorf(recording.CodeInternal, "a record of %d bytes with %d copies is too long", n, len(c.Copies))
+		if len(c.Words) > WordsMax {
+			return recording.Errorf(recording.CodeInternal, "a record of %d words is too long", len(c.Words))
 		}
 	}
 	return nil

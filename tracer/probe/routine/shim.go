@@ -62,7 +62,7 @@ func (g *Generator) shim(handler *site.Function) error {
 	a.J(Equal, own)
 	a.Mov(R10, R8)
 	a.Load(RAX, At(RDX, ctxR15))
-	for _, part := range []int32{indexCopy, indexType, indexHeld} {
+	for _, part := range []int32{indexCopy, indexHeld} {
 		a.CmpImm(R10, part)
 		a.J(Equal, held)
 	}
@@ -185,15 +185,15 @@ func (g *Generator) interrupted(native uint64) {
 	a.CmpImm(R11, int32(pinned))
 	a.J(Equal, stay)
 	a.Load(R8, At(RDX, ctxR13))
-	a.CmpImm(R10, indexSaved)
-	a.J(Equal, restore)
+	for _, part := range []int32{indexCopy, indexSaved} {
+		a.CmpImm(R10, part)
+		a.J(Equal, restore)
+	}
 	a.CmpImm(R10, indexRAX)
 	rax := a.NewLabel()
 	a.J(Equal, rax)
-	for _, part := range []int32{indexCopy, indexType, indexHeld} {
-		a.CmpImm(R10, part)
-		a.J(Equal, restoreTwo)
-	}
+	a.CmpImm(R10, indexHeld)
+	a.J(Equal, restoreTwo)
 	a.Jmp(show) // nothing to restore
 
 	a.Bind(rax)

@@ -39,20 +39,16 @@ type Kinds struct {
 // values of the same types in the same places share one.
 type captureID struct {
 	words     *Word
-	copies    *Copy
 	wordCount int
-	copyCount int
+	node      uint32
 	kind      site.Kind
 }
 
 // idOf returns the identity of a capture; false when it has none.
 func idOf(c Capture, kind site.Kind) (id captureID, ok bool) {
-	id = captureID{wordCount: len(c.Words), copyCount: len(c.Copies), kind: kind}
+	id = captureID{wordCount: len(c.Words), node: c.Node, kind: kind}
 	if id.wordCount > 0 {
 		id.words = &c.Words[0]
-	}
-	if id.copyCount > 0 {
-		id.copies = &c.Copies[0]
 	}
 	return id, len(c.Only) == 0
 }
@@ -102,29 +98,7 @@ func appendKey(key []byte, c Capture) []byte {
 	for _, w := range c.Words {
 		key = binary.AppendVarint(append(key, byte(w.Kind), byte(w.Reg)), int64(w.Offset))
 	}
-	source := func(s Source) {
-		flags := byte(0)
-		if s.Constant {
-			flags |= 1
-		}
-		if s.InCopy {
-			flags |= 2
-		}
-		key = binary.AppendVarint(binary.AppendUvarint(append(key, flags), uint64(s.Index)), int64(s.Offset))
-	}
-	for _, k := range c.Copies {
-		source(k.Pointer)
-		source(k.Count)
-		count32 := byte(0)
-		if k.Count32 {
-			count32 = 1
-		}
-		if k.Dynamic {
-			count32 |= 2 | byte(k.Class)<<2
-		}
-		key = binary.AppendUvarint(append(key, count32), uint64(k.Nested))
-		key = binary.AppendUvarint(binary.AppendUvarint(binary.AppendUvarint(key, uint64(k.Scale)), uint64(k.Max)), uint64(k.Skip))
-	}
+	key = binary.AppendUvarint(key, uint64(c.Node))
 	return key
 }
 
@@ -150,9 +124,8 @@ func (g *Generator) write(t *tail) {
 	start = a.Len()
 	g.head(t)
 	a.AddImm(R12, int32(ring.RecordWords+8*len(t.capture.Words)))
-	if len(t.capture.Copies) > 0 {
+	if t.capture.Node != 0 {
 		g.copies(t.capture)
-		a.Load(R15, At(R13, ring.Origin))
 	}
 	a.Load(RAX, At(R13, ring.SavedRAX))
 	a.Load(RDX, At(R13, ring.SavedRDX))
@@ -258,7 +231,7 @@ type Sizer struct {
 // Add adds what Generator.Add would generate.
 func (z *Sizer) Add(s *site.Sites, args, results Capture) {
 	if z.bytes == 0 {
-		z.bytes = 32<<10 + typeRoom
+		z.bytes = 32 << 10
 	}
 	z.tail(args, site.Entry)
 	z.tail(results, site.Return)
@@ -288,7 +261,7 @@ func (z *Sizer) tail(c Capture, kind site.Kind) {
 	}
 	z.bytes += uint64(32 * len(c.Only))
 	if _, added := z.kinds.of(c, kind); added {
-		z.bytes += uint64(256 + 24*len(c.Words) + 128*len(c.Copies))
+		z.bytes += uint64(320 + 24*len(c.Words) + 20*len(c.Tests))
 	}
 }
 
