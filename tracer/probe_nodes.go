@@ -15,7 +15,7 @@ import (
 // for all of it.
 
 const (
-	maxCopied      = 16 << 10          // bytes of what the values of one call refer to, with copyHead for each copy
+	maxCopied      = 32 << 10          // bytes of what the values of one call refer to, with copyHead for each copy
 	maxHooked      = maxOutput + 4<<10 // the same of a hook
 	copyHead       = ring.CopyHead     // bytes that a copy takes beyond its own
 	maxReferences  = 128               // of one value in one piece of memory: the rest is not shown

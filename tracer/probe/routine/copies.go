@@ -238,7 +238,7 @@ func (g *Generator) following(w walk) {
 // shim sends the thread to the label lost.
 func (g *Generator) move(w walk) {
 	a := g.code
-	again, done, bytes, less := a.NewLabel(), a.NewLabel(), a.NewLabel(), a.NewLabel()
+	again, done, bytes, less, fewer := a.NewLabel(), a.NewLabel(), a.NewLabel(), a.NewLabel(), a.NewLabel()
 	a.Bind(w.copy)
 	a.Store(At(R12, 0), RAX) // there is room for a head
 	a.Store(At(R12, 8), R15)
@@ -273,12 +273,17 @@ func (g *Generator) move(w walk) {
 	a.AndImm(RDX, 1<<ring.CopyLenBits-1)
 	a.Jmp(done)
 
-	a.Bind(less) // of a slice, the elements that there is room for
+	// Of a slice there are the elements that leave some room for what lies beside it.
+	a.Bind(less)
 	a.CmpMem32Imm(At(RCX, entryKind), int32(Slice))
 	a.J(NotEqual, w.next)
+	a.Bind(fewer)
 	a.Load32(R15, At(RCX, entryScale))
 	a.Sub(RDX, R15)
 	a.J(BelowEqual, w.next)
+	a.Lea(R15, Indexed(R12, RDX, 1, ring.CopyHead+8+leftRoom))
+	a.CmpMem(R15, At(R13, ring.Full))
+	a.J(Above, fewer)
 	a.Jmp(w.sized)
 
 	a.Bind(g.lost)
@@ -288,6 +293,9 @@ func (g *Generator) move(w walk) {
 	a.AddImm(R12, ring.CopyHead)
 	a.Jmp(w.next)
 }
+
+// leftRoom is how many bytes the elements of a slice leave that do not all fit.
+const leftRoom = 2 << 10
 
 // plausible generates the way out for an address in RAX that cannot be a pointer of a program: it is not tried, for a fault costs as much
 // as a system call.

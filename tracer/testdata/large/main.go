@@ -28,7 +28,7 @@ type (
 	}
 	table struct {
 		n     int
-		bytes [1992]byte
+		bytes [9992]byte
 	}
 	held struct {
 		name  string
@@ -85,8 +85,24 @@ func beyond(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w,
 
 func ten(a, b, c, d, e, f, g, h, i, j any) any { return j }
 
+// cubes refers to hundreds of strings.
+func cubes(c [][][]string, s string) int { return len(c) }
+
 func a(n int) held {
 	return held{fmt.Sprint("name", n), map[string]int{"a": n}, []string{fmt.Sprint("first", n), "second"}, n}
+}
+
+func cube() [][][]string {
+	all := make([][][]string, 8)
+	for i := range all {
+		all[i] = make([][]string, 8)
+		for k := range all[i] {
+			for n := range 8 {
+				all[i][k] = append(all[i][k], fmt.Sprintf("%012d", 64*i+8*k+n))
+			}
+		}
+	}
+	return all
 }
 
 func main() {
@@ -107,6 +123,7 @@ func main() {
 	eight(a(1), a(2), a(3), a(4), a(5), a(6), a(7), a(8))
 	list(a(1), a(2), a(3), a(4), a(5), a(6), a(7), a(8), a(9))
 	ten(a(1), a(2), a(3), a(4), a(5), a(6), a(7), a(8), a(9), a(10))
+	cubes(cube(), "behind")
 	var z numbers
 	beyond(numbers{1}, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, numbers{63: 5}, 6)
 	parse(&parser{
