@@ -13,13 +13,28 @@ func TestPatternMatches(t *testing.T) {
 		"insert":  {Name: "main.(*tree[...]).insert", Package: "main"},
 		"walk":    {Name: "main.walk[go.shape.string]", Package: "main"},
 		"closure": {Name: "main.serve.func1", Package: "main"},
+		"value":   {Name: "main.Cents.String", Package: "main"},
+		"pair":    {Name: "main.pair[go.shape.int].sum", Package: "main"},
 	}
 	for _, row := range []struct {
 		pattern string
 		matches []string
 	}{
-		{"main", []string{"add", "insert", "walk", "closure"}},
+		{"main", []string{"add", "insert", "walk", "closure", "value", "pair"}},
 		{"Add", []string{"add"}},
+		{"(*Cart).Add", []string{"add"}},
+		{"Cart.Add", []string{"add"}},
+		{"Cart", []string{"add"}},
+		{"Cart.Remove", nil},
+		{"tree", []string{"insert"}},
+		{"(*tree).insert", []string{"insert"}},
+		{"tree.insert", []string{"insert"}},
+		{"Cents", []string{"value"}},
+		{"Cents.String", []string{"value"}},
+		{"String", []string{"value"}},
+		{"serve", nil},
+		{"pair.sum", []string{"pair"}},
+		{"sum", []string{"pair"}},
 		{"main.(*Cart).Add", []string{"add"}},
 		{"main.(*Cart)....", []string{"add"}},
 		{"example.com/m/...", []string{"parse"}},
@@ -36,7 +51,7 @@ func TestPatternMatches(t *testing.T) {
 		{"main.serve...", []string{"closure"}},
 		{"ain", nil},
 		{"mainXserve.func1", nil},
-		{"...", []string{"add", "parse", "insert", "walk", "closure"}},
+		{"...", []string{"add", "parse", "insert", "walk", "closure", "value", "pair"}},
 	} {
 		p, err := recording.ParsePattern(row.pattern)
 		if err != nil {

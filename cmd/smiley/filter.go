@@ -21,7 +21,7 @@ type filterFlags struct {
 func (f *filterFlags) add(command *cobra.Command) {
 	flags := command.Flags()
 	flags.Int64Var(&f.goroutine, "goroutine", 0, "only this goroutine")
-	flags.StringVar(&f.function, "function", "", `only calls of these functions: a name, the last part of one, or a package, "..." standing for any text`)
+	flags.StringVar(&f.function, "function", "", `only calls of these functions: a name, the last part of one, a type (of its methods), or a package, "..." standing for any text`)
 	flags.StringVar(&f.from, "from", "", "begin at this moment of the run")
 	flags.StringVar(&f.to, "to", "", "end at this moment of the run")
 	flags.BoolVar(&f.errors, "errors", false, "only calls that returned an error")
