@@ -70,6 +70,9 @@ func (s *stream) raw(filter Filter, query store.EventQuery) iter.Seq2[recording.
 			if err == nil && filter.To.Seq > 0 && e.Seq > filter.To.Seq {
 				return
 			}
+			if err == nil && !filter.wantsDepth(&e) {
+				continue
+			}
 			if err == nil && s.tables == nil {
 				// What the stream ends with was fixed when it began, so the tables of now name all of it,
 				// also when the run goes on.

@@ -154,6 +154,7 @@ func TestFilterOfEnds(t *testing.T) {
 		"over":            {analysis.Filter{Over: 40 * time.Microsecond}, "return main.work", "main.work"},
 		"over less":       {analysis.Filter{Over: 20 * time.Microsecond}, "return main.add, return main.work", "main.add, main.work, main.risky"},
 		"over all":        {analysis.Filter{Over: time.Second}, "", ""},
+		"outermost":       {analysis.Filter{MaxDepth: 1, Goroutine: 7}, "goroutine_start main.work, call main.work, recovered main.work, return main.work, goroutine_end ", "main.work"},
 		"open":            {analysis.Filter{Open: true}, "*", "main.main"},
 		"errors and over": {analysis.Filter{Failed: true, Over: 41 * time.Microsecond}, "", ""},
 		"errors of one":   {analysis.Filter{Failed: true, Goroutine: 1}, "", ""},

@@ -13,6 +13,7 @@ type Filter struct {
 	Goroutine int64              // only of this goroutine; 0: of all
 	Function  *recording.Pattern // only of these functions; nil: of all
 	From, To  Moment             // both included
+	MaxDepth  int                // only the outermost so many calls of each goroutine, and what happened in them; 0: all
 
 	// What is left of the above, when any of these is set: events by what they say; of Calls, calls by how they ended.
 	Failed bool          // returns with an error that is not nil
@@ -20,6 +21,9 @@ type Filter struct {
 	Over   time.Duration // returns of calls that took at least so long; 0: of any
 	Open   bool          // calls that did not end, of which no event tells
 }
+
+// wantsDepth reports whether the filter chooses what happens so deep.
+func (f *Filter) wantsDepth(e *recording.Event) bool { return f.MaxDepth <= 0 || e.Depth < f.MaxDepth }
 
 // wantsEnd reports whether the filter chooses a call for how it ended.
 func (f *Filter) wantsEnd(c *recording.Call) bool {
@@ -31,7 +35,7 @@ func (f *Filter) wantsEnd(c *recording.Call) bool {
 
 // wantsEvent reports whether the filter chooses an event for what it says.
 func (f *Filter) wantsEvent(e *recording.Event) bool {
-	return (!f.Failed || e.Kind == recording.KindReturn && e.Failed) &&
+	return f.wantsDepth(e) && (!f.Failed || e.Kind == recording.KindReturn && e.Failed) &&
 		(!f.Panics || e.Kind == recording.KindPanic || e.Kind == recording.KindRecovered) &&
 		(f.Over <= 0 || e.Kind == recording.KindReturn && e.Duration >= int64(f.Over))
 }

@@ -13,6 +13,7 @@ import (
 type filterFlags struct {
 	goroutine          int64
 	function, from, to string
+	maxDepth           int
 	errors, panics     bool
 	over               time.Duration
 }
@@ -24,6 +25,7 @@ func (f *filterFlags) add(command *cobra.Command) {
 	flags.StringVar(&f.function, "function", "", `only calls of these functions: a name, the last part of one, a type (of its methods), or a package, "..." standing for any text`)
 	flags.StringVar(&f.from, "from", "", "begin at this moment of the run")
 	flags.StringVar(&f.to, "to", "", "end at this moment of the run")
+	flags.IntVar(&f.maxDepth, "max-depth", 0, "only calls down to this depth; 0 is no limit")
 	flags.BoolVar(&f.errors, "errors", false, "only calls that returned an error")
 	flags.BoolVar(&f.panics, "panics", false, "only panics, and what recovered from them")
 	flags.DurationVar(&f.over, "over", 0, "only calls that took at least so long, such as 10ms")
@@ -34,9 +36,14 @@ func (f *filterFlags) add(command *cobra.Command) {
 // filter is what the flags say.
 func (f *filterFlags) filter() (analysis.Filter, error) {
 	filter, err := analysis.ParseFilter(f.goroutine, f.function, f.from, f.to)
-	if err == nil && f.over < 0 {
+	switch {
+	case err != nil:
+	case f.over < 0:
 		err = recording.Errorf(recording.CodeInvalid, "bad duration %s: nothing takes less than no time", f.over)
+	case f.maxDepth < 0:
+		err = recording.Errorf(recording.CodeInvalid, "bad depth %d: a goroutine's outermost calls are at depth 1", f.maxDepth)
 	}
+	filter.MaxDepth = f.maxDepth
 	filter.Failed, filter.Panics, filter.Over = f.errors, f.panics, f.over
 	return filter, err
 }

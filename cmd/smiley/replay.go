@@ -25,6 +25,7 @@ A moment (--from, --to) is a time since the run's start ("1.5s", "250ms") or the
 Where the values of a line are many or long, the longest are cut and end in "…"; --full and --json show them whole.`,
 		Example: `  smiley replay last | less
   smiley replay last --tree                       calls with results and durations only
+  smiley replay last --tree --max-depth 3         what it does, from afar
   smiley replay last --tree --errors              calls that returned an error
   smiley replay last --tree --over 10ms           calls that took long
   smiley replay last --open                       what every goroutine was in at the end
