@@ -57,6 +57,11 @@ func build(ctx context.Context, opt *Options, include []recording.Pattern) (*tar
 		t.cleanup()
 		return nil, buildError(ctx, opt, words.String(), err)
 	}
+	if _, err := os.Stat(t.path); err != nil {
+		t.cleanup()
+		return nil, recording.Errorf(recording.CodeBuild, "go build was told by --build-flags to make no program, or to put it elsewhere: %w", err).
+			WithHint("leave out -o, -n and the like: smiley builds into a directory of its own")
+	}
 	return t, nil
 }
 

@@ -183,6 +183,9 @@ func bindError(e Endpoint, err error) error {
 	switch zmq4.AsErrno(err) {
 	case zmq4.Errno(syscall.EADDRINUSE):
 		return inUse(e, err)
+	case zmq4.Errno(syscall.ENOENT), zmq4.Errno(syscall.ENOTDIR):
+		return recording.Errorf(recording.CodeNotFound, "cannot listen at %s: %w", e, err).
+			WithHint("the directory of the socket must exist")
 	case zmq4.Errno(syscall.EACCES), zmq4.Errno(syscall.EPERM):
 		return recording.Errorf(recording.CodePermission, "cannot listen at %s: %w", e, err).
 			WithHint("choose a port above 1023, or a path that you may write")

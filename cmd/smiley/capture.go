@@ -51,8 +51,11 @@ func (f *captureFlags) traceOptions() (tracer.Options, error) {
 		{"elements", f.options.Bounds.Elements},
 		{"follow", f.options.Bounds.Follow},
 	} {
-		if bound.value < 0 {
+		switch {
+		case bound.value < 0:
 			return f.options, recording.Errorf(recording.CodeInvalid, "--%s cannot be %d", bound.name, bound.value).WithHint("give 0 or more")
+		case bound.value > math.MaxInt32: // a recording has no room for it
+			return f.options, recording.Errorf(recording.CodeInvalid, "--%s cannot be %d", bound.name, bound.value).WithHint("give %d or less", math.MaxInt32)
 		}
 	}
 	if f.options.RingBytes < tracer.MinRingBytes || f.options.RingBytes > tracer.MaxRingBytes {

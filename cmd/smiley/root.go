@@ -15,7 +15,6 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"smiley/export"
 	"smiley/recording"
@@ -137,55 +136,6 @@ func (a *app) sayError(e *recording.Error) {
 	if e.Hint != "" {
 		fmt.Fprintf(a.stderr, "hint: %s\n", export.Escape(e.Hint))
 	}
-}
-
-// commandLineError turns what the command line parser says, and failures that nobody foresaw, into errors of ours.
-func commandLineError(command *cobra.Command, err error) *recording.Error {
-	path := "smiley"
-	if command != nil {
-		path = command.CommandPath()
-	}
-	message, _, _ := strings.Cut(err.Error(), "\n")
-	e := &recording.Error{Code: recording.CodeInvalid, Message: message, Err: err}
-	if name, ok := strings.CutPrefix(message, "unknown command "); ok && command != nil {
-		name, _, _ = strings.Cut(strings.TrimPrefix(name, `"`), `"`)
-		if near := nearest(command.SuggestionsFor(name), name); len(near) > 0 {
-			return e.WithHint("did you mean: %s %s", path, strings.Join(near, ", "+path+" "))
-		}
-	}
-	if hint := flagHint(command, err); hint != "" {
-		return e.WithHint("%s", hint)
-	}
-	return e.WithHint("see: %s --help", path)
-}
-
-// flagHint says what somebody may have meant with a flag that there is not; "" when nothing comes to mind.
-func flagHint(command *cobra.Command, err error) string {
-	var unknown *pflag.NotExistError
-	if command == nil || !errors.As(err, &unknown) {
-		return ""
-	}
-	name := unknown.GetSpecifiedName()
-	if letters := unknown.GetSpecifiedShortnames(); letters != "" { // -name: a whole name with one dash
-		name = letters
-	}
-	if near := nearestFlag(command, name); near != "" {
-		return "did you mean: --" + near
-	}
-	switch command.Name() {
-	case "run":
-		return "flags of the program go behind --, as in: smiley run PROGRAM -- " + flagText(unknown)
-	case "test":
-		return "flags for building go into --build-flags, as in: --build-flags " + flagText(unknown) + "; those of the tests' own behind -args"
-	}
-	return ""
-}
-
-func flagText(unknown *pflag.NotExistError) string {
-	if letters := unknown.GetSpecifiedShortnames(); letters != "" {
-		return "-" + letters
-	}
-	return "--" + unknown.GetSpecifiedName()
 }
 
 func (a *app) rootCommand() *cobra.Command {

@@ -95,6 +95,12 @@ func cannotListen(address string, err error) error {
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return e.WithHint("another smiley server may be there already; choose another port with --listen 127.0.0.1:0")
 	}
+	switch {
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return e.WithHint("the address must be one of this machine, as in --listen 127.0.0.1:8080")
+	case errors.Is(err, syscall.EACCES):
+		return e.WithHint("ports below 1024 are not for everybody: choose another one, as in --listen 127.0.0.1:8080")
+	}
 	return e.WithHint("write an address and a port, as in --listen 127.0.0.1:8080")
 }
 
