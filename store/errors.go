@@ -113,7 +113,7 @@ func damaged(file string, err error) *recording.Error {
 
 func full(file string, err error) *recording.Error {
 	return failure(recording.CodeFull, err, "no room left on the disk for "+file,
-		"free some space, for instance with: smiley delete RUN; what was recorded before is kept")
+		"free some space there: other files first, then runs with smiley delete RUN, which takes a little room itself; what was recorded before is kept")
 }
 
 func forbidden(file string, err error) *recording.Error {

@@ -2,6 +2,7 @@ package tracer
 
 import (
 	"os"
+	"time"
 
 	"smiley/recording"
 )
@@ -25,6 +26,7 @@ type Options struct {
 	Exclude       []string
 	IncludeDeps   bool             // record the functions of other modules too
 	IncludeStdlib bool             // record the functions of the standard library too
+	MaxTime       time.Duration    // Attach leaves the program so long after it has begun to record; 0 is no limit
 	MaxCalls      uint64           // Attach leaves the program when it has recorded so many; 0 is no limit
 	MaxDepth      int              // recorded calls of a goroutine open at a time; 0 is no limit
 	Bounds        recording.Bounds // taken as they are; see recording.DefaultBounds

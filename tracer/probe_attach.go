@@ -63,6 +63,11 @@ func Attach(ctx context.Context, pid int, opt Options, sink recording.Sink) (Res
 
 // recordAttached reads what the program writes until it is enough, and leaves it.
 func (s *session) recordAttached(ctx context.Context, pid int) error {
+	if s.opt.MaxTime > 0 {
+		limited, cancel := context.WithTimeout(ctx, s.opt.MaxTime)
+		defer cancel()
+		ctx = limited
+	}
 	over := make(chan struct{})
 	until, stopWaiting := context.WithCancel(ctx)
 	go func() {

@@ -46,16 +46,16 @@ If smiley is killed meanwhile, the program goes on; smiley detach PID then takes
 			if span < 0 {
 				return recording.Errorf(recording.CodeInvalid, "--for cannot be %s", span).WithHint("give a duration such as 10s")
 			}
-			options.MaxCalls = capture.options.MaxCalls
+			options.MaxTime, options.MaxCalls = span, capture.options.MaxCalls
 			if remote.recorder != "" {
-				return a.attachRemote(cmd.Context(), pid, options, span, quiet, &remote)
+				return a.attachRemote(cmd.Context(), pid, options, quiet, &remote)
 			}
-			return a.attach(cmd.Context(), pid, options, span, quiet)
+			return a.attach(cmd.Context(), pid, options, quiet)
 		},
 	}
 	capture.register(command)
 	remote.registerSending(command)
-	command.Flags().DurationVar(&span, "for", 0, "detach after this time; 0 is no limit")
+	command.Flags().DurationVar(&span, "for", 0, "detach after recording for this time; 0 is no limit")
 	command.Flags().Uint64Var(&capture.options.MaxCalls, "calls", 0, "detach after this many calls; 0 is no limit")
 	command.Flags().BoolVarP(&quiet, "quiet", "q", false, "say nothing unless something is wrong")
 	return command
@@ -109,14 +109,14 @@ func parsePID(text string) (int, error) {
 }
 
 // attach records a running program into the store.
-func (a *app) attach(ctx context.Context, pid int, options tracer.Options, span time.Duration, quiet bool) error {
+func (a *app) attach(ctx context.Context, pid int, options tracer.Options, quiet bool) error {
 	recordings, err := a.openStore(ctx)
 	if err != nil {
 		return err
 	}
 	options.Store, options.Heir = recordings.File(), a.heir(ctx, recordings)
 	result, err := a.record(ctx, recordings, func(sink recording.Sink) (tracer.Result, error) {
-		return a.traceAttached(ctx, pid, options, span, quiet, sink)
+		return a.traceAttached(ctx, pid, options, quiet, sink)
 	})
 	if err == nil && (!quiet || result.Ledger.Dropped > 0) {
 		err = a.sayResult(ctx, recordings.Reader, result)
@@ -128,11 +128,11 @@ func (a *app) attach(ctx context.Context, pid int, options tracer.Options, span 
 }
 
 // attachRemote records a running program, and sends the recording to a recorder.
-func (a *app) attachRemote(ctx context.Context, pid int, options tracer.Options, span time.Duration, quiet bool, f *remoteFlags) error {
+func (a *app) attachRemote(ctx context.Context, pid int, options tracer.Options, quiet bool, f *remoteFlags) error {
 	options.Store, options.Heir = f.recorder, a.laterHeir(ctx)
 	program := "process " + strconv.Itoa(pid)
 	return a.sendTo(ctx, program, options.DropWhenFull, quiet, f, func(sink recording.Sink) (tracer.Result, error) {
-		return a.traceAttached(ctx, pid, options, span, quiet, sink)
+		return a.traceAttached(ctx, pid, options, quiet, sink)
 	})
 }
 
@@ -146,18 +146,13 @@ func leaveOn() []os.Signal {
 	return signals
 }
 
-// traceAttached sends blocks of a running program to sink until a person, or span, ends that. A request to end leaves the
+// traceAttached sends blocks of a running program to sink until a person ends that, or it is enough. A request to end leaves the
 // program; what is under way to the sink still gets there.
 func (a *app) traceAttached(
-	ctx context.Context, pid int, options tracer.Options, span time.Duration, quiet bool, sink recording.Sink,
+	ctx context.Context, pid int, options tracer.Options, quiet bool, sink recording.Sink,
 ) (tracer.Result, error) {
 	until, stop := signal.NotifyContext(ctx, leaveOn()...)
 	defer stop()
-	if span > 0 {
-		var cancel context.CancelFunc
-		until, cancel = context.WithTimeout(until, span)
-		defer cancel()
-	}
 	options.Warn = a.sayError
 	defer a.showProgress(&options, quiet)()
 	return tracer.Attach(until, pid, options, sink)

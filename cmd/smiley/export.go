@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"smiley/export"
+	"smiley/recording"
 	"smiley/store"
 )
 
@@ -27,6 +28,9 @@ func (a *app) exportCommand() *cobra.Command {
 }
 
 func (a *app) export(ctx context.Context, name, file string, force bool) error {
+	if file == "-" {
+		return recording.Errorf(recording.CodeInvalid, "a run is written to a file, not to standard output").WithHint("name a file; ./- is one")
+	}
 	return a.withReader(ctx, func(reader *store.Reader) error {
 		id, err := reader.FindRun(ctx, name)
 		if err != nil {

@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -86,6 +88,11 @@ func clearer(command *cobra.Command, err error) *recording.Error {
 	if errors.As(err, &value) {
 		e.Message = fmt.Sprintf("--%s cannot be %q", value.GetFlag().Name, value.GetValue())
 		return e.WithHint("%s", valueHint(value.GetFlag()))
+	}
+	var output *fs.PathError
+	if errors.As(err, &output) && output.Op == "write" && output.Path == os.Stdout.Name() {
+		e.Code, e.Message = recording.CodeFull, "the output cannot be written: "+output.Err.Error()
+		return e.WithHint("make room where it goes, or send it elsewhere")
 	}
 	if command == nil {
 		return nil
