@@ -74,6 +74,7 @@ type graphItem struct {
 	calls uint64
 	ended uint64
 	self  int64
+	total int64 // with what it called
 	errs  uint64
 }
 
@@ -137,7 +138,8 @@ func graphView(q *request) (*page, error) {
 	return p, nil
 }
 
-// graphData returns the nodes, the one that took most time first, and the calls between them.
+// graphData returns the nodes, the one that took most time with all that it called first, and the calls between them. So callers come before
+// what they call, and however few nodes are drawn, they hang together.
 func (q *request) graphData(packages bool) ([]graphItem, map[graphPair]graphWeight, error) {
 	stats, err := q.statsByFunction()
 	if err != nil {
@@ -170,12 +172,19 @@ func (q *request) graphData(packages bool) ([]graphItem, map[graphPair]graphWeig
 		}
 		item.calls, item.self, item.errs = item.calls+d.Calls, item.self+d.Self, item.errs+d.Errors+d.Panics
 		item.ended += d.Ended
+		item.total += d.Self
+		if !packages && d.Ended == d.Calls {
+			item.total += d.Total - d.Self
+		}
 	}
 	pairs := map[graphPair]graphWeight{}
 	for _, e := range edges {
 		from, to := keyOf(e.Caller), keyOf(e.Callee)
 		if e.Caller == 0 || byKey[from] == nil || byKey[to] == nil || packages && from == to {
 			continue
+		}
+		if packages || from != to && byKey[from].ended < byKey[from].calls {
+			byKey[from].total += e.Total // what others took for a package; of a call that did not end, as much as is known
 		}
 		w := pairs[graphPair{from, to}]
 		pairs[graphPair{from, to}] = graphWeight{w.calls + e.Calls, w.total + e.Total}
@@ -185,7 +194,7 @@ func (q *request) graphData(packages bool) ([]graphItem, map[graphPair]graphWeig
 		items = append(items, *item)
 	}
 	slices.SortFunc(items, func(a, b graphItem) int {
-		return cmp.Or(cmp.Compare(b.self, a.self), cmp.Compare(b.calls, a.calls), cmp.Compare(a.key, b.key))
+		return cmp.Or(cmp.Compare(b.total, a.total), cmp.Compare(b.self, a.self), cmp.Compare(b.calls, a.calls), cmp.Compare(a.key, b.key))
 	})
 	return items, pairs, nil
 }
