@@ -173,6 +173,9 @@ func (a *app) run(ctx context.Context, options tracer.Options, quiet bool) error
 	if err == nil && (!quiet || result.Ledger.Dropped > 0) {
 		err = a.sayResult(ctx, recordings.Reader, result)
 	}
+	if err == nil && !quiet && options.Tests && result.ExitCode != 0 {
+		err = a.sayFailedTests(ctx, recordings.Reader, result.Run)
+	}
 	if err != nil && result.Run != (recording.RunID{}) {
 		a.sayBroken(ctx, recordings.Reader, result)
 	}

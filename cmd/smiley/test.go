@@ -1,13 +1,18 @@
 package main
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"smiley/analysis"
+	"smiley/export"
 	"smiley/recording"
+	"smiley/store"
 )
 
 func (a *app) testCommand() *cobra.Command {
@@ -51,6 +56,34 @@ smiley exits with the status of the tests: 1 when one failed.`,
 	}
 	launch.register(command)
 	return command
+}
+
+// failedTestsNamed is how many failed tests are named at the end.
+const failedTestsNamed = 3
+
+// sayFailedTests says which tests failed, and how to look at what each of them did.
+func (a *app) sayFailedTests(ctx context.Context, reader *store.Reader, id recording.RunID) error {
+	run, err := analysis.Open(ctx, reader, id.String())
+	if err != nil {
+		return err
+	}
+	failed, err := run.FailedTests(ctx, failedTestsNamed+1)
+	if err != nil {
+		return err
+	}
+	short, err := run.ShortID(ctx)
+	if err != nil {
+		return err
+	}
+	for i, f := range failed {
+		if i == failedTestsNamed {
+			_ = a.say("more tests failed; see: %s", a.again("smiley replay "+short))
+			break
+		}
+		_ = a.say("%s failed in goroutine %d; see: %s", export.Escape(f.Name), f.Goroutine,
+			a.again(fmt.Sprintf("smiley replay %s --goroutine %d", short, f.Goroutine)))
+	}
+	return nil
 }
 
 // The flags of go test that a test binary knows, with the prefix test., and those that say how it is built. Switches take no value.
