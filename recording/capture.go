@@ -165,6 +165,7 @@ func (c *Capturer) append(dst []byte) ([]byte, Counts) {
 type walk struct {
 	c      *Capturer
 	lender Lender // the Memory, if it is one
+	model  *model // what is noted for a Template; nil: nobody wants to know
 	dst    []byte // what is captured, behind what was there before
 	lays   []*layout
 	own    []*layout // memory for lays
@@ -323,6 +324,9 @@ func (w *walk) memory(addr uint64, n int) (bytes []byte, mark byte) {
 		if err != nil {
 			return nil, missingMark(err)
 		}
+		if w.model != nil {
+			w.model.lent(lent)
+		}
 		return lent, markPresent
 	}
 	at := len(w.raw)
@@ -364,6 +368,9 @@ func (w *walk) image(lay *layout, img, value []byte) {
 		}
 		binary.LittleEndian.PutUint64(to, binary.LittleEndian.Uint64(from[8:]))
 		binary.LittleEndian.PutUint64(to[8:], capacity)
+	}
+	if w.model != nil {
+		w.model.image(w, lay, cap(w.dst)-cap(img)-w.start, value)
 	}
 	w.counts.Truncated = add16(w.counts.Truncated, lay.cut)
 	w.counts.Unreadable = add16(w.counts.Unreadable, lay.opaque)

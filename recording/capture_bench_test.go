@@ -66,10 +66,11 @@ func (l *lent) Lend(addr uint64, n int) ([]byte, error) {
 type remembered struct {
 	Resolver
 	itabs, words map[uint64]TypeID
+	functions    map[uint64]FunctionID
 }
 
 func remember(r Resolver) *remembered {
-	return &remembered{r, map[uint64]TypeID{}, map[uint64]TypeID{}}
+	return &remembered{r, map[uint64]TypeID{}, map[uint64]TypeID{}, map[uint64]FunctionID{}}
 }
 
 func (r *remembered) ItabType(itab uint64) TypeID {
@@ -77,6 +78,13 @@ func (r *remembered) ItabType(itab uint64) TypeID {
 		r.itabs[itab] = r.Resolver.ItabType(itab)
 	}
 	return r.itabs[itab]
+}
+
+func (r *remembered) FunctionAt(pc uint64) FunctionID {
+	if _, ok := r.functions[pc]; !ok {
+		r.functions[pc] = r.Resolver.FunctionAt(pc)
+	}
+	return r.functions[pc]
 }
 
 func (r *remembered) DynamicType(word uint64) TypeID {

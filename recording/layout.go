@@ -352,6 +352,9 @@ func (l *layouts) budget() budget {
 	return budget{pointers: follow, nesting: max(3, follow+2), errors: 4}
 }
 
+// follows reports whether pointers are followed.
+func (b budget) follows() bool { return b.pointers > 0 && b.nesting > 0 }
+
 // deeper returns the budget of a value one chunk further in.
 func (b budget) deeper() budget { b.nesting--; return b }
 

@@ -2,6 +2,7 @@ package recording
 
 import (
 	"encoding/binary"
+	"slices"
 	"sort"
 )
 
@@ -11,6 +12,9 @@ func (w *walk) references(lay *layout, image int, value []byte, b budget) {
 	for i := range lay.referring {
 		o := &lay.referring[i]
 		word := binary.LittleEndian.Uint64(value[o.raw:])
+		if w.model != nil {
+			w.model.reference(o, value, b.follows())
+		}
 		if word == 0 && o.code != opString { // nil
 			continue
 		}
@@ -78,6 +82,9 @@ func (w *walk) bytesChunk(addr uint64, n int) bool {
 		var lent []byte
 		lent, err = w.lender.Lend(addr, n)
 		copy(chunk, lent)
+		if w.model != nil && err == nil {
+			w.model.move(start-w.start, w.model.lent(lent), n)
+		}
 	} else {
 		err = w.c.Memory.ReadMemory(chunk, addr)
 	}
@@ -259,7 +266,7 @@ func (w *walk) interfaceChunk(t *Type, image int, value []byte, b budget) {
 
 // pointerChunk appends what a pointer leads to.
 func (w *walk) pointerChunk(o *reference, addr uint64, b budget) {
-	if b.pointers <= 0 || b.nesting <= 0 {
+	if !b.follows() {
 		return
 	}
 	if o.to == nil {
@@ -268,6 +275,9 @@ func (w *walk) pointerChunk(o *reference, addr uint64, b budget) {
 		}
 	}
 	f := followed{addr, o.typ.Elem}
+	if w.model != nil && slices.ContainsFunc(w.stack, func(outer followed) bool { return outer.typ == f.typ }) {
+		w.model.failed = true // whether they are the same is not told by one word
+	}
 	for i := range w.stack {
 		if w.stack[i] == f {
 			return
@@ -289,7 +299,11 @@ func (w *walk) funcChunk(addr uint64) {
 		return
 	}
 	pc := binary.LittleEndian.Uint64(code)
+	id := w.c.Resolver.FunctionAt(pc)
+	if w.model != nil {
+		w.model.function(code, id)
+	}
 	if chunk, ok := w.open(4); ok {
-		binary.LittleEndian.PutUint32(chunk, uint32(w.c.Resolver.FunctionAt(pc)))
+		binary.LittleEndian.PutUint32(chunk, uint32(id))
 	}
 }

@@ -46,6 +46,8 @@ type Options struct {
 	Lines []string
 
 	unprobed func(function string) bool // tests say here what probes are to refuse
+	// templated is told of each record that a template has made; a template is made of every record that matches none then. For tests.
+	templated func()
 
 	// Stdin, Stdout and Stderr become the program's own descriptors; nil is this process's. There is never a pipe in
 	// between, and they are not closed.

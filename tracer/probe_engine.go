@@ -36,6 +36,9 @@ type probes struct {
 	foreseen  foreseen
 	nodes     *nodes
 	beside    bool // Delve is attached, and stops the program for breakpoints
+	// templateBytes is what the templates of all sites take.
+	templateBytes int
+	decisive      []int32 // scratch of makeTemplate
 }
 
 // recordHandler turns records of one kind into events.
@@ -44,6 +47,7 @@ type recordHandler struct {
 	see     func(*seen) error // nil: of no interest
 	count   uint64            // records
 	copied  uint64            // copies in them
+	templates
 }
 
 // seen is a record with its registers loaded.
@@ -51,6 +55,7 @@ type seen struct {
 	*ring.Record
 	now   int64
 	plain bool // its values are captured as they are
+	model bool // a template is about to be made of it
 }
 
 // watched is a function that gets probes.
@@ -175,6 +180,7 @@ func (s *session) putProbes(
 		}
 	}
 	p.installed.Reader.Account(&s.out.ledger.Captured)
+	p.installed.Reader.Known = p.templateOf
 	p.shift = int64(p.installed.Start.Sub(s.out.start))
 	p.newBudget(installed)
 	p.foresee(list)
@@ -494,13 +500,20 @@ func (p *probes) record1(r *ring.Record) error {
 	if h.see == nil {
 		return nil
 	}
-	plain := h.capture.plain(r)
-	if !plain {
-		h.capture.load(r, &p.regs, &p.memory)
+	plain, model := false, false
+	if r.Template == nil {
+		plain, model = h.capture.plain(r), p.wantsTemplate(&h.templates)
+		if !plain || model {
+			h.capture.load(r, &p.regs, &p.memory)
+		}
 	}
 	p.latest = max(p.installed.Clock.Nanoseconds(r.Time)+p.shift, p.latest)
-	p.current = seen{r, p.latest, plain}
-	return h.see(&p.current)
+	p.current = seen{r, p.latest, plain, model}
+	if err := h.see(&p.current); err != nil || !model {
+		return err
+	}
+	p.makeTemplate(h, r)
+	return nil
 }
 
 // goroutine returns the state of the goroutine that wrote a record; one that nobody saw begin is defined without its

@@ -61,6 +61,9 @@ func (m *recordMemory) ReadMemory(dst []byte, addr uint64) error {
 	return nil
 }
 
+// Origin returns where in the record the address lies of the copy that was lent from last.
+func (m *recordMemory) Origin() int { return int(m.pieces[m.next].At) - ring.CopyHead }
+
 // Lend returns n bytes of the copies, which are valid as long as the record.
 func (m *recordMemory) Lend(addr uint64, n int) ([]byte, error) {
 	// What is asked for comes mostly in the order in which it was copied.
@@ -71,7 +74,7 @@ func (m *recordMemory) Lend(addr uint64, n int) ([]byte, error) {
 		p := &m.pieces[i]
 		if at := addr - p.Addr; at <= uint64(p.Len) && uint64(n) <= uint64(p.Len)-at {
 			m.next = i
-			return m.record[uint64(p.At)+at:][:n:n], nil
+			return m.record[uint64(p.At)+at:][:n], nil
 		}
 	}
 	if slices.Contains(m.faults, addr) {

@@ -78,6 +78,15 @@ func (p *probes) appendEvent(
 	// Filled in its place, as records are in the builder.
 	var raw recording.Raw
 	raw.Kind, raw.Function, raw.Goroutine, raw.Time, raw.Frame = kind, f.id, g.id, rec.now, uint64(rec.Frame)
+	if rec.Template != nil {
+		var counts recording.Counts
+		p.engine.record, counts = rec.Template.Append(p.engine.record[:0], rec.Data)
+		raw.Data, raw.Truncated, raw.Unreadable = p.engine.record, counts.Truncated, counts.Unreadable
+		return p.append(g, &raw)
+	}
+	if c.outline == nil && c.roots != nil && (!rec.plain || rec.model) {
+		c.outline, _ = p.capturer.Outline(params, c.roots)
+	}
 	if rec.plain { // no more is needed than to copy them
 		b := recording.AppendScalars(p.engine.record[:0])
 		for _, r := range c.roots {
@@ -85,9 +94,6 @@ func (p *probes) appendEvent(
 		}
 		p.engine.record, raw.Data = b, b
 		return p.append(g, &raw)
-	}
-	if c.outline == nil && c.roots != nil {
-		c.outline, _ = p.capturer.Outline(params, c.roots)
 	}
 	if c.outline == nil {
 		p.roots = c.appendRoots(p.roots[:0], rec.Record, locations, &p.regs)

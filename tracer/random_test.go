@@ -24,12 +24,12 @@ func TestStressRandomPrograms(t *testing.T) {
 	if stress.Full() {
 		first = uint64(time.Now().UnixNano())
 	}
-	events, values, unknown := 0, 0, 0
+	events, values, unknown, templated := 0, 0, 0, 0
 	for i := range times {
 		seed := first + uint64(i)
 		path, source := buildRandom(t, seed, i%2 == 1)
 		b := record(t, Options{Target: path, Engine: EngineBreakpoint})
-		p := record(t, Options{Target: path, Engine: EngineProbe, unprobed: nil})
+		p := record(t, Options{Target: path, Engine: EngineProbe, templated: func() { templated++ }})
 		sameStory(t, "probes", p, b)
 		if len(p.result.Untraced) == 0 {
 			v, u := sameValues(t, p, b)
@@ -43,7 +43,8 @@ func TestStressRandomPrograms(t *testing.T) {
 		}
 	}
 	stress.Row(t, "random programs under both engines", times,
-		fmt.Sprintf("%d events alike, %d values alike, %d values (%.1f %%) that only breakpoints could read", events, values, unknown, 100*float64(unknown)/float64(max(values, 1))))
+		fmt.Sprintf("%d events alike, %d of them by templates, %d values alike, %d values (%.1f %%) that only breakpoints could read",
+			events, templated, values, unknown, 100*float64(unknown)/float64(max(values, 1))))
 }
 
 // buildRandom builds the program of a seed.

@@ -32,7 +32,7 @@ func recordValues(t *testing.T, target string, engine Engine) (calls []*shownVal
 		Target: target, Stdout: out, Bounds: recording.DefaultBounds(),
 		Exclude: []string{"main.work", "main.scatter"}, // they are only in the way
 	}
-	opt.Engine = engine
+	opt.Engine, opt.templated = engine, func() {}
 	result, err := Run(context.Background(), opt, sink)
 	if err != nil {
 		t.Fatal(err)

@@ -22,6 +22,9 @@ type Record struct {
 	Items     []Item   // the copies, the nearest first
 	Faults    []uint64 // addresses of what could not be read
 	Unknown   []uint64 // addresses of the descriptions of types that were met and of which nothing was known
+	// Template makes the record's capture record of Data, when it looks like one of the site's that came before; the copies are not
+	// looked for then.
+	Template *recording.Template
 }
 
 // Item is a copy of a record.
@@ -47,6 +50,9 @@ type Reader struct {
 	record Record // scratch
 	last   uint64
 	most   uint64 // bytes that waited in the fullest ring at the last Drain
+
+	// Known returns a template that what begins with a record of a site matches; nil when there is none, or the field is.
+	Known func(site uint32, data []byte) *recording.Template
 
 	captured *uint64 // events that were made of records so far; nil: each record is one
 }
@@ -330,8 +336,15 @@ func (r *Reader) take(i int, rec *Record, emit func(*Record) error) error {
 		return damaged(i, rec.Site)
 	}
 	rec.Words, rec.Items, rec.Faults, rec.Unknown = rec.Data[:words], rec.Items[:0], rec.Faults[:0], rec.Unknown[:0]
+	rec.Template = nil
+	if r.Known != nil && shape.Copies {
+		rec.Template = r.Known(rec.Site, rec.Data)
+	}
 	length := words
-	if shape.Copies {
+	switch {
+	case rec.Template != nil:
+		length = rec.Template.Len()
+	case shape.Copies:
 		if length, ok = rec.copies(words); !ok {
 			return damaged(i, rec.Site)
 		}
