@@ -324,6 +324,9 @@ func (n *nodes) root(c *probeCapture) {
 	c.linked = true
 	d := n.depth()
 	c.Node = n.AddRoot(n.link(c.entries, d.Pointers, d.Nesting), d, maxCopied)
+	if len(c.entries) == 1 && c.entries[0].Kind == routine.Text {
+		c.Text = &c.entries[0].Entry
+	}
 	for i := range c.entries {
 		at := c.entries[i].At
 		if c.entries[i].Kind == routine.Text || c.entries[i].Kind == routine.Slice {

@@ -22,7 +22,7 @@ func BenchmarkCall(b *testing.B) {
 		b.Fatal(err)
 	}
 	probes := func(nodes *routine.Nodes) (list []Probe) {
-		text := stringCapture(nodes)
+		text := stringCapture(nodes, true)
 		for _, p := range mainProbes(img, func(f *site.Function) (args, results routine.Capture) {
 			switch f.Name {
 			case "main.pair":

@@ -15,11 +15,15 @@ import (
 	"smiley/tracer/probe/site"
 )
 
-// stringCapture records a string in RAX, RBX with its bytes, and the word behind it.
-func stringCapture(n *routine.Nodes) func(*site.Function) (args, results routine.Capture) {
-	node := n.AddRoot([]routine.Entry{{Kind: routine.Text, At: 0, Count: 8, Max: 64, Error: 64}}, routine.Depth{}, 1024)
+// stringCapture records a string in RAX, RBX with its bytes, and the word behind it; alone: by the code that is for single strings.
+func stringCapture(n *routine.Nodes, alone bool) func(*site.Function) (args, results routine.Capture) {
+	text := routine.Entry{Kind: routine.Text, At: 0, Count: 8, Max: 64, Error: 64}
+	node := n.AddRoot([]routine.Entry{text}, routine.Depth{}, 1024)
 	return func(*site.Function) (args, results routine.Capture) {
 		args = routine.Capture{Words: []routine.Word{{Reg: asm.RAX}, {Reg: asm.RBX}, {Reg: asm.RCX}}, Node: node}
+		if alone {
+			args.Text = &text
+		}
 		return args, routine.Capture{Words: []routine.Word{{Reg: asm.RAX}}}
 	}
 }
@@ -27,13 +31,19 @@ func stringCapture(n *routine.Nodes) func(*site.Function) (args, results routine
 // TestF1SignalsFindOrdinaryPlaces: tens of thousands of signals find threads in all parts of the routines; every call
 // is recorded once.
 func TestF1SignalsFindOrdinaryPlaces(t *testing.T) {
+	for name, alone := range map[string]bool{"single strings": true, "lists": false} {
+		t.Run(name, func(t *testing.T) { signalsFindOrdinaryPlaces(t, alone) })
+	}
+}
+
+func signalsFindOrdinaryPlaces(t *testing.T, alone bool) {
 	path := fixture(t, "signals")
 	img, err := site.Load(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	nodes := &routine.Nodes{}
-	text := stringCapture(nodes)
+	text := stringCapture(nodes, alone)
 	capture := func(f *site.Function) (args, results routine.Capture) {
 		if f.Name == "main.text" {
 			return text(f)
@@ -96,6 +106,12 @@ func TestR9FaultsAreShownWhereTheyHappened(t *testing.T) {
 
 // TestR8CopiesBehindBadPointers: pointers to nowhere are marked unreadable, and strings at the end of a page are whole.
 func TestR8CopiesBehindBadPointers(t *testing.T) {
+	for name, alone := range map[string]bool{"single strings": true, "lists": false} {
+		t.Run(name, func(t *testing.T) { copiesBehindBadPointers(t, alone) })
+	}
+}
+
+func copiesBehindBadPointers(t *testing.T, alone bool) {
 	path := fixture(t, "pointers")
 	img, err := site.Load(path)
 	if err != nil {
@@ -103,7 +119,7 @@ func TestR8CopiesBehindBadPointers(t *testing.T) {
 	}
 	var probes []Probe
 	nodes := &routine.Nodes{}
-	for _, p := range mainProbes(img, stringCapture(nodes)) {
+	for _, p := range mainProbes(img, stringCapture(nodes, alone)) {
 		if p.Function.Name == "main.take" {
 			probes = append(probes, p)
 		}

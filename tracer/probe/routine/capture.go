@@ -9,6 +9,8 @@ type Capture struct {
 	Node uint32
 	// Tests are the offsets, among the words, of some that are all zero when there is nothing to copy; none when that is not worth looking at.
 	Tests []uint32
+	// Text is all that Node has, where that is a single text, so that no list has to be gone through; nil: it is not.
+	Text *Entry
 	// Only, where it is not empty, leaves out the record unless RAX holds one of these values, or where OnlyAt is not 0, the word of
 	// the stack at SP + OnlyAt with SP pointing at the return address.
 	Only   []int32

@@ -26,6 +26,10 @@ var copyRegisters = []struct {
 func (g *Generator) copies(c Capture) {
 	a := g.code
 	some, done := a.NewLabel(), a.NewLabel()
+	if c.Text != nil {
+		g.copyText(c)
+		return
+	}
 	if len(c.Tests) > 0 {
 		for _, at := range c.Tests {
 			a.CmpMemImm(At(R12, int32(at)-int32(8*len(c.Words))), 0)
@@ -41,6 +45,91 @@ func (g *Generator) copies(c Capture) {
 	a.Jmp(g.copying)
 	a.Bind(done)
 	a.Load(R15, At(R13, ring.Origin))
+}
+
+// copyText is copies for a single text, as most records have that have any.
+func (g *Generator) copyText(c Capture) {
+	a := g.code
+	none, fits, done := a.NewLabel(), a.NewLabel(), a.NewLabel()
+	word := func(at uint32) Mem { return At(R12, int32(at)-int32(8*len(c.Words))) }
+	a.Load(RDX, word(c.Text.Count))
+	a.Load(RAX, word(c.Text.At))
+	a.Test(RDX, RDX)
+	a.J(Equal, none)
+	a.Test(RAX, RAX)
+	a.J(Equal, none)
+	a.CmpImm(RDX, int32(c.Text.Max))
+	a.J(BelowEqual, fits)
+	a.MovImm(RDX, uint64(c.Text.Max))
+	a.Bind(fits)
+	a.LeaLabel(R15, done)
+	a.Jmp(g.text)
+	a.Bind(none)
+	a.StoreImm(At(R12, 0), 0)
+	a.AddImm(R12, 8)
+	a.Bind(done)
+	a.Load(R15, At(R13, ring.Origin))
+}
+
+// textPath generates the code that copies RDX bytes from the address in RAX, the only ones of a record, and goes on at the link in R15.
+func (g *Generator) textPath() {
+	a := g.code
+	g.text, g.lostText = a.NewLabel(), a.NewLabel()
+	again, done, bytes, out := a.NewLabel(), a.NewLabel(), a.NewLabel(), a.NewLabel()
+	const head = 8 + ring.CopyHead
+	a.Align(granule)
+	start := a.Len()
+	a.Bind(g.text)
+	a.Store(At(R13, ring.Link), R15)
+	g.plausible(g.lostText)
+	a.Store(At(R12, 8), RAX)
+	a.Mov(R15, RDX)
+	a.Shl(R15, ring.CopyLen)
+	a.Store(At(R12, 16), R15)
+	g.atPageEnd(bytes)
+	a.Bind(again)
+	a.LoadX16(R15, Indexed(RAX, R15, 1, 0))
+	a.StoreX16(Indexed(R12, R15, 1, head), R15)
+	a.AddImm(R15, 16)
+	a.Cmp(R15, RDX)
+	a.J(Below, again)
+	a.Bind(done)
+	a.AddImm(RDX, 7)
+	a.AndImm(RDX, -8)
+	a.Lea(RAX, At(RDX, ring.CopyHead))
+	a.Bind(out)
+	a.Store(At(R12, 0), RAX)
+	a.Lea(R12, Indexed(R12, RAX, 1, 8))
+	a.ZeroX(R15)
+	a.Load(R15, At(R13, ring.Link))
+	a.JmpReg(R15)
+
+	a.Bind(bytes)
+	a.Load8(R15, Indexed(RAX, RDX, 1, -1))
+	a.Store8(Indexed(R12, RDX, 1, head-1), R15)
+	a.SubImm(RDX, 1)
+	a.J(NotEqual, bytes)
+	a.Load(RDX, At(R12, 16))
+	a.Shr(RDX, ring.CopyLen)
+	a.Jmp(done)
+
+	a.Bind(g.lostText)
+	a.Store(At(R12, 8), RAX)
+	a.StoreImm(At(R12, 16), ring.CopyFault)
+	a.MovImm(RAX, ring.CopyHead)
+	a.Jmp(out)
+	g.part(start, indexText)
+}
+
+// atPageEnd generates the way for what ends near the end of a page: the last sixteen bytes may begin before the end and reach behind the
+// page's. R15 is zero behind it.
+func (g *Generator) atPageEnd(bytes Label) {
+	a := g.code
+	a.Lea(R15, Indexed(RAX, RDX, 1, 15))
+	a.AndImm(R15, 4095)
+	a.CmpImm(R15, 16)
+	a.J(Below, bytes)
+	a.Xor32(R15, R15)
 }
 
 // nodeAt returns the address of a list.
@@ -242,15 +331,11 @@ func (g *Generator) move(w walk) {
 	a.Bind(w.copy)
 	a.Store(At(R12, 0), RAX) // there is room for a head
 	a.Store(At(R12, 8), R15)
-	g.plausible()
+	g.plausible(g.lost)
 	a.Lea(R15, Indexed(R12, RDX, 1, ring.CopyHead+8))
 	a.CmpMem(R15, At(R13, ring.Full))
 	a.J(Above, less)
-	a.Lea(R15, Indexed(RAX, RDX, 1, 15))
-	a.AndImm(R15, 4095)
-	a.CmpImm(R15, 16) // the last sixteen bytes may begin before the end and reach behind the page's
-	a.J(Below, bytes)
-	a.Xor32(R15, R15)
+	g.atPageEnd(bytes)
 	a.Bind(again)
 	a.LoadX16(R15, Indexed(RAX, R15, 1, 0))
 	a.StoreX16(Indexed(R12, R15, 1, ring.CopyHead), R15)
@@ -299,13 +384,13 @@ const leftRoom = 2 << 10
 
 // plausible generates the way out for an address in RAX that cannot be a pointer of a program: it is not tried, for a fault costs as much
 // as a system call.
-func (g *Generator) plausible() {
+func (g *Generator) plausible(lost Label) {
 	a := g.code
 	a.CmpImm(RAX, 4096)
-	a.J(Below, g.lost)
+	a.J(Below, lost)
 	a.Mov(R15, RAX)
 	a.Shr(R15, 47)
-	a.J(NotEqual, g.lost)
+	a.J(NotEqual, lost)
 }
 
 // room generates the way out when there is no room for a copy of n bytes.
@@ -325,7 +410,7 @@ func (g *Generator) dynamic(w walk) {
 	a.Bind(w.held)
 	a.CmpImm(RDX, int32(Any))
 	a.J(Equal, plain)
-	g.plausible()
+	g.plausible(g.lost)
 	a.Load(RDX, At(RAX, itabType))
 	g.room(8, w.next)
 	a.AddImm(RAX, itabType)

@@ -70,16 +70,18 @@ type Generator struct {
 	index []byte // for each 16 bytes of code four that say what the shim has to know
 	out   Program
 	slow  asm.Label // the slow path
-	// copying is where bytes behind a pointer are copied, lost where that goes on when the pointer leads nowhere.
-	copying, lost asm.Label
-	now           routine
-	added         int
-	tails         []tail
-	kinds         *Kinds
-	tailAt        []int  // positions in tails, by the number of the kind of record; noTail: there is none yet
-	islands       int    // how many there are
-	jumps         []byte // room for those of patches
-	moves         []Move // the same
+	// copying is where bytes behind pointers are copied, text where those of a single one are; lost, and lostText, are where that goes on when a
+	// pointer leads nowhere.
+	copying, lost  asm.Label
+	text, lostText asm.Label
+	now            routine
+	added          int
+	tails          []tail
+	kinds          *Kinds
+	tailAt         []int  // positions in tails, by the number of the kind of record; noTail: there is none yet
+	islands        int    // how many there are
+	jumps          []byte // room for those of patches
+	moves          []Move // the same
 }
 
 // Expect makes room for the patches of n sites.
@@ -109,6 +111,7 @@ func NewGenerator(cfg Config) *Generator {
 	g.meta = append(part(g.tables(), int(cfg.Size)), make([]byte, 16)...)
 	g.slowPath()
 	g.copyPath()
+	g.textPath()
 	return g
 }
 
@@ -131,6 +134,7 @@ const (
 	indexTail   = 9  // a tail: registers as at the site
 	indexHeld   = 11 // a tail: RAX and RDX lie in the control page, and so does the link
 	indexDone   = 13 // a tail: the record is published
+	indexText   = 15 // copying a single text: as indexHeld
 )
 
 // routine is one routine in the making.

@@ -62,7 +62,7 @@ func (g *Generator) shim(handler *site.Function) error {
 	a.J(Equal, own)
 	a.Mov(R10, R8)
 	a.Load(RAX, At(RDX, ctxR15))
-	for _, part := range []int32{indexCopy, indexHeld} {
+	for _, part := range []int32{indexCopy, indexText, indexHeld} {
 		a.CmpImm(R10, part)
 		a.J(Equal, held)
 	}
@@ -150,7 +150,7 @@ func (g *Generator) atIsland(native uint64) {
 // SI_KERNEL is positive too: that is what an address that cannot exist gives.
 func (g *Generator) faults(native uint64, async Label) {
 	a := g.code
-	sync, recovery := a.NewLabel(), a.NewLabel()
+	sync, recovery, text, recovered := a.NewLabel(), a.NewLabel(), a.NewLabel(), a.NewLabel()
 	a.CmpMem32Imm(At(RSI, infoCode), 0)
 	a.J(BelowEqual, async)
 	notNegative := a.NewLabel()
@@ -166,14 +166,20 @@ func (g *Generator) faults(native uint64, async Label) {
 	a.Bind(sync)
 	a.CmpImm(R10, indexCopy)
 	a.J(Equal, recovery)
+	a.CmpImm(R10, indexText)
+	a.J(Equal, text)
 	a.CmpImm(R11, int32(pinned))
 	a.J(NotEqual, async)
 	g.count(ring.SharedFaults)
 	a.Store(At(RDX, ctxRIP), RCX)
 	a.JmpTo(native)
 	a.Bind(recovery)
-	g.count(ring.SharedRecovered)
 	a.LeaLabel(R8, g.lost)
+	a.Jmp(recovered)
+	a.Bind(text)
+	a.LeaLabel(R8, g.lostText)
+	a.Bind(recovered)
+	g.count(ring.SharedRecovered)
 	a.Store(At(RDX, ctxRIP), R8)
 	a.Ret()
 }
@@ -192,8 +198,10 @@ func (g *Generator) interrupted(native uint64) {
 	a.CmpImm(R10, indexRAX)
 	rax := a.NewLabel()
 	a.J(Equal, rax)
-	a.CmpImm(R10, indexHeld)
-	a.J(Equal, restoreTwo)
+	for _, part := range []int32{indexText, indexHeld} {
+		a.CmpImm(R10, part)
+		a.J(Equal, restoreTwo)
+	}
 	a.Jmp(show) // nothing to restore
 
 	a.Bind(rax)

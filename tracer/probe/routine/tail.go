@@ -261,7 +261,7 @@ func (z *Sizer) tail(c Capture, kind site.Kind) {
 	}
 	z.bytes += uint64(32 * len(c.Only))
 	if _, added := z.kinds.of(c, kind); added {
-		z.bytes += uint64(320 + 24*len(c.Words) + 20*len(c.Tests))
+		z.bytes += uint64(384 + 24*len(c.Words) + 20*len(c.Tests))
 	}
 }
 
