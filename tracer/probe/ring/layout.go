@@ -13,7 +13,7 @@ const (
 	SharedUnplaced  = 64  // records lost because there was no ring for their thread
 	SharedNext      = 128 // how many rings were taken so far
 	SharedLimit     = 136 // how many were offered so far
-	SharedSleep     = 192 // a timespec: how long a thread with a full ring sleeps
+	SharedSleep     = 192 // a timespec: how long a thread with a full ring sleeps; see setNap
 
 	// What the signal shim did.
 	SharedRolledBack = 256 // a record was undone to show its site

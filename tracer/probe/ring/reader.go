@@ -55,6 +55,7 @@ type Reader struct {
 	Known func(site uint32, data []byte) *recording.Template
 
 	captured *uint64 // events that were made of records so far; nil: each record is one
+	naps     naps
 }
 
 // cursor is where the reader stands in a ring.
@@ -102,7 +103,7 @@ func initShared(memory []byte, l Layout, patience uint64) {
 	put(SharedHeartbeat, Ticks())
 	put(SharedPatience, patience)
 	put(SharedLimit, uint64(l.Count))
-	put(SharedSleep+8, 20_000)
+	put(SharedSleep+8, shortestNap)
 	for i := range l.Count {
 		binary.LittleEndian.PutUint32(memory[SharedOffers+4*i:], uint32(i))
 	}
@@ -226,6 +227,7 @@ func (r *Reader) TakeBack(alive func(thread int) bool) int {
 // last time handed out, so that time never runs backwards.
 func (r *Reader) Drain(emit func(*Record) error) (int, error) {
 	cutoff := Ticks()
+	r.setNap(cutoff)
 	r.heap, r.most = r.heap[:0], 0
 	for i := range r.Used() {
 		waiting, err := r.open(i, cutoff)
