@@ -155,7 +155,8 @@ func (w *Watcher) serve(answered chan<- struct{}) error {
 	if err := w.link.control(protocol.AppendMessage(nil, hello)); err != nil {
 		return err
 	}
-	heard, pinged := w.start, w.start
+	pinged := w.start
+	var quiet time.Duration // listened in vain since something came: while this process stands still it listens to nothing
 	var told, came uint32
 	for {
 		select {
@@ -176,12 +177,14 @@ func (w *Watcher) serve(answered chan<- struct{}) error {
 				return err
 			}
 		}
-		events, err := w.link.wait(max(0, min(watchPing, w.options.Timeout-now.Sub(heard))), false)
+		began, patience := time.Now(), min(watchPing, w.options.Timeout-quiet)
+		events, err := w.link.wait(patience, false)
 		if err != nil {
 			return err
 		}
+		quiet += min(time.Since(began), patience)
 		for _, data := range events.messages {
-			heard = time.Now()
+			quiet = 0
 			if err := w.message(data, &came, answered); err != nil {
 				return err
 			}
@@ -189,8 +192,7 @@ func (w *Watcher) serve(answered chan<- struct{}) error {
 		if events.down != "" {
 			return w.down(events)
 		}
-		// Looked at last: whoever stood still for so long has yet to hear what came meanwhile.
-		if time.Since(heard) >= w.options.Timeout {
+		if quiet >= w.options.Timeout {
 			return w.silent()
 		}
 	}

@@ -160,6 +160,73 @@ func TestWatcherThatDoesNotRead(t *testing.T) {
 	rec.stop(t)
 }
 
+// standingLink is a link whose owner stands still when it is told to, as a process does that is stopped.
+type standingLink struct {
+	senderLink
+	after bool               // it has waited, not before
+	stand chan chan struct{} // with what ends it
+}
+
+func (l *standingLink) wait(timeout time.Duration, writable bool) (linkEvents, error) {
+	if !l.after {
+		l.standStill()
+	}
+	events, err := l.senderLink.wait(timeout, writable)
+	if l.after && len(events.messages) == 0 {
+		l.standStill()
+	}
+	return events, err
+}
+
+func (l *standingLink) standStill() {
+	select {
+	case over := <-l.stand:
+		l.stand <- nil // it stands
+		<-over
+	default:
+	}
+}
+
+// A watcher that stood still for longer than the time-out hears what came meanwhile before it says that nothing comes, and listens on.
+func TestWatcherThatStoodStill(t *testing.T) {
+	for name, after := range map[string]bool{"before it listens": false, "when it has listened": true} {
+		t.Run(name, func(t *testing.T) {
+			store := newMemoryStore()
+			rec := startRecorder(t, ListenOptions{Define: store.define}, store)
+			o := WatchOptions{Recorder: rec.Endpoint(), Timeout: 3 * time.Second}
+			link, err := dialRecorder(o.Recorder, nil, false, nil, protocol.MaxWatched)
+			if err != nil {
+				t.Fatal(err)
+			}
+			standing := &standingLink{senderLink: link, after: after, stand: make(chan chan struct{})}
+			w := &Watcher{
+				options: o, link: standing, start: time.Now(), events: make(chan watchedEvent, watchAhead),
+				closed: make(chan struct{}), done: make(chan struct{}),
+			}
+			answered := make(chan struct{})
+			go w.run(answered)
+			<-answered
+			over := make(chan struct{})
+			standing.stand <- over
+			<-standing.stand
+			r := dialTest(t, RemoteOptions{Recorder: rec.Endpoint()})
+			sendAll(t, r, 0, 3, 100)
+			store.await(t, r.options.Run, 3)
+			<-time.After(o.Timeout + o.Timeout/2)
+			close(over)
+			sendAll(t, r, 3, 4, 100)
+			if n := gaze(t, w, r.options.Run, 4); n == 0 {
+				t.Error("nothing of what came is seen")
+			}
+			w.Close()
+			if err := r.Close(); err != nil {
+				t.Error(err)
+			}
+			rec.stop(t)
+		})
+	}
+}
+
 // What is wrong is said, within the time-out, with what to do about it.
 func TestWatchFails(t *testing.T) {
 	store := newMemoryStore()
