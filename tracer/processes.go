@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"smiley/recording"
+	"smiley/tracer/probe/install"
 )
 
 // seesProcesses makes sure that /proc is there and shows the processes of this pid namespace: programs are read, and written, through it,
@@ -59,7 +60,7 @@ func noProcess(pid int, err error) error {
 		return recording.Errorf(recording.CodeNotFound, "process %d has ended; its parent, process %d, has not taken notice yet", pid, statusNumber(pid, "PPid")).
 			WithHint("pgrep NAME finds programs that run; smiley run records one from its beginning")
 	case state != "" || errors.Is(unix.Kill(pid, 0), unix.EPERM): // it is there, perhaps where /proc hides it
-		return recording.Errorf(recording.CodePermission, "process %d is not yours to attach to: %w", pid, err).WithHint("try as its user, or as root")
+		return install.Forbidden(pid, fmt.Sprintf("process %d", pid), err)
 	}
 	return recording.Errorf(recording.CodeNotFound, "there is no process %d: %w", pid, err).WithHint("pgrep NAME finds one")
 }

@@ -26,7 +26,7 @@ func Forbidden(pid int, name string, cause error) *recording.Error {
 	}
 	if pid != 0 {
 		process := fmt.Sprintf("/proc/%d/status", pid)
-		s.attach = true
+		s.attach, s.hidden = true, !errors.Is(cause, unix.EPERM)
 		s.its = leaderOf(statusNumber(process, "TracerPid", 10))
 		s.owner = statusNumber(process, "Uid", 10)
 	}
@@ -42,6 +42,7 @@ type surroundings struct {
 	filtered bool // a filter of system calls forbids it
 	tracer   int  // of this process; 0: none
 	attach   bool // to a process that runs
+	hidden   bool // which may not even be looked at, with which Yama has nothing to do
 	its      int  // tracer of that process; 0: none
 	owner    int  // of that process
 }
@@ -64,6 +65,8 @@ func (s *surroundings) explain(e *recording.Error, name string) *recording.Error
 		return e.WithHint("even root needs CAP_SYS_PTRACE here, in a container: docker run --cap-add SYS_PTRACE")
 	case s.attach && s.owner != s.uid && !s.capable:
 		return e.WithHint("it is another user's: try as root")
+	case s.hidden:
+		return e.WithHint("its file may not be read or has brought rights along (setuid, capabilities), or it is in another user namespace: try as root")
 	case s.scope == 2 && !s.capable:
 		return e.WithHint("/proc/sys/kernel/yama/ptrace_scope is 2, with which only root may trace: sudo smiley, or sudo sysctl kernel.yama.ptrace_scope=1 for smiley run, 0 for smiley attach")
 	case s.attach && s.scope == 1 && !s.capable:

@@ -31,6 +31,7 @@ func TestForbiddenNamesWhatIsInTheWay(t *testing.T) {
 		"run, and root only":   {surroundings{uid: person, scope: 2}, recording.CodePermission, "ptrace_scope is 2"},
 		"attach, and children": {surroundings{uid: person, scope: 1, attach: true, owner: person}, recording.CodePermission, "smiley run needs neither"},
 		"setuid":               {surroundings{uid: person, attach: true, owner: person}, recording.CodePermission, "setuid"},
+		"not readable":         {surroundings{uid: person, scope: 1, attach: true, hidden: true, owner: person}, recording.CodePermission, "may not be read"},
 		"something else":       {surroundings{capable: true, attach: true}, recording.CodePermission, "AppArmor"},
 	} {
 		e := c.s.explain(recording.Errorf(recording.CodePermission, "no: %w", unix.EPERM), "it")
