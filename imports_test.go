@@ -28,7 +28,7 @@ var mayImport = map[string][]string{
 	"cmd/smiley": {"web", "export", "analysis", "store", "tracer", "transport", "recording"},
 	"bench":      {"web", "export", "analysis", "store", "tracer", "transport", "recording"},
 	"examples":   {},
-	"internal":   {"store", "recording"}, // recordings made by hand, for tests
+	"internal":   {"store", "recording", "analysis"}, // recordings made by hand and opened, for tests
 	"tools":      {},
 }
 
