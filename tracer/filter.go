@@ -30,6 +30,7 @@ type filter struct {
 	include, exclude []recording.Pattern
 	lines            []recording.Pattern // functions that are recorded line by line
 	deps, stdlib     bool
+	built            bool // the program was built for this run, without inlining
 }
 
 // newFilter checks the patterns of the options.
@@ -82,7 +83,7 @@ func (f *filter) choose(symbols []Symbol, warn func(*recording.Error)) (traced, 
 	}
 	for _, p := range slices.Concat(f.include, f.lines) {
 		if !used[p.String()] {
-			return nil, nil, unmatched(p, symbols)
+			return nil, nil, f.unmatched(p, symbols)
 		}
 	}
 	for _, p := range f.exclude {
@@ -136,7 +137,7 @@ func (f *filter) byOrigin(sym *Symbol) bool {
 }
 
 // unmatched is the error for an include that names nothing, with the names that come near.
-func unmatched(p recording.Pattern, symbols []Symbol) error {
+func (f *filter) unmatched(p recording.Pattern, symbols []Symbol) error {
 	last := p.String()[strings.LastIndexAny(p.String(), "./")+1:]
 	var near []string
 	for i := range symbols {
@@ -149,5 +150,8 @@ func unmatched(p recording.Pattern, symbols []Symbol) error {
 	if len(near) > 0 {
 		return err.WithHint("the program has %s", strings.Join(near, ", "))
 	}
-	return err.WithHint("a function that was inlined everywhere, or that nothing calls, is not in the binary; give smiley the package instead of the binary to build it without inlining")
+	if f.built {
+		return err.WithHint("a function that nothing calls is not in the program; a pattern is the name of a function (main.parse) or a package (example.com/m/store), %q standing for any text", "...")
+	}
+	return err.WithHint("a function that was inlined everywhere, or that nothing calls, is not in the binary; give smiley the package instead, or build it with -gcflags=all=-l")
 }

@@ -143,6 +143,7 @@ func (s *session) prepare(ctx context.Context) error {
 	if s.target, err = resolve(ctx, s.opt, s.filter.include); err != nil {
 		return err
 	}
+	s.filter.built = s.target.built
 	if s.program, err = beginProgram(s.target.path, s.target.path, s.loadImage); err != nil {
 		return err
 	}
