@@ -28,7 +28,7 @@ type sameWord struct {
 	word uint64
 }
 
-// wordPair are two words that must differ by as much as they did: they lead to the same memory.
+// wordPair are two words that must differ by as much as they did: a pointer, and the address of the copy that it leads to.
 type wordPair struct {
 	a, b       int32
 	difference uint64
