@@ -228,7 +228,7 @@ func (m *model) lent(bytes []byte) (at int) {
 	case m.failed:
 	case origin < 0:
 		m.failed = true
-	case origin != m.pointer: // another pointer led there too
+	case origin != m.pointer: // the copy tells itself what it is of
 		a := binary.LittleEndian.Uint64(m.memory[m.pointer:])
 		b := binary.LittleEndian.Uint64(m.memory[origin:])
 		m.apart = append(m.apart, wordPair{int32(m.pointer), int32(origin), a - b})
