@@ -85,7 +85,7 @@ func (s *session) armProbes(traced []Symbol) ([]Symbol, error) {
 	}
 	refused, err := s.putProbes(img, s.program.bias, traced, put)
 	if err == nil && len(s.program.list) < manyFunctions {
-		err = s.probes.teach(foreseenFirst)
+		s.probes.teach(foreseenFirst)
 	}
 	return refused, err
 }
@@ -472,7 +472,7 @@ func (p *probes) drainLocked() int {
 		p.installed.Reader.Other(p.out.ledger.Captured, p.reported)
 	}
 	if err == nil && !failed {
-		err = p.learn()
+		p.learn()
 	}
 	p.fails(err)
 	return n

@@ -111,7 +111,7 @@ func packageOfType(name []byte) (path []byte, ok bool) {
 }
 
 // teach has the program copy the values of up to n types that nobody has met yet.
-func (p *probes) teach(n int) error {
+func (p *probes) teach(n int) {
 	f := &p.foreseen
 	if !f.looked {
 		p.look()
@@ -135,7 +135,6 @@ func (p *probes) teach(n int) error {
 		n--
 		p.learnType(word)
 	}
-	return nil
 }
 
 // serve lists the types that an interface can hold; 0 is one without methods.
@@ -153,13 +152,13 @@ func (p *probes) serve(holder recording.TypeID) {
 }
 
 // learn has the program copy the values of types that interfaces were found to hold, and of some that they could hold.
-func (p *probes) learn() error {
+func (p *probes) learn() {
 	held := &p.memory.held
 	for _, word := range held.met {
 		p.learnType(word)
 	}
 	held.met = held.met[:0]
-	return p.teach(foreseenStep)
+	p.teach(foreseenStep)
 }
 
 // learnType has the program copy the values of the type that is described at word.

@@ -81,6 +81,8 @@ func TestEveryEncoding(t *testing.T) {
 			{func(c *Code) { c.CmpImm(a, v) }, func(uint64) string { return "cmp " + names[a] + ", " + imm(v) }},
 			{func(c *Code) { c.Imul(a, b, v) }, func(uint64) string { return "imul " + names[a] + ", " + names[b] + ", " + imm(v) }},
 			{func(c *Code) { c.SubMem(a, m) }, func(p uint64) string { return "sub " + names[a] + ", " + memText("qword", m, p) }},
+			{func(c *Code) { c.AddMem(a, m) }, func(p uint64) string { return "add " + names[a] + ", " + memText("qword", m, p) }},
+			{func(c *Code) { c.Mul(a, b) }, func(uint64) string { return "imul " + names[a] + ", " + names[b] }},
 			{func(c *Code) { c.CmpMem(a, m) }, func(p uint64) string { return "cmp " + names[a] + ", " + memText("qword", m, p) }},
 			{func(c *Code) { c.CmpMemImm(m, v) }, func(p uint64) string { return "cmp " + memText("qword", m, p) + ", " + imm(v) }},
 			{func(c *Code) { c.CmpMem32Imm(m, v) }, func(p uint64) string {
