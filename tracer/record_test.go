@@ -133,7 +133,9 @@ func tryRecord(t *testing.T, opt Options) (*recorded, error) {
 	open(&opt.Stdin, "stdin")
 	open(&opt.Stdout, "stdout")
 	open(&opt.Stderr, "stderr")
-	opt.Bounds = recording.DefaultBounds()
+	if opt.Bounds == (recording.Bounds{}) {
+		opt.Bounds = recording.DefaultBounds()
+	}
 	if opt.Warn == nil {
 		opt.Warn = func(e *recording.Error) { t.Logf("warning: %s", e.Message) }
 	}
@@ -144,7 +146,9 @@ func tryRecord(t *testing.T, opt Options) (*recorded, error) {
 // recordInto is record with a sink of one's own; kept are the blocks that it keeps.
 func recordInto(t *testing.T, opt Options, sink recording.Sink, kept *blocks) *recorded {
 	t.Helper()
-	opt.Bounds = recording.DefaultBounds()
+	if opt.Bounds == (recording.Bounds{}) {
+		opt.Bounds = recording.DefaultBounds()
+	}
 	r, err := tryRecordInto(t, opt, sink, kept)
 	if err != nil {
 		t.Fatalf("recording %s: %v", opt.Target, err)

@@ -54,14 +54,14 @@ func (g *Generator) copyText(c Capture) {
 	word := func(at uint32) Mem { return At(R12, int32(at)-int32(8*len(c.Words))) }
 	a.Load(RDX, word(c.Text.Count))
 	a.Load(RAX, word(c.Text.At))
-	a.Test(RDX, RDX)
-	a.J(Equal, none)
 	a.Test(RAX, RAX)
 	a.J(Equal, none)
 	a.CmpImm(RDX, int32(c.Text.Max))
 	a.J(BelowEqual, fits)
 	a.MovImm(RDX, uint64(c.Text.Max))
 	a.Bind(fits)
+	a.Test(RDX, RDX) // not before: nothing may be wanted of any text
+	a.J(Equal, none)
 	a.LeaLabel(R15, done)
 	a.Jmp(g.text)
 	a.Bind(none)
