@@ -75,7 +75,7 @@ func (g *Generator) copyText(c Capture) {
 func (g *Generator) textPath() {
 	a := g.code
 	g.text, g.lostText = a.NewLabel(), a.NewLabel()
-	again, done, bytes, out := a.NewLabel(), a.NewLabel(), a.NewLabel(), a.NewLabel()
+	done, bytes, out := a.NewLabel(), a.NewLabel(), a.NewLabel()
 	const head = 8 + ring.CopyHead
 	a.Align(granule)
 	start := a.Len()
@@ -86,14 +86,7 @@ func (g *Generator) textPath() {
 	a.Mov(R15, RDX)
 	a.Shl(R15, ring.CopyLen)
 	a.Store(At(R12, 16), R15)
-	g.atPageEnd(bytes)
-	a.Bind(again)
-	a.LoadX16(R15, Indexed(RAX, R15, 1, 0))
-	a.StoreX16(Indexed(R12, R15, 1, head), R15)
-	a.AddImm(R15, 16)
-	a.Cmp(R15, RDX)
-	a.J(Below, again)
-	a.Bind(done)
+	g.moveBytes(head, bytes, done)
 	a.AddImm(RDX, 7)
 	a.AndImm(RDX, -8)
 	a.Lea(RAX, At(RDX, ring.CopyHead))
@@ -104,14 +97,7 @@ func (g *Generator) textPath() {
 	a.Load(R15, At(R13, ring.Link))
 	a.JmpReg(R15)
 
-	a.Bind(bytes)
-	a.Load8(R15, Indexed(RAX, RDX, 1, -1))
-	a.Store8(Indexed(R12, RDX, 1, head-1), R15)
-	a.SubImm(RDX, 1)
-	a.J(NotEqual, bytes)
-	a.Load(RDX, At(R12, 16))
-	a.Shr(RDX, ring.CopyLen)
-	a.Jmp(done)
+	g.moveOneByOne(head, bytes, done)
 
 	a.Bind(g.lostText)
 	a.Store(At(R12, 8), RAX)
@@ -121,15 +107,44 @@ func (g *Generator) textPath() {
 	g.part(start, indexText)
 }
 
-// atPageEnd generates the way for what ends near the end of a page: the last sixteen bytes may begin before the end and reach behind the
-// page's. R15 is zero behind it.
-func (g *Generator) atPageEnd(bytes Label) {
+// moveBytes generates the copying of RDX bytes from the address in RAX to behind the head of a copy, which is so many bytes behind R12. It goes
+// on at done, which is next, with RAX and RDX as they were.
+//
+// Sixteen bytes move at a time through X15, which the Go ABI keeps at zero and which is to be zeroed again in the end; that may
+// read beyond the last byte, so what ends near the end of a page moves one by one, at the label.
+func (g *Generator) moveBytes(head int32, oneByOne, done Label) {
 	a := g.code
+	again := a.NewLabel()
 	a.Lea(R15, Indexed(RAX, RDX, 1, 15))
 	a.AndImm(R15, 4095)
 	a.CmpImm(R15, 16)
-	a.J(Below, bytes)
+	a.J(Below, oneByOne)
 	a.Xor32(R15, R15)
+	a.Bind(again)
+	a.LoadX16(R15, Indexed(RAX, R15, 1, 0))
+	a.StoreX16(Indexed(R12, R15, 1, head), R15)
+	a.AddImm(R15, 16)
+	a.Cmp(R15, RDX)
+	a.J(Below, again)
+	a.Bind(done)
+}
+
+// moveOneByOne generates that way, from the last byte to the first, also when there are none. The last word of the head says how many there
+// are.
+func (g *Generator) moveOneByOne(head int32, oneByOne, done Label) {
+	a := g.code
+	moved := a.NewLabel()
+	a.Bind(oneByOne)
+	a.SubImm(RDX, 1)
+	a.J(Below, moved)
+	a.Load8(R15, Indexed(RAX, RDX, 1, 0))
+	a.Store8(Indexed(R12, RDX, 1, head), R15)
+	a.Jmp(oneByOne)
+	a.Bind(moved)
+	a.Load(RDX, At(R12, head-8))
+	a.Shr(RDX, ring.CopyLen)
+	a.AndImm(RDX, 1<<ring.CopyLenBits-1)
+	a.Jmp(done)
 }
 
 // nodeAt returns the address of a list.
@@ -320,14 +335,11 @@ func (g *Generator) following(w walk) {
 	a.JmpReg(R15)
 }
 
-// move generates the copying of RDX bytes from the address in RAX, behind that and the word in R15.
-//
-// Sixteen bytes move at a time through X15, which the Go ABI keeps at zero and which is zeroed again at the end; that may
-// read beyond the last byte, so near the end of a page bytes move one by one. A pointer that leads nowhere faults; the
+// move generates the copying of RDX bytes from the address in RAX, behind that and the word in R15. A pointer that leads nowhere faults; the
 // shim sends the thread to the label lost.
 func (g *Generator) move(w walk) {
 	a := g.code
-	again, done, bytes, less, fewer := a.NewLabel(), a.NewLabel(), a.NewLabel(), a.NewLabel(), a.NewLabel()
+	done, bytes, less, fewer := a.NewLabel(), a.NewLabel(), a.NewLabel(), a.NewLabel()
 	a.Bind(w.copy)
 	a.Store(At(R12, 0), RAX) // there is room for a head
 	a.Store(At(R12, 8), R15)
@@ -335,28 +347,13 @@ func (g *Generator) move(w walk) {
 	a.Lea(R15, Indexed(R12, RDX, 1, ring.CopyHead+8))
 	a.CmpMem(R15, At(R13, ring.Full))
 	a.J(Above, less)
-	g.atPageEnd(bytes)
-	a.Bind(again)
-	a.LoadX16(R15, Indexed(RAX, R15, 1, 0))
-	a.StoreX16(Indexed(R12, R15, 1, ring.CopyHead), R15)
-	a.AddImm(R15, 16)
-	a.Cmp(R15, RDX)
-	a.J(Below, again)
-	a.Bind(done)
+	g.moveBytes(ring.CopyHead, bytes, done)
 	a.AddImm(RDX, 7)
 	a.AndImm(RDX, -8)
 	a.Lea(R12, Indexed(R12, RDX, 1, ring.CopyHead))
 	a.Jmp(w.next)
 
-	a.Bind(bytes)
-	a.Load8(R15, Indexed(RAX, RDX, 1, -1))
-	a.Store8(Indexed(R12, RDX, 1, ring.CopyHead-1), R15)
-	a.SubImm(RDX, 1)
-	a.J(NotEqual, bytes)
-	a.Load(RDX, At(R12, 8))
-	a.Shr(RDX, ring.CopyLen)
-	a.AndImm(RDX, 1<<ring.CopyLenBits-1)
-	a.Jmp(done)
+	g.moveOneByOne(ring.CopyHead, bytes, done)
 
 	// Of a slice there are the elements that leave some room for what lies beside it.
 	a.Bind(less)
