@@ -8,8 +8,8 @@ import (
 	"smiley/recording"
 )
 
-// What an interface holds can be copied whole only by a routine that was made for its type. Types that interfaces of recorded
-// functions can hold are looked for in the program's file, so that most have their routine before they are first met.
+// What an interface holds can be copied whole only when the program has a list for its type. Types that interfaces of recorded
+// functions can hold are looked for in the program's file, so that most have their list before they are first met.
 
 // foreseen are the types that interfaces can turn out to hold.
 type foreseen struct {

@@ -78,30 +78,27 @@ func (p *probes) appendEvent(
 	// Filled in its place, as records are in the builder.
 	var raw recording.Raw
 	raw.Kind, raw.Function, raw.Goroutine, raw.Time, raw.Frame = kind, f.id, g.id, rec.now, uint64(rec.Frame)
-	if rec.Template != nil {
-		var counts recording.Counts
-		p.engine.record, counts = rec.Template.Append(p.engine.record[:0], rec.Data)
-		raw.Data, raw.Truncated, raw.Unreadable = p.engine.record, counts.Truncated, counts.Unreadable
-		return p.append(g, &raw)
-	}
-	if c.outline == nil && c.roots != nil && (!rec.plain || rec.model) {
+	if c.outline == nil && c.roots != nil && rec.Template == nil && (!rec.plain || rec.model) {
 		c.outline, _ = p.capturer.Outline(params, c.roots)
 	}
-	if rec.plain { // no more is needed than to copy them
-		b := recording.AppendScalars(p.engine.record[:0])
+	record := p.engine.record[:0]
+	var counts recording.Counts
+	switch {
+	case rec.Template != nil:
+		record, counts = rec.Template.Append(record, rec.Data)
+	case rec.plain: // no more is needed than to copy them
+		record = recording.AppendScalars(record)
 		for _, r := range c.roots {
-			b = append(b, rec.Words[r.Offset:r.Offset+r.Length]...)
+			record = append(record, rec.Words[r.Offset:r.Offset+r.Length]...)
 		}
-		p.engine.record, raw.Data = b, b
-		return p.append(g, &raw)
-	}
-	if c.outline == nil {
+	case c.outline != nil:
+		record, counts = p.capturer.AppendOutlined(record, c.outline, rec.Words)
+	default:
 		p.roots = c.appendRoots(p.roots[:0], rec.Record, locations, &p.regs)
 		return p.appendValues(g, &raw, &p.capturer, params)
 	}
-	var counts recording.Counts
-	p.engine.record, counts = p.capturer.AppendOutlined(p.engine.record[:0], c.outline, rec.Words)
-	raw.Data, raw.Truncated, raw.Unreadable = p.engine.record, counts.Truncated, counts.Unreadable
+	p.engine.record = record
+	raw.Data, raw.Truncated, raw.Unreadable = record, counts.Truncated, counts.Unreadable
 	return p.append(g, &raw)
 }
 
