@@ -2,6 +2,7 @@ package tracer
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"os"
 	"os/exec"
@@ -26,7 +27,7 @@ func goCommand(ctx context.Context, dir string, args ...string) (string, error) 
 		if ctx.Err() != nil {
 			return "", recording.Errorf(recording.CodeCanceled, "building was interrupted: %w", ctx.Err())
 		}
-		words := firstOf(strings.TrimSpace(stderr.String()), err.Error())
+		words := cmp.Or(strings.TrimSpace(stderr.String()), err.Error())
 		failure := recording.Errorf(recording.CodeNotFound, "%s", words)
 		if code, hint := workshopFailure(words); hint != "" {
 			failure.Code = code
@@ -35,13 +36,6 @@ func goCommand(ctx context.Context, dir string, args ...string) (string, error) 
 		return "", failure.WithHint("name a directory, an import path or a file that go build accepts")
 	}
 	return stdout.String(), nil
-}
-
-func firstOf(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
 }
 
 // workshopFailure finds out of the go command's words whether it lacked not the program but what it takes to build any, and says what can be

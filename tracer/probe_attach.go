@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"os"
 	"runtime"
-	"strconv"
 	"strings"
 	"time"
 
@@ -112,11 +111,8 @@ func Detach(pid int, heir func(*Inheritance) error) (Cleaned, error) {
 // unowned makes sure that no living tracer is at work in a program. One that is attaching traces it until it has mapped the
 // shared memory, so the order of the questions matters.
 func unowned(pid int) error {
-	if tracer := statusNumber(pid, "TracerPid"); tracer != 0 { // a thread
-		if process := statusNumber(tracer, "Tgid"); process != 0 {
-			tracer = process
-		}
-		return recording.Errorf(recording.CodeLocked, "process %d is being traced by process %d", pid, tracer).
+	if tracer := install.StatusNumber(pid, "TracerPid"); tracer != 0 { // a thread
+		return recording.Errorf(recording.CodeLocked, "process %d is being traced by process %d", pid, install.LeaderOf(tracer)).
 			WithHint("a program has one tracer at a time: end that one first")
 	}
 	owner, err := install.Owner(pid)
@@ -125,18 +121,6 @@ func unowned(pid int) error {
 	}
 	return recording.Errorf(recording.CodeLocked, "process %d is being recorded by process %d", pid, owner).
 		WithHint("kill -INT %d lets that one finish its recording and take its probes out", owner)
-}
-
-// statusNumber returns what the system says of a process or thread under a name; 0 when it says nothing.
-func statusNumber(id int, name string) int {
-	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", id))
-	for line := range strings.Lines(string(status)) {
-		if text, ok := strings.CutPrefix(line, name+":"); ok {
-			n, _ := strconv.Atoi(strings.TrimSpace(text)) // 0 is nothing
-			return n
-		}
-	}
-	return 0
 }
 
 // unownedNow is unowned when nobody is just cleaning the program.

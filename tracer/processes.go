@@ -40,7 +40,7 @@ func findProcess(pid int) (path string, err error) {
 	if err != nil {
 		return "", noProcess(pid, err)
 	}
-	switch process := statusNumber(pid, "Tgid"); process {
+	switch process := install.StatusNumber(pid, "Tgid"); process {
 	case os.Getpid():
 		return "", recording.Errorf(recording.CodeInvalid, "process %d is this smiley itself", pid).WithHint("pgrep NAME finds others")
 	case pid, 0: // or it has just ended
@@ -57,7 +57,7 @@ func noProcess(pid int, err error) error {
 	case flags&kernelThread != 0:
 		return recording.Errorf(recording.CodeUnsupported, "process %d is a thread of the kernel and runs no program", pid).WithHint("pgrep NAME finds programs")
 	case state == "Z" || state == "X":
-		return recording.Errorf(recording.CodeNotFound, "process %d has ended; its parent, process %d, has not taken notice yet", pid, statusNumber(pid, "PPid")).
+		return recording.Errorf(recording.CodeNotFound, "process %d has ended; its parent, process %d, has not taken notice yet", pid, install.StatusNumber(pid, "PPid")).
 			WithHint("pgrep NAME finds programs that run; smiley run records one from its beginning")
 	case state != "" || errors.Is(unix.Kill(pid, 0), unix.EPERM): // it is there, perhaps where /proc hides it
 		return install.Forbidden(pid, fmt.Sprintf("process %d", pid), err)

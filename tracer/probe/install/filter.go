@@ -4,9 +4,6 @@ package install
 
 import (
 	"fmt"
-	"os"
-	"strconv"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -34,18 +31,7 @@ type filters struct {
 	mode, number int // mode 0: none
 }
 
-func secureComputing(file string) (f filters) {
-	status, _ := os.ReadFile(file) // a thread that ended does nothing any more
-	for line := range strings.Lines(string(status)) {
-		name, value, _ := strings.Cut(line, ":")
-		n, err := strconv.Atoi(strings.TrimSpace(value))
-		switch {
-		case err != nil:
-		case name == "Seccomp":
-			f.mode = n
-		case name == "Seccomp_filters":
-			f.number = n
-		}
-	}
-	return f
+// secureComputing reads the file of a thread's status; one that has ended does nothing any more.
+func secureComputing(file string) filters {
+	return filters{mode: statusNumber(file, "Seccomp", 10), number: statusNumber(file, "Seccomp_filters", 10)}
 }

@@ -22,13 +22,12 @@ const CapSysPtrace = 19
 func Forbidden(pid int, name string, cause error) *recording.Error {
 	s := surroundings{
 		uid: os.Geteuid(), capable: Capable(CapSysPtrace), scope: ptraceScope(), filtered: traceFiltered(),
-		tracer: leaderOf(statusNumber("/proc/self/status", "TracerPid", 10)),
+		tracer: LeaderOf(StatusNumber(os.Getpid(), "TracerPid")),
 	}
 	if pid != 0 {
-		process := fmt.Sprintf("/proc/%d/status", pid)
 		s.attach, s.hidden = true, !errors.Is(cause, unix.EPERM)
-		s.its = leaderOf(statusNumber(process, "TracerPid", 10))
-		s.owner = statusNumber(process, "Uid", 10)
+		s.its = LeaderOf(StatusNumber(pid, "TracerPid"))
+		s.owner = StatusNumber(pid, "Uid")
 	}
 	e := recording.Errorf(recording.CodePermission, "the system does not let smiley trace %s: %w", name, cause)
 	return s.explain(e, name)
@@ -97,26 +96,4 @@ func traceFiltered() bool {
 // Capable reports whether this process has a capability.
 func Capable(number int) bool {
 	return statusNumber("/proc/thread-self/status", "CapEff", 16)>>number&1 != 0
-}
-
-// leaderOf is the process of a thread.
-func leaderOf(id int) int {
-	if process := statusNumber(fmt.Sprintf("/proc/%d/status", id), "Tgid", 10); process != 0 {
-		return process
-	}
-	return id
-}
-
-// statusNumber returns the first number that a status file has under a name; 0 when it has none.
-func statusNumber(file, name string, base int) int {
-	status, _ := os.ReadFile(file)
-	for line := range strings.Lines(string(status)) {
-		if text, ok := strings.CutPrefix(line, name+":"); ok {
-			if fields := strings.Fields(text); len(fields) > 0 {
-				n, _ := strconv.ParseInt(fields[0], base, 64) // 0 is nothing
-				return int(n)
-			}
-		}
-	}
-	return 0
 }
