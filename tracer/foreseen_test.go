@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"smiley/recording"
 )
 
 // TestTypesAreForeseen records a program that puts values of new types into interfaces from the first moment: all can be read, however
@@ -82,5 +84,76 @@ func TestPackageOfType(t *testing.T) {
 		if got != want || !ok && want != "" {
 			t.Errorf("packageOfType(%q) = %q, %v; want %q", name, got, ok, want)
 		}
+	}
+}
+
+// TestErrorsAreForeseen: the error that a program panics with is shown with those in it, though no function has anything to do with errors.
+func TestErrorsAreForeseen(t *testing.T) {
+	r := record(t, Options{Target: fixture(t, "wrapped"), Engine: EngineProbe})
+	decoder := recording.ValueDecoder{Types: recording.NewTypes(r.types), Bounds: recording.DefaultBounds()}
+	panics := r.of(recording.KindPanic)
+	if len(panics) != 1 {
+		t.Fatalf("%d panics", len(panics))
+	}
+	types, texts := map[string]bool{}, map[string]bool{}
+	var walk func(v *recording.Value)
+	walk = func(v *recording.Value) {
+		if v.Unreadable != "" {
+			t.Errorf("a %s could not be read: %s", v.TypeName, v.Unreadable)
+		}
+		types[v.TypeName], texts[v.Text] = true, true
+		for i := range v.Children {
+			walk(&v.Children[i])
+		}
+	}
+	value := decoder.Any(panics[0].Data)
+	walk(&value)
+	for _, want := range []string{"*fmt.wrapError", "*main.failure"} {
+		if !types[want] {
+			t.Errorf("there is no %s in %v", want, types)
+		}
+	}
+	if !texts["too late"] {
+		t.Errorf("its text is not in %v", texts)
+	}
+	if l := r.result.Ledger; l.Unreadable != 0 {
+		t.Errorf("%d values could not be read", l.Unreadable)
+	}
+}
+
+// TestItabsOfTheFile: the type is known that an interface with methods holds, when its itab was not copied.
+func TestItabsOfTheFile(t *testing.T) {
+	for name, path := range map[string]string{
+		"usual":   fixture(t, "foreseen"),
+		"PIE":     fixture(t, "foreseen", "-buildmode=pie"),
+		"Go 1.25": built(t, "go1.25.3", "foreseen"),
+		"Go 1.27": built(t, "go1.27.0", "foreseen"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			if path == "" {
+				t.Skip("this version of Go cannot be had here")
+			}
+			p, err := OpenProgram(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer p.Close()
+			p.bias = 1 << 40
+			resolver := p.Resolver(&recordMemory{})
+			names := map[string]bool{}
+			for _, itab := range p.itabs() {
+				if held, ok := p.types.all.Get(resolver.ItabType(itab.addr + p.bias)); ok {
+					names[held.Name] = true
+				}
+			}
+			for _, want := range []string{"*main.failure", "main.square", "*main.square"} {
+				if !names[want] {
+					t.Errorf("no itab of %s among %d", want, len(names))
+				}
+			}
+			if id := resolver.ItabType(p.itabs()[0].addr + p.bias + 8); id != 0 {
+				t.Errorf("there is an itab where there is none: type %d", id)
+			}
+		})
 	}
 }

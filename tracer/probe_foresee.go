@@ -4,6 +4,7 @@ package tracer
 
 import (
 	"bytes"
+	"slices"
 
 	"smiley/recording"
 )
@@ -14,11 +15,13 @@ import (
 // foreseen are the types that interfaces can turn out to hold.
 type foreseen struct {
 	looked  bool
-	own     map[string]bool               // import paths of what is recorded
-	served  int                           // of what nodes want
-	holders map[recording.TypeID][]uint64 // descriptions of the types that the linker saw in an interface
-	any     []uint64                      // and those that can be in interfaces without methods
-	queue   []uint64                      // of these, those that are not known to the program yet
+	own     map[string]bool             // import paths of what is recorded
+	served  int                         // of what nodes want
+	holders map[uint64][]uint64         // by where an interface is described: descriptions of the types that the linker saw in it
+	ids     map[recording.TypeID]uint64 // where the interfaces are described that the run knew when it had so many types
+	types   int
+	any     []uint64 // descriptions of the types that can be in interfaces without methods
+	queue   []uint64 // of these, those that are not known to the program yet
 	taught  int
 }
 
@@ -51,19 +54,17 @@ func (p *probes) look() {
 	if len(p.nodes.wants) == 0 || types.debug == nil {
 		return
 	}
-	f.holders = map[recording.TypeID][]uint64{}
+	f.holders = map[uint64][]uint64{}
 	for _, t := range p.program.itabs() {
-		if id := types.known(t.inter - module.types); id != 0 {
-			f.holders[id] = append(f.holders[id], t.typ)
-			if holder, ok := types.all.Get(id); ok && holder.Name == "error" {
-				f.any = append(f.any, t.typ)
-			}
-		}
+		at := t.inter - module.types
+		f.holders[at] = append(f.holders[at], t.typ)
 	}
 	types.debug.runtimeTypes()
-	var plain []uint64
+	var errors, plain []uint64
 	for _, d := range types.debug.described {
 		switch pkg, ok := packageOfType(d.name); {
+		case string(d.name) == "error": // whether or not the run knows it: an error is what a panic is likely to be about
+			errors = f.holders[d.at]
 		case !ok:
 		case pkg == nil && d.name[0] == '*': // what it points to is copied in any case
 		case pkg == nil:
@@ -72,7 +73,25 @@ func (p *probes) look() {
 			f.any = append(f.any, module.types+d.at)
 		}
 	}
-	f.any = append(f.any, plain...)
+	f.any = slices.Concat(errors, f.any, plain)
+}
+
+// heldBy returns the types that the linker saw in an interface. The run may have learned of the interface a moment ago.
+func (p *probes) heldBy(holder recording.TypeID) []uint64 {
+	f, types := &p.foreseen, p.program.types
+	if f.types != types.all.Len() {
+		f.types, f.ids = types.all.Len(), make(map[recording.TypeID]uint64, len(f.holders))
+		for at := range f.holders {
+			if id := types.known(at); id != 0 {
+				f.ids[id] = at
+			}
+		}
+	}
+	at, ok := f.ids[holder]
+	if !ok {
+		return nil
+	}
+	return f.holders[at]
 }
 
 // packageOfType returns the import path in the name of a type, or of what it points to or has many of; nil for one that every
@@ -142,7 +161,7 @@ func (p *probes) serve(holder recording.TypeID) {
 	f := &p.foreseen
 	list := f.any
 	if holder != 0 {
-		list = f.holders[holder]
+		list = p.heldBy(holder)
 	}
 	for _, at := range list {
 		if word := at + p.program.bias; !p.memory.held.known[word] {

@@ -30,6 +30,7 @@ type Program struct {
 	symbols []Symbol           // addresses of the file; nil until needed
 	debug   *debugInfo         // nil for a stripped binary
 	scopes  *scopeReader       // nil until needed
+	linked  map[uint64]uint64  // types of the itabs of the file, by their addresses; nil until needed
 	types   *typeTable
 	defined definitions
 	sources sources

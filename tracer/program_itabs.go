@@ -1,7 +1,10 @@
 package tracer
 
 // itab is a table that the linker made because a type is put into an interface with methods somewhere.
-type itab struct{ inter, typ uint64 } // where the runtime describes the interface and the type, in the file
+type itab struct {
+	addr       uint64 // in the file, as the next two
+	inter, typ uint64 // where the runtime describes the interface and the type
+}
 
 // maxItabBytes bounds what is searched for itabs: they lie side by side.
 const maxItabBytes = 4 << 20
@@ -31,6 +34,17 @@ func (p *Program) itabs() []itab {
 	return p.itabsIn(low, int((high-low)/8))
 }
 
+// itabHolds returns where the runtime describes the type of the itab at an address of the file; 0 when the linker put none there.
+func (p *Program) itabHolds(addr uint64) uint64 {
+	if p.linked == nil {
+		p.linked = map[uint64]uint64{}
+		for _, t := range p.itabs() {
+			p.linked[t.addr] = t.typ
+		}
+	}
+	return p.linked[addr]
+}
+
 // itabsIn looks for itabs in n words. In each the addresses of two types follow each other, and behind them come a hash and the
 // addresses of functions.
 func (p *Program) itabsIn(addr uint64, n int) (list []itab) {
@@ -41,7 +55,7 @@ func (p *Program) itabsIn(addr uint64, n int) (list []itab) {
 	isType := func(word uint64) bool { return word >= p.module.types && word < p.module.etypes }
 	for i := 0; i+1 < len(words); i++ {
 		if isType(words[i]) && isType(words[i+1]) {
-			list = append(list, itab{words[i], words[i+1]})
+			list = append(list, itab{addr + 8*uint64(i), words[i], words[i+1]})
 			i++
 		}
 	}

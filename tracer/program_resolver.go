@@ -152,15 +152,27 @@ func (r *resolver) ItabType(itab uint64) recording.TypeID {
 	if id, ok := r.itabs.get(itab); ok {
 		return id
 	}
-	var word [8]byte
-	if err := r.memory.ReadMemory(word[:], itab+itabType); err != nil {
+	word, ok := r.itabWord(itab)
+	if !ok {
 		return 0
 	}
-	id := r.DynamicType(binary.LittleEndian.Uint64(word[:]))
+	id := r.DynamicType(word)
 	if id != 0 {
 		r.itabs.all[itab] = id
 	}
 	return id
+}
+
+// itabWord returns where the type is described that an itab is for. Of an itab that was not copied the program's file may know it.
+func (r *resolver) itabWord(itab uint64) (word uint64, ok bool) {
+	var read [8]byte
+	if err := r.memory.ReadMemory(read[:], itab+itabType); err == nil {
+		return binary.LittleEndian.Uint64(read[:]), true
+	}
+	if at := r.program.itabHolds(itab - r.program.bias); at != 0 {
+		return at + r.program.bias, true
+	}
+	return 0, false
 }
 
 // FunctionAt returns the function that begins at pc.
