@@ -58,6 +58,9 @@ type Options struct {
 	// Ignored are signals that this process was started to ignore. The program was so, too, and may handle them all the same: once it runs,
 	// they are handled here and forwarded, however often, and do not kill it.
 	Ignored []os.Signal
+	// Start, when not nil, is called when the program is about to be started. An error keeps it from that, and Run returns it. What can
+	// be made ready meanwhile need not be waited for before Run.
+	Start func() error
 	// Store says where the run is kept, in words that mean something to whoever cleans up when this process was killed.
 	Store string
 	// Guardian, when not nil, starts a process that outlives this one and calls Guard with the other end of the socket that is returned, of

@@ -48,7 +48,11 @@ func Run(ctx context.Context, opt Options, sink recording.Sink) (Result, error) 
 	defer running.Store(false)
 	s := &session{opt: &opt, sink: sink, collect: pauseCollection()}
 	defer s.close()
-	if err := s.prepare(ctx); err != nil {
+	err := s.prepare(ctx)
+	if err == nil && opt.Start != nil {
+		err = opt.Start()
+	}
+	if err != nil {
 		_ = sink.Close()
 		return Result{}, err
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"smiley/recording"
+	"smiley/store"
 	"smiley/tracer"
 )
 
@@ -115,7 +116,7 @@ func (a *app) attach(ctx context.Context, pid int, options tracer.Options, quiet
 		return err
 	}
 	options.Store, options.Heir = recordings.File(), a.heir(ctx, recordings)
-	result, err := a.record(ctx, recordings, func(sink recording.Sink) (tracer.Result, error) {
+	result, err := a.record(ctx, func() *store.Store { return recordings }, func(sink recording.Sink) (tracer.Result, error) {
 		return a.traceAttached(ctx, pid, options, quiet, sink)
 	})
 	if err == nil && (!quiet || result.Ledger.Dropped > 0) {

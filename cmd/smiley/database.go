@@ -53,6 +53,45 @@ func (a *app) openStore(ctx context.Context) (*store.Store, error) {
 	return store.Open(ctx, file)
 }
 
+// opening is a database that is being opened while other things are made ready.
+type opening struct {
+	file       string // its absolute path
+	done       chan struct{}
+	recordings *store.Store
+	err        error
+}
+
+// beginStore begins to open the database for writing, and calls failed if it cannot be opened.
+func (a *app) beginStore(ctx context.Context, failed func()) (*opening, error) {
+	file, err := a.databaseFile()
+	if err == nil {
+		file, err = filepath.Abs(file)
+	}
+	if err != nil {
+		return nil, err
+	}
+	o := &opening{file: file, done: make(chan struct{})}
+	go func() {
+		defer close(o.done)
+		if o.recordings, o.err = store.Open(ctx, file); o.err != nil {
+			failed()
+		}
+	}()
+	return o, nil
+}
+
+// wait returns why the database could not be opened, when that is known.
+func (o *opening) wait() error {
+	<-o.done
+	return o.err
+}
+
+// store returns the open database, after wait has returned nil.
+func (o *opening) store() *store.Store {
+	<-o.done
+	return o.recordings
+}
+
 // withReader calls read with the recordings.
 func (a *app) withReader(ctx context.Context, read func(*store.Reader) error) error {
 	reader, err := a.openReader(ctx)

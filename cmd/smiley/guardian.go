@@ -12,7 +12,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"smiley/recording"
-	"smiley/store"
 	"smiley/tracer"
 )
 
@@ -41,8 +40,8 @@ func (a *app) guardCommand() *cobra.Command {
 
 // guardRun has options start a guardian: when this smiley is killed, and the program with it, the guardian stores what is still in
 // memory, and notes how much is lost. It has a session of its own, so that what ends everything in this one does not end it.
-func guardRun(options *tracer.Options, recordings *store.Store) {
-	options.Store = recordings.File()
+func guardRun(options *tracer.Options, database string) {
+	options.Store = database
 	options.Guardian = func() (*os.File, error) {
 		ends, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 		if err != nil {

@@ -162,14 +162,22 @@ func (a *app) launch(ctx context.Context, options tracer.Options, flags *launchF
 
 // run records a program into the store, through the channel that a remote recorder would be at the other end of.
 func (a *app) run(ctx context.Context, options tracer.Options, quiet bool) error {
-	recordings, err := a.openStore(ctx)
+	// Opened beside looking at the program: both take some time, and somebody waits.
+	preparing, cancel := context.WithCancel(ctx)
+	defer cancel()
+	opening, err := a.beginStore(ctx, cancel)
 	if err != nil {
 		return err
 	}
-	guardRun(&options, recordings)
-	result, err := a.record(ctx, recordings, func(sink recording.Sink) (tracer.Result, error) {
-		return a.trace(ctx, options, quiet, sink)
+	guardRun(&options, opening.file)
+	options.Start = opening.wait
+	result, err := a.record(ctx, opening.store, func(sink recording.Sink) (tracer.Result, error) {
+		return a.trace(preparing, options, quiet, sink)
 	})
+	if failed := opening.wait(); failed != nil {
+		return failed
+	}
+	recordings := opening.store()
 	if err == nil && (!quiet || result.Ledger.Dropped > 0) {
 		err = a.sayResult(ctx, recordings.Reader, result)
 	}
@@ -200,15 +208,15 @@ func (a *app) sayBroken(ctx context.Context, reader *store.Reader, result tracer
 	}
 }
 
-// record lets trace record a program and keeps its blocks until the last one is committed.
+// record lets trace record a program and keeps its blocks until the last one is committed. There are none before the database is open.
 func (a *app) record(
-	ctx context.Context, recordings *store.Store, trace func(recording.Sink) (tracer.Result, error),
+	ctx context.Context, recordings func() *store.Store, trace func(recording.Sink) (tracer.Result, error),
 ) (tracer.Result, error) {
 	sink, receiver := transport.Local(blocksInFlight)
 	kept := make(chan error, 1)
 	go func() {
 		kept <- transport.Record(ctx, receiver, func(encoded []byte) error {
-			_, err := recordings.AppendOwn(ctx, encoded)
+			_, err := recordings().AppendOwn(ctx, encoded)
 			return err
 		})
 	}()

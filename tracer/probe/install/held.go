@@ -83,6 +83,9 @@ func (h *Held) Install(img *site.Image, probes []Probe, o Options) (*Process, er
 			return nil, err
 		}
 	}
+	if _, err := signalHandler(img); err != nil {
+		return nil, err
+	}
 	layout := o.layout(h.Pid, img)
 	size := plan.codeSize()
 	var left []byte
@@ -101,19 +104,25 @@ func (h *Held) Install(img *site.Image, probes []Probe, o Options) (*Process, er
 		return nil, err
 	}
 	p.Report.Mapped = time.Since(begin)
+	// Who is told knows that there will be probes, and has much to do, too.
+	ready := make(chan error, 1)
+	go func() {
+		if o.Ready == nil {
+			ready <- nil
+			return
+		}
+		ready <- o.Ready()
+	}()
 	err = p.generate(img, plan, routine.Config{
 		Image: img, Bias: bias, Code: code, Size: size, Rings: layout, Offsets: o.Runtime.Offsets, Room: region[:size:size], Kinds: plan.kinds,
 	})
-	if err != nil {
-		return nil, err
+	if err == nil {
+		p.place(region, size, mapped, o.Nodes)
+		p.placeEstate(left, region[behind:mapped], code+behind, layout)
+		p.code = code
 	}
-	p.place(region, size, mapped, o.Nodes)
-	p.placeEstate(left, region[behind:mapped], code+behind, layout)
-	p.code = code
-	if o.Ready != nil {
-		if err := o.Ready(); err != nil {
-			return nil, err
-		}
+	if err := errors.Join(err, <-ready); err != nil {
+		return nil, err
 	}
 	return p, p.start(&plan, layout, o)
 }

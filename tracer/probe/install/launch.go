@@ -41,7 +41,7 @@ type Options struct {
 	Runtime      *Runtime       // nil: to be read from the program's file
 	Survey       *Survey        // nil: to be made
 	Nodes        *routine.Nodes // what the captures refer to; nil: nothing
-	Ready        func() error   // launching: called when only the patches are left to be written; nil: nothing
+	Ready        func() error   // launching: called when the program can have its probes, beside generating them; nil: nothing
 	Note         []byte         // for who comes when this tracer has died, see Estates; nil: a program that was launched keeps nothing; 1 MiB at most
 }
 
@@ -207,6 +207,10 @@ func planned(img *site.Image, probes []Probe, survey *Survey) plan {
 
 // generate makes the code for all sites.
 func (p *Process) generate(img *site.Image, plan plan, cfg routine.Config) error {
+	handler, err := signalHandler(img)
+	if err != nil {
+		return err
+	}
 	begin := time.Now()
 	p.bias = cfg.Bias
 	gen := routine.NewGenerator(cfg)
@@ -221,14 +225,18 @@ func (p *Process) generate(img *site.Image, plan plan, cfg routine.Config) error
 			return err
 		}
 	}
-	handler := img.Lookup("runtime.sigtramp")
-	if handler == nil {
-		return recording.Errorf(recording.CodeUnsupported, "the program has no runtime.sigtramp")
-	}
-	var err error
 	p.program, err = gen.Finish(handler)
 	p.Report.Generated = time.Since(begin)
 	return err
+}
+
+// signalHandler returns the function at which every signal handler of Go begins, if it takes a jump.
+func signalHandler(img *site.Image) (*site.Function, error) {
+	handler := img.Lookup("runtime.sigtramp")
+	if handler == nil {
+		return nil, recording.Errorf(recording.CodeUnsupported, "the program has no runtime.sigtramp")
+	}
+	return handler, routine.Displaceable(img, handler.Addr)
 }
 
 // place copies the code into the mapped region, where it is not there already, and the nodes behind it. The region's first size bytes are for
@@ -345,7 +353,7 @@ func (p *Process) Close() error {
 	if p.Reader == nil {
 		return nil // it is closed
 	}
-	p.Reader.Abandon() // nobody waits for us from here on
+	p.Reader.StopWaiting()
 	if p.region == nil {
 		return nil
 	}

@@ -151,8 +151,12 @@ func (r *Reader) Abandon() {
 	for i := range r.rings {
 		r.giveRoom(i, r.layout.DataSize)
 	}
-	r.word(r.layout.Base + SharedAbandoned).Store(AbandonedByTracer)
+	r.StopWaiting()
 }
+
+// StopWaiting makes the program drop, from now on, what finds no room where it looks for it. Nobody is about to read what it writes, so that
+// rings that were never used are left alone: to touch them all takes long.
+func (r *Reader) StopWaiting() { r.word(r.layout.Base + SharedAbandoned).Store(AbandonedByTracer) }
 
 // giveRoom sets how many bytes of a ring the program has for itself behind every turn.
 func (r *Reader) giveRoom(i int, room uint64) {

@@ -279,6 +279,14 @@ func (g *Generator) native(handler *site.Function) (uint64, error) {
 	return at, nil
 }
 
+// Displaceable says why there is no room for a jump at addr of the program's file; nil when there is.
+func Displaceable(img *site.Image, addr uint64) error {
+	if s := img.Displace(addr); s.Form == site.FormNone {
+		return unpatchable(addr, s.Reason)
+	}
+	return nil
+}
+
 // Displaced appends the instructions that a jump at addr of the program's file displaces, and a jump to what follows them.
 func Displaced(c *Code, img *site.Image, bias, addr uint64) error {
 	s := img.Displace(addr)
