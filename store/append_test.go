@@ -142,7 +142,7 @@ func TestFlippedBytesAreRefused(t *testing.T) {
 func dump(t testing.TB, s *Store) string {
 	t.Helper()
 	var text string
-	for _, table := range []string{"runs", "blocks", "functions", "goroutines", "long_calls", "function_stats", "edge_stats", "presence"} {
+	for _, table := range []string{"runs", "blocks", "definitions", "goroutines", "long_calls", "function_stats", "edge_stats", "presence"} {
 		var n int
 		check(t, s.w.QueryRow(`SELECT count(*) FROM `+table).Scan(&n))
 		text += fmt.Sprintln(table, n)

@@ -90,7 +90,7 @@ func TestImportBelievesOnlyBlocks(t *testing.T) {
 		{"a block is missing", `DELETE FROM block_bodies WHERE number = 1`, recording.CodeDamaged},
 		{"the end too early", `UPDATE block_bodies SET body = (SELECT body FROM block_bodies WHERE number = 3) WHERE number = 1`, recording.CodeDamaged},
 		{"no source", `DELETE FROM files`, recording.CodeDamaged},
-		{"another source", `UPDATE files SET body = (SELECT body FROM types LIMIT 1)`, recording.CodeDamaged},
+		{"another source", `UPDATE files SET body = (SELECT body FROM block_bodies LIMIT 1)`, recording.CodeDamaged},
 		{"no metadata", `UPDATE runs SET settings = '{'`, recording.CodeDamaged},
 		{"no id", `UPDATE runs SET id = 'x'`, recording.CodeDamaged},
 	} {

@@ -66,7 +66,43 @@ func readFunctions(ctx context.Context, q queries, file string, run *runRow, fun
 		return nil
 	}, `SELECT id, name, package, file, line, trace, reason, variadic, params, results FROM functions
 		WHERE run = ? AND id > ? ORDER BY id`, run.key, last)
-	return functions, err
+	if err != nil {
+		return nil, err
+	}
+	blocks, err := definedIn(ctx, q, run.key, func(functions, _ int64) int64 { return functions }, int64(len(functions)))
+	if err != nil {
+		return nil, err
+	}
+	for _, number := range blocks {
+		block, err := readBlock(ctx, q, run.key, number)
+		if err != nil {
+			return nil, err
+		}
+		for i := range block.Definitions.Functions {
+			if int(block.Definitions.Functions[i].ID) != len(functions)+1 {
+				return nil, damaged(file, nil)
+			}
+			functions = append(functions, block.Definitions.Functions[i])
+		}
+	}
+	return functions, nil
+}
+
+// definedIn returns the blocks of a run that define something of which there are known so far. of picks from how many functions and
+// types there are with a block.
+func definedIn(ctx context.Context, q queries, key int64, of func(functions, types int64) int64, known int64) (blocks []uint32, err error) {
+	err = each(ctx, q, func(rows *sql.Rows) error {
+		var number uint32
+		var functions, types int64
+		if err := rows.Scan(&number, &functions, &types); err != nil {
+			return err
+		}
+		if n := of(functions, types); n > known {
+			blocks, known = append(blocks, number), n
+		}
+		return nil
+	}, `SELECT number, functions, types FROM definitions WHERE run = ? ORDER BY number`, key)
+	return blocks, err
 }
 
 // typeCache keeps the type table that was last used.
@@ -130,6 +166,22 @@ func readTypes(ctx context.Context, q queries, file string, key int64) (*recordi
 	}, `SELECT first, body FROM types WHERE run = ? ORDER BY first`, key)
 	if err != nil {
 		return nil, err
+	}
+	blocks, err := definedIn(ctx, q, key, func(_, types int64) int64 { return types }, int64(len(all)))
+	if err != nil {
+		return nil, err
+	}
+	for _, number := range blocks {
+		block, err := readBlock(ctx, q, key, number)
+		if err != nil {
+			return nil, err
+		}
+		for i := range block.Definitions.Types {
+			if int(block.Definitions.Types[i].ID) != len(all)+1 {
+				return nil, damaged(file, nil)
+			}
+			all = append(all, block.Definitions.Types[i])
+		}
 	}
 	return recording.NewTypes(all), nil
 }

@@ -89,6 +89,7 @@ func (s *Store) erase(ctx context.Context, key int64) error {
 		{"goroutines", "id"},
 		{"long_calls", "seq"},
 		{"presence", "level"},
+		{"definitions", "number"},
 		{"functions", "id"},
 		{"types", "first"},
 		{"function_stats", "function"},

@@ -37,7 +37,7 @@ func TestDeleteLeavesNothing(t *testing.T) {
 	}
 	check(t, s.Delete(t.Context(), gone...))
 	for _, table := range []string{
-		"blocks", "block_bodies", "functions", "types", "run_files", "goroutines", "presence", "long_calls", "function_stats",
+		"blocks", "block_bodies", "definitions", "run_files", "goroutines", "presence", "long_calls", "function_stats",
 		"edge_stats",
 	} {
 		var runs int

@@ -24,14 +24,12 @@ type writeTx struct {
 	conn *sql.Conn // that the transaction is on
 	tx   *sql.Tx
 	s    *Store
-
-	json []byte // scratch of paramsJSON
 }
 
 // statements are the write statements, prepared when the Store opens: most run many times a second.
 type statements struct {
 	run, progress, end, block, body, presence *sql.Stmt
-	types, file, hasFile, runFile             *sql.Stmt
+	definitions, file, hasFile, runFile       *sql.Stmt
 	goroutine, goroutineRows                  *sql.Stmt
 	openCall, openCallRows, closeCall         *sql.Stmt
 	histogram, functionStats, edgeStats       *sql.Stmt
@@ -73,7 +71,7 @@ func prepare(ctx context.Context, db *sql.DB) (*statements, error) {
 		{&st.block, `INSERT INTO blocks VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)`},
 		{&st.body, `INSERT INTO block_bodies (run, number, body) VALUES (?,?,?)`},
 		{&st.presence, `INSERT INTO presence VALUES (?,?,?,?)`},
-		{&st.types, `INSERT INTO types (run, first, count, body) VALUES (?,?,?,?)`},
+		{&st.definitions, `INSERT INTO definitions VALUES (?,?,?,?)`},
 		{&st.file, `INSERT INTO files (hash, size, codec, body) VALUES (?,?,?,?) ON CONFLICT (hash) DO NOTHING`},
 		{&st.hasFile, `SELECT EXISTS (SELECT 1 FROM files WHERE hash = ?)`},
 		{&st.runFile, `INSERT INTO run_files VALUES (?,?,?,?,?)`},
