@@ -53,7 +53,7 @@ func TestFileWithoutDigestsIsMigrated(t *testing.T) {
 	f := busy(t, newRun(t, 0), false)
 	keep(t, s, f)
 	want, wantBuckets := ask(t, s.Reader, f.run.ID)
-	for _, statement := range []string{`DROP TABLE digests`, `DROP TABLE digest_stacks`, `DROP INDEX long_calls_by_length`, `ALTER TABLE long_calls DROP COLUMN length`, `DROP TABLE time_nodes`, `ALTER TABLE runs DROP COLUMN quiet`, `ALTER TABLE files DROP COLUMN codec`, `PRAGMA user_version = 1`} {
+	for _, statement := range []string{`DROP TABLE digests`, `DROP TABLE digest_stacks`, `DROP INDEX long_calls_by_length`, `ALTER TABLE long_calls DROP COLUMN length`, `DROP TABLE time_nodes`, `ALTER TABLE runs DROP COLUMN quiet`, `ALTER TABLE files DROP COLUMN codec`, `DROP TABLE definitions`, `PRAGMA user_version = 1`} {
 		_, err := s.w.ExecContext(t.Context(), statement)
 		check(t, err)
 	}
