@@ -32,7 +32,7 @@ type builderState struct {
 	typeCount int
 	fileCount int
 
-	drafts   chan *draftState // encoded ones, to be used again
+	drafts   *draftPool
 	live     map[int64]*goroutineState
 	current  *goroutineState // of the last event
 	recent   [recentGoroutines]*goroutineState
@@ -43,7 +43,7 @@ type builderState struct {
 }
 
 // recentGoroutines is a direct-mapped cache before the map.
-const recentGoroutines = 64
+const recentGoroutines = 512
 
 // maxFree bounds the states of ended goroutines kept for new ones.
 const maxFree = 256
@@ -68,7 +68,7 @@ func NewBuilder(run Run, emit func(*Draft) error) *Builder {
 		functions: make([]functionState, 1),
 		types:     &Types{},
 		live:      make(map[int64]*goroutineState),
-		drafts:    make(chan *draftState, maxDrafts),
+		drafts:    &draftPool{},
 	}}
 	b.begin()
 	b.d.start = &b.run
@@ -94,8 +94,8 @@ func (b *Builder) Append(r *Raw) error {
 		return err
 	}
 	d := b.d
-	if n := len(d.records); n > 0 && (n >= BlockEvents || len(d.data) >= cutData || r.Time-b.firstTime > BlockNanoseconds ||
-		len(d.data)+len(r.Data) > maxBlockData) {
+	if n := len(d.records); n > 0 && (n >= BlockEvents || d.bytes >= cutData || r.Time-b.firstTime > BlockNanoseconds ||
+		d.bytes+r.size() > maxBlockData) {
 		if err := b.seal(r.Time); err != nil {
 			return err
 		}
@@ -128,8 +128,8 @@ func (b *Builder) check(r *Raw) error {
 	if r.Kind == KindGap && len(r.Data) < 8 {
 		return Errorf(CodeInvalid, "a gap without its count")
 	}
-	if len(r.Data) > MaxData {
-		return Errorf(CodeInvalid, "a %s with %d bytes of data, of %d at most", r.Kind, len(r.Data), MaxData)
+	if r.size() > MaxData {
+		return Errorf(CodeInvalid, "a %s with %d bytes of data, of %d at most", r.Kind, r.size(), MaxData)
 	}
 	if b.finished {
 		return Errorf(CodeInvalid, "an event after the end of its run")
@@ -156,19 +156,24 @@ func (b *Builder) add(d *draftState, g *goroutineState, r *Raw) {
 		h.Last = max(h.Last, time)
 	}
 	b.lastTime = time
-	d.data = append(d.data, r.Data...)
 	d.summary.Truncated += uint64(r.Truncated)
 	d.summary.Unreadable += uint64(r.Unreadable)
 	// It is filled in its place: a literal would be copied there while its parts are on their way to memory, which waits for them.
 	d.records = append(d.records, record{})
 	rec := &d.records[len(d.records)-1]
-	rec.time, rec.dataEnd, rec.actor = time, uint32(len(d.data)), g.actor
+	rec.time, rec.actor = time, g.actor
 	switch r.Kind {
 	case KindCall:
-		rec.slot, rec.code = b.call(d, g, r, seq, time)
+		rec.slot = b.slot(d, r.Function)
+		rec.data = d.put(&d.slots[rec.slot].callData, r)
+		rec.code = b.call(d, g, r, rec.slot, seq, time)
 	case KindReturn:
-		rec.slot, rec.code = b.returned(d, g, r, seq, time)
+		rec.slot = b.slot(d, r.Function)
+		rec.data = d.put(&d.slots[rec.slot].returnData, r)
+		failed := b.failed(r.Function, d.data[rec.data.begin:rec.data.end])
+		rec.code = b.returned(d, g, r, rec.slot, failed, seq, time)
 	default:
+		rec.data = d.put(&d.slots[0].callData, r)
 		rec.slot, rec.code = b.other(d, g, r, seq, time)
 	}
 	a := &d.actors[g.actor].activity
@@ -176,7 +181,7 @@ func (b *Builder) add(d *draftState, g *goroutineState, r *Raw) {
 	a.LastSeq, a.Last = seq, time
 }
 
-func (b *Builder) call(d *draftState, g *goroutineState, r *Raw, seq uint64, time int64) (uint32, uint8) {
+func (b *Builder) call(d *draftState, g *goroutineState, r *Raw, at uint32, seq uint64, time int64) uint8 {
 	code := codeOf(KindCall)
 	n := len(g.frames)
 	if n > 0 && g.frames[n-1].offset >= r.Frame {
@@ -187,7 +192,6 @@ func (b *Builder) call(d *draftState, g *goroutineState, r *Raw, seq uint64, tim
 	if len(g.panics) > 0 {
 		g.settle(r.Frame)
 	}
-	at := b.slot(d, r.Function)
 	s := &d.slots[at]
 	s.calls++
 	d.actors[g.actor].activity.Calls++
@@ -208,15 +212,14 @@ func (b *Builder) call(d *draftState, g *goroutineState, r *Raw, seq uint64, tim
 	d.edges.list[edge].Calls++
 	f := g.push(r.Function)
 	f.seq, f.offset, f.start, f.edge, f.slot, f.position = seq, r.Frame, time, edge, at, position
-	return at, code
+	return code
 }
 
-func (b *Builder) returned(d *draftState, g *goroutineState, r *Raw, seq uint64, time int64) (uint32, uint8) {
+func (b *Builder) returned(d *draftState, g *goroutineState, r *Raw, slot uint32, failed bool, seq uint64, time int64) uint8 {
 	code := codeOf(KindReturn)
-	at := b.slot(d, r.Function)
-	if b.failed(r) {
+	if failed {
 		code |= codeFailed
-		d.slots[at].errors++
+		d.slots[slot].errors++
 		d.summary.Errors++
 	}
 	gone, matched := 0, false
@@ -233,14 +236,14 @@ func (b *Builder) returned(d *draftState, g *goroutineState, r *Raw, seq uint64,
 	}
 	code |= b.unwind(d, g, gone, seq, time, false)
 	if matched {
-		b.end(d, g, seq, time, OutcomeReturned, code&codeFailed != 0)
+		b.end(d, g, seq, time, OutcomeReturned, failed)
 	} else {
 		code |= codeFunction
 	}
 	if len(g.panics) > 0 {
 		g.settle(r.Frame)
 	}
-	return at, code
+	return code
 }
 
 func (b *Builder) other(d *draftState, g *goroutineState, r *Raw, seq uint64, time int64) (uint32, uint8) {
@@ -270,10 +273,10 @@ func (b *Builder) other(d *draftState, g *goroutineState, r *Raw, seq uint64, ti
 	return b.slot(d, r.Function), code | codeFunction
 }
 
-// failed reports whether a return's record holds an error that is not nil.
-func (b *Builder) failed(r *Raw) bool {
-	at := int(b.functions[r.Function].errorWord)
-	return at >= 0 && len(r.Data) >= at+8 && binary.LittleEndian.Uint64(r.Data[at:]) != 0
+// failed reports whether the data of a function's return holds an error that is not nil.
+func (b *Builder) failed(function FunctionID, data []byte) bool {
+	at := int(b.functions[function].errorWord)
+	return at >= 0 && len(data) >= at+8 && binary.LittleEndian.Uint64(data[at:]) != 0
 }
 
 // unwind ends the n innermost calls without a return and notes it. It returns the code's bit.

@@ -78,7 +78,7 @@ func (b *Block) split(body []byte) error {
 
 func (k sectionKind) known() bool {
 	return k >= sectionRun && k <= sectionQuiet || k >= sectionTables && k <= sectionUnwinds ||
-		k >= sectionGroups && k <= sectionTails
+		k >= sectionGroups && k <= sectionRepeats
 }
 
 // plausible reports whether a section's length is one that its stored bytes can have.

@@ -24,6 +24,8 @@ type dataGroup struct {
 	tails   []byte
 	size    int // of all records
 
+	repeated *repeatedTails // behind the fixed parts; nil: see tail
+
 	ready   bool
 	content []byte
 	ends    []uint32 // of each record in content; nil when all have the same length
@@ -34,8 +36,8 @@ func (b *Block) loadData() (*blockData, error) {
 	if b.data != nil {
 		return b.data, nil
 	}
-	var raw [4][]byte
-	for i, kind := range []sectionKind{sectionGroups, sectionPlanes, sectionLengths, sectionTails} {
+	var raw [5][]byte
+	for i, kind := range []sectionKind{sectionGroups, sectionPlanes, sectionLengths, sectionTails, sectionRepeats} {
 		var err error
 		if raw[i], err = b.find(kind, 0); err != nil {
 			return nil, err
@@ -59,6 +61,9 @@ func (b *Block) loadData() (*blockData, error) {
 		}
 	}
 	if s.failed || !planes.done() || !lengths.done() || !tails.done() {
+		return nil, b.damaged("values")
+	}
+	if grown, ok := d.readRepeats(raw[4]); !ok || total+grown > maxBlockData {
 		return nil, b.damaged("values")
 	}
 	b.data = d
@@ -96,7 +101,7 @@ func (g *dataGroup) read(s, planes, lengths, tails *scanner) bool {
 			if mask == 0 {
 				return false
 			}
-			size += g.planeSize(mask)
+			size += planeSize(mask, g.regular)
 		}
 		g.planes = planes.bytes(size)
 		if n := g.fixed % 8; n > 0 && !s.failed && g.varies[len(g.varies)-1]>>n != 0 {
@@ -106,19 +111,14 @@ func (g *dataGroup) read(s, planes, lengths, tails *scanner) bool {
 	return !s.failed && !planes.failed && !lengths.failed && !tails.failed
 }
 
-// planeSize returns the size of the plane of a byte of which the bits in mask vary.
-func (g *dataGroup) planeSize(mask byte) int {
-	if narrow(mask) {
-		return bits.OnesCount8(mask) * ((g.regular + 7) / 8)
-	}
-	return g.regular
-}
-
 // build puts the records together.
 func (g *dataGroup) build() bool {
 	g.ready = true
 	g.content = make([]byte, g.size)
-	if g.tail < 0 {
+	switch {
+	case g.repeated != nil:
+		return g.buildRepeated()
+	case g.tail < 0:
 		return g.buildUneven()
 	}
 	stride := g.fixed + g.tail
@@ -160,7 +160,7 @@ func (g *dataGroup) eachPlane(f func(j int, mask byte, plane []byte)) {
 	masks, planes := g.masks, g.planes
 	for j := range g.first {
 		if g.varies[j/8]>>(j%8)&1 != 0 {
-			n := g.planeSize(masks[0])
+			n := planeSize(masks[0], g.regular)
 			f(j, masks[0], planes[:n])
 			masks, planes = masks[1:], planes[n:]
 		}
@@ -189,6 +189,12 @@ func (g *dataGroup) buildUneven() bool {
 	if !s.done() || !tails.done() || len(begins) != g.regular {
 		return false
 	}
+	g.buildFixed(begins)
+	return true
+}
+
+// buildFixed puts the fixed parts where records begin.
+func (g *dataGroup) buildFixed(begins []uint32) {
 	for _, begin := range begins {
 		copy(g.content[begin:], g.first)
 	}
@@ -208,7 +214,6 @@ func (g *dataGroup) buildUneven() bool {
 			}
 		}
 	})
-	return true
 }
 
 // groupIndex returns the group of an event's data.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"hash/crc32"
+	"math/rand/v2"
 	"runtime"
 	"testing"
 
@@ -105,7 +106,8 @@ func FuzzDecode(f *testing.F) {
 	d, raws := story()
 	c := recorded(f, d, raws, 3, 9)
 	must(f, readAll(sample(f)))
-	for _, encoded := range append(c.encoded, sample(f), inflated(f, sample(f))) {
+	repeated := recorded(f, plainTables(2), repeating(rand.New(rand.NewPCG(6, 7)), 100, 3, 9)).encoded[0]
+	for _, encoded := range append(c.encoded, sample(f), inflated(f, sample(f)), inflated(f, repeated)) {
 		f.Add(encoded[:len(encoded)-checksumSize])
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
@@ -118,7 +120,8 @@ func FuzzDecode(f *testing.F) {
 
 // TestMutatedBlocks is a bounded, random FuzzDecode that also measures memory.
 func TestMutatedBlocks(t *testing.T) {
-	wholes := [][]byte{sample(t), inflated(t, sample(t))}
+	repeated := recorded(t, plainTables(2), repeating(rand.New(rand.NewPCG(6, 7)), 100, 3, 9)).encoded[0]
+	wholes := [][]byte{sample(t), inflated(t, sample(t)), inflated(t, repeated)}
 	rapid.Check(t, func(t *rapid.T) {
 		changed := bytes.Clone(rapid.SampledFrom(wholes).Draw(t, "block"))
 		for range rapid.IntRange(1, 4).Draw(t, "changes") {

@@ -1,5 +1,10 @@
 package recording
 
+import (
+	"slices"
+	"sync"
+)
+
 // Draft is a block that is not encoded yet. It is independent of its builder, so another goroutine may encode it.
 type Draft struct{ *draftState }
 
@@ -8,7 +13,7 @@ func (d *Draft) Header() Header { return d.header }
 
 // draftState holds what the builder wrote down. It is large, so states are used again.
 type draftState struct {
-	home        chan<- *draftState // where it goes when it is encoded
+	home        *draftPool // where it goes when it is encoded; nil: nowhere
 	header      Header
 	start       *Run
 	end         *RunEnd
@@ -18,7 +23,8 @@ type draftState struct {
 	backwards       bool // an event is earlier than the one before it, of another goroutine
 
 	records []record
-	data    []byte
+	data    []byte   // of the events, those of a group together, see room
+	bytes   int      // how many of these there are; data has room between
 	lines   []uint32 // of the line events
 	unwinds []unwind // of the events with codeUnwound
 	slots   []slot   // functions of this block; records and ends refer to them by index
@@ -31,11 +37,45 @@ type draftState struct {
 
 // record is one event. Kept together and small: the builder writes one for each event.
 type record struct {
-	time    int64
-	dataEnd uint32 // its data lies between the previous record's dataEnd and this
-	slot    uint32
-	actor   uint16
-	code    uint8
+	time  int64
+	data  extent
+	slot  uint32
+	actor uint16
+	code  uint8
+}
+
+// extent is where the data of a record lies in that of the draft.
+type extent struct{ begin, end uint32 }
+
+// room is where the data of the next events of a group goes: what is compared when a block is encoded lies together.
+type room struct{ next, end, size uint32 }
+
+// maxRoom is the size of a group's rooms when it has filled smaller ones.
+const maxRoom = 16 << 10
+
+// put writes the data of an event down in its group's room, and returns where.
+func (d *draftState) put(in *room, r *Raw) extent {
+	n := uint32(r.size())
+	if in.end-in.next < n {
+		d.makeRoom(in, n)
+	}
+	at := extent{in.next, in.next + n}
+	in.next = at.end
+	d.bytes += int(n)
+	if r.Template != nil {
+		r.Template.Append(d.data[at.begin:at.begin:at.end], r.Data)
+	} else {
+		copy(d.data[at.begin:at.end], r.Data)
+	}
+	return at
+}
+
+// makeRoom gives a group a room for n bytes at least, twice as large as its last one.
+func (d *draftState) makeRoom(in *room, n uint32) {
+	in.size = max(n, min(2*in.size, maxRoom))
+	begin := len(d.data)
+	d.data = slices.Grow(d.data, int(in.size))[:begin+int(in.size)]
+	in.next, in.end = uint32(begin), uint32(len(d.data))
 }
 
 // unwind counts the calls that ended without a return just before an event: first the innermost whose end nothing
@@ -50,6 +90,8 @@ type slot struct {
 	function   FunctionID
 	callSize   int32 // of the fixed part of a call's data
 	returnSize int32
+	callData   room // of slot 0: that of all events that are no calls and no returns
+	returnData room
 	calls      uint32
 	ended      uint32
 	errors     uint32
@@ -91,13 +133,34 @@ type callEnd struct {
 // sync.Pool would lose them at every garbage collection, and growing anew costs more than building.
 const maxDrafts = 6
 
-func (b *Builder) newDraft() *draftState {
-	var d *draftState
-	select {
-	case d = <-b.drafts:
-	default:
-		d = &draftState{home: b.drafts}
+// draftPool holds encoded states, to be used again. The one that was used last is used next: it may be in the processor's caches yet.
+type draftPool struct {
+	mu   sync.Mutex
+	free []*draftState
+}
+
+func (p *draftPool) get() *draftState {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := len(p.free)
+	if n == 0 {
+		return &draftState{home: p}
 	}
+	d := p.free[n-1]
+	p.free = p.free[:n-1]
+	return d
+}
+
+func (p *draftPool) put(d *draftState) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.free) < maxDrafts {
+		p.free = append(p.free, d)
+	}
+}
+
+func (b *Builder) newDraft() *draftState {
+	d := b.drafts.get()
 	d.slots = append(d.slots, slot{})
 	return d
 }
@@ -111,6 +174,7 @@ func (d *draftState) release() {
 	d.backwards = false
 	d.records = d.records[:0]
 	d.data = d.data[:0]
+	d.bytes = 0
 	d.lines = d.lines[:0]
 	d.unwinds = d.unwinds[:0]
 	d.slots = d.slots[:0]
@@ -120,9 +184,8 @@ func (d *draftState) release() {
 	d.edges.reset()
 	opened, closed := d.summary.Opened[:0], d.summary.Closed[:0]
 	d.summary = Summary{Opened: opened, Closed: closed}
-	select {
-	case d.home <- d:
-	default: // there are enough
+	if d.home != nil {
+		d.home.put(d)
 	}
 }
 

@@ -28,9 +28,13 @@ type encoder struct {
 	planes  []byte
 	tails   []byte
 	lengths []byte
-	counts  []uint32 // by slot or group
-	order   []extent
-	varies  []uint64 // by word of the records of a group, see widen
+
+	repeats  *repeats
+	repeated []byte
+	counts   []uint32 // by slot or group
+	order    []extent
+	varies   []uint64 // by word of the records of a group, see widen
+	varying  []varyingByte
 
 	durations     []int64
 	row           [histogramBuckets]uint32 // zeros between histograms
@@ -40,7 +44,7 @@ type encoder struct {
 	activities    []GoroutineActivity
 }
 
-var encoders = sync.Pool{New: func() any { return &encoder{} }}
+var encoders = sync.Pool{New: func() any { return &encoder{repeats: newRepeats()} }}
 
 // Encode appends the encoded block to dst and releases the draft, which must not be used again.
 func (d *Draft) Encode(dst []byte) ([]byte, error) { return d.encode(dst, false) }
@@ -57,7 +61,7 @@ func (d *Draft) encode(dst []byte, near bool) ([]byte, error) {
 	e.z = compressors.Get().(*zstd.Encoder)
 	e.sections = 0
 	begin := len(dst)
-	size := headerSize + 3*len(d.records) + len(d.data)/8 // about what usual blocks take
+	size := headerSize + 3*len(d.records) + d.bytes/8 // about what usual blocks take
 	if near {
 		size += d.definitionBytes
 	}
@@ -311,9 +315,7 @@ func (e *encoder) bitColumn(dst []byte, kind sectionKind, plane, any, varies uin
 		}
 		e.scratch = resize(e.scratch, size)
 		for i := range e.scratch {
-			// The product moves the lowest bit of byte k to bit 56+k; no two bits meet on the way.
-			eight := binary.LittleEndian.Uint64(e.plane[8*i:]) >> bit & 0x0101010101010101
-			e.scratch[i] = byte(eight * 0x0102040810204080 >> 56)
+			e.scratch[i] = oneBit(binary.LittleEndian.Uint64(e.plane[8*i:]), int(bit))
 		}
 		dst = appendSection(dst, e.z, kind, plane+bit, e.scratch)
 	}

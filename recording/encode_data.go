@@ -24,11 +24,11 @@ func groupOf(r *record) uint32 {
 
 // data appends the data sections.
 func (e *encoder) data(dst []byte, d *draftState) []byte {
-	if len(d.data) == 0 {
+	if d.bytes == 0 {
 		return dst
 	}
 	e.sortGroups(d)
-	e.planes, e.tails, e.lengths = e.planes[:0], e.tails[:0], e.lengths[:0]
+	e.planes, e.tails, e.lengths, e.repeated = e.planes[:0], e.tails[:0], e.lengths[:0], e.repeated[:0]
 	groups := e.scratch[:0]
 	begin := uint32(0)
 	for group, end := range e.counts[:2*len(d.slots)] {
@@ -41,7 +41,7 @@ func (e *encoder) data(dst []byte, d *draftState) []byte {
 	for _, s := range []struct {
 		kind sectionKind
 		raw  []byte
-	}{{sectionPlanes, e.planes}, {sectionLengths, e.lengths}, {sectionTails, e.tails}} {
+	}{{sectionPlanes, e.planes}, {sectionLengths, e.lengths}, {sectionTails, e.tails}, {sectionRepeats, e.repeated}} {
 		if len(s.raw) > 0 {
 			e.sections++
 			dst = appendSection(dst, e.z, s.kind, 0, s.raw)
@@ -49,9 +49,6 @@ func (e *encoder) data(dst []byte, d *draftState) []byte {
 	}
 	return dst
 }
-
-// extent is where a record lies in the draft's data.
-type extent struct{ begin, end uint32 }
 
 // sortGroups puts the extents of the records into order, group by group; afterwards counts holds the end of each group in
 // it.
@@ -65,12 +62,10 @@ func (e *encoder) sortGroups(d *draftState) {
 		e.counts[i] += e.counts[i-1]
 	}
 	e.order = resize(e.order, len(d.records))
-	begin := uint32(0)
 	for i := range d.records {
 		r := &d.records[i]
 		at := &e.counts[groupOf(r)]
-		e.order[*at] = extent{begin, r.dataEnd}
-		begin = r.dataEnd
+		e.order[*at] = r.data
 		*at++
 	}
 }
@@ -98,6 +93,11 @@ func (e *encoder) group(dst []byte, d *draftState, group int, members []extent) 
 	dst = appendUint(dst, uint64(group))
 	dst = appendUint(dst, uint64(len(members)))
 	dst = appendUint(dst, uint64(fixed))
+	if (!even || int(length) > fixed) && e.repeats.find(d.data, fixed, members) {
+		e.repeated = e.repeats.append(e.repeated, d.data, group)
+		dst = appendUint(dst, 1)
+		return e.groupPlanes(dst, d.data, fixed, members)
+	}
 	if !even || int(length) < fixed {
 		return e.uneven(dst, d, members, fixed)
 	}
@@ -225,6 +225,8 @@ func (e *encoder) groupPlanes(dst, data []byte, fixed int, members []extent) []b
 	dst = append(dst, first...)
 	bitsAt := len(dst)
 	dst = append(dst, make([]byte, (fixed+7)/8)...)
+	e.varying = e.varying[:0]
+	end := len(e.planes)
 	for at := 0; at < fixed; at += 8 {
 		var varies uint64
 		switch rest := fixed - at; {
@@ -239,39 +241,73 @@ func (e *encoder) groupPlanes(dst, data []byte, fixed int, members []extent) []b
 			if mask := byte(varies); mask != 0 {
 				dst[bitsAt+j/8] |= 1 << (j % 8)
 				dst = append(dst, mask)
-				e.bytePlane(data, members, j, mask)
+				e.varying = append(e.varying, varyingByte{j, end, mask})
+				end += planeSize(mask, len(members))
 			}
 			varies >>= 8
+		}
+	}
+	e.planes = slices.Grow(e.planes, end-len(e.planes))[:end]
+	for from := 0; from < len(members); from += planeRecords {
+		for i := range e.varying {
+			e.varying[i].write(e.planes, data, members, from)
 		}
 	}
 	return dst
 }
 
+// varyingByte is a byte of the fixed parts of a group that is not the same in all records.
+type varyingByte struct {
+	at    int // where it lies in these
+	plane int // where its plane begins
+	mask  byte
+}
+
+// planeRecords is of how many records all planes are written before those of the next ones: they stay in the nearest cache
+// meanwhile. It is a multiple of eight.
+const planeRecords = 64
+
 // narrow reports whether a byte of which the bits in mask vary is stored by bits.
 func narrow(mask byte) bool { return bits.OnesCount8(mask) <= 2 }
 
-// bytePlane appends the plane of byte j of the fixed parts, of which the bits in mask vary.
-func (e *encoder) bytePlane(data []byte, members []extent, j int, mask byte) {
-	begin := len(e.planes)
-	if !narrow(mask) {
-		e.planes = slices.Grow(e.planes, len(members))[:begin+len(members)]
-		plane := e.planes[begin:]
+// planeSize returns the size of the plane of a byte, in that many records, of which the bits in mask vary.
+func planeSize(mask byte, records int) int {
+	if narrow(mask) {
+		return bits.OnesCount8(mask) * ((records + 7) / 8)
+	}
+	return records
+}
+
+// write writes the plane of up to planeRecords records.
+func (v *varyingByte) write(planes, data []byte, members []extent, from int) {
+	size := (len(members) + 7) / 8 // of the plane of a bit
+	members = members[from:min(from+planeRecords, len(members))]
+	if !narrow(v.mask) {
+		plane := planes[v.plane+from:][:len(members)]
 		for i, m := range members {
-			plane[i] = data[int(m.begin)+j]
+			plane[i] = data[int(m.begin)+v.at]
 		}
 		return
 	}
-	size := (len(members) + 7) / 8
-	for ; mask != 0; mask &= mask - 1 {
-		bit := bits.TrailingZeros8(mask)
-		begin := len(e.planes)
-		e.planes = slices.Grow(e.planes, size)[:begin+size]
-		plane := e.planes[begin:]
-		clear(plane)
-		for i, m := range members {
-			plane[i/8] |= data[int(m.begin)+j] >> bit & 1 << (i % 8)
+	for at := v.plane + from/8; len(members) > 0; at++ {
+		var eight uint64
+		n := min(8, len(members))
+		for i, m := range members[:n] {
+			eight |= uint64(data[int(m.begin)+v.at]) << (8 * i)
+		}
+		members = members[n:]
+		plane := at
+		for mask := v.mask; mask != 0; mask &= mask - 1 {
+			planes[plane] = oneBit(eight, bits.TrailingZeros8(mask))
+			plane += size
 		}
 	}
+}
+
+// oneBit returns that bit of each of eight bytes, that of the lowest byte lowest.
+func oneBit(eight uint64, bit int) byte {
+	// The product moves the lowest bit of byte k to bit 56+k; no two bits meet on the way.
+	return byte(eight >> bit & 0x0101010101010101 * 0x0102040810204080 >> 56)
 }
 
 // differences returns, for the up to eight bytes of the fixed parts from at, the bits in which any record differs from

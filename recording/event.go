@@ -58,8 +58,17 @@ type Raw struct {
 	Unreadable uint16
 	// Data is the capture record (see docs/reference/format.md): arguments for a call, results for a return, the
 	// panic value for a panic, the written bytes for output behind one byte with the descriptor, text for a gap
-	// behind an 8-byte count. It is valid during Append only.
-	Data []byte
+	// behind an 8-byte count. With a Template, it is the memory that this makes the capture record of. It is valid during Append only.
+	Data     []byte
+	Template *Template
+}
+
+// size returns how many bytes the data of the event takes.
+func (r *Raw) size() int {
+	if r.Template != nil {
+		return len(r.Template.record)
+	}
+	return len(r.Data)
 }
 
 // NotInScope is why a line event has no value of a variable that cannot be seen on that line. It is no loss.

@@ -19,9 +19,9 @@ const (
 
 	// MaxData is how long the data of one event may be.
 	MaxData = 4 << 20
-	// cutData is the data after which a block is cut: little enough to stay in the processor's caches until it is encoded. maxBlockData is
-	// what a block can hold at most.
-	cutData      = 1 << 20
+	// cutData is the data after which a block is cut: little enough that those few which are on their way stay in the processor's last cache
+	// until they are encoded. maxBlockData is what a block can hold at most.
+	cutData      = 2 << 20
 	maxBlockData = 8 << 20
 	// cutDefinitions is the size of definitions after which a block is cut.
 	cutDefinitions = 8 << 20
@@ -57,6 +57,7 @@ const (
 	sectionPlanes  sectionKind = 33
 	sectionLengths sectionKind = 34
 	sectionTails   sectionKind = 35
+	sectionRepeats sectionKind = 36
 )
 
 const (

@@ -18,6 +18,7 @@ type Template struct {
 	set    []int32 // where words lie that were not zero
 	apart  []wordPair
 	record []byte
+	words  []wordMove
 	moves  []templateMove
 	counts Counts
 }
@@ -34,15 +35,21 @@ type wordPair struct {
 	difference uint64
 }
 
-// templateMove says which bytes of the record are those of memory.
+// wordMove says which eight bytes of the record are those of memory.
+type wordMove struct{ record, memory int32 }
+
+// templateMove is the same of other than eight bytes.
 type templateMove struct{ record, memory, n int32 }
+
+// fewWords is how many bytes are moved as words, of which the last two may overlap, rather than by a call.
+const fewWords = 32
 
 // Len returns how many bytes of memory the template is about.
 func (t *Template) Len() int { return t.length }
 
 // Size returns about how many bytes the template takes.
 func (t *Template) Size() int {
-	return 128 + 16*len(t.same) + 4*len(t.set) + 16*len(t.apart) + len(t.record) + 12*len(t.moves)
+	return 128 + 16*len(t.same) + 4*len(t.set) + 16*len(t.apart) + len(t.record) + 8*len(t.words) + 12*len(t.moves)
 }
 
 // Matches reports whether the record of what lies at the begin of memory can be made by Append.
@@ -68,20 +75,21 @@ func (t *Template) Matches(memory []byte) bool {
 	return true
 }
 
+// Counts returns what is missing in the records that are made by the template.
+func (t *Template) Counts() Counts { return t.counts }
+
 // Append appends the capture record of memory that matches to dst.
-func (t *Template) Append(dst, memory []byte) ([]byte, Counts) {
+func (t *Template) Append(dst, memory []byte) []byte {
 	start := len(dst)
 	dst = append(dst, t.record...)
 	record := dst[start:]
-	for i := range t.moves {
-		m := &t.moves[i]
-		if m.n == 8 {
-			binary.LittleEndian.PutUint64(record[m.record:], binary.LittleEndian.Uint64(memory[m.memory:]))
-			continue
-		}
+	for _, m := range t.words {
+		binary.LittleEndian.PutUint64(record[m.record:], binary.LittleEndian.Uint64(memory[m.memory:]))
+	}
+	for _, m := range t.moves {
 		copy(record[m.record:], memory[m.memory:m.memory+m.n])
 	}
-	return dst, t.counts
+	return dst
 }
 
 // Tracked is a Lender of copies that lie in one piece of memory, each copied from an address that lies in the same memory.
@@ -257,6 +265,16 @@ func (m *model) template(record []byte, counts Counts) *Template {
 		}
 		moves = append(moves, k)
 	}
-	t.moves = moves
+	t.moves = nil
+	for _, k := range moves {
+		if k.n < 8 || k.n > fewWords {
+			t.moves = append(t.moves, k)
+			continue
+		}
+		for at := int32(0); at < k.n; at += 8 {
+			at := min(at, k.n-8)
+			t.words = append(t.words, wordMove{k.record + at, k.memory + at})
+		}
+	}
 	return t
 }

@@ -130,7 +130,7 @@ func TestTemplate(t *testing.T) {
 			capturer := Capturer{Types: l.types, Bounds: bounds, Memory: c, Resolver: capturer.Resolver}
 			outline, _ := capturer.Outline(params, places)
 			want, lost := capturer.AppendOutlined([]byte("before"), outline, c.record)
-			got, counted := template.Append([]byte("before"), c.record)
+			got, counted := template.Append([]byte("before"), c.record), template.Counts()
 			if !bytes.Equal(got, want) || counted != lost {
 				t.Fatalf("%v, of %x:\n%x by the template (lost %+v)\n%x by capturing (lost %+v)", typ, c.record, got, counted, want, lost)
 			}
@@ -228,7 +228,7 @@ func TestTemplateDepends(t *testing.T) {
 			if !tt.matches {
 				return
 			}
-			record, counts := template.Append(nil, next.record)
+			record, counts := template.Append(nil, next.record), template.Counts()
 			if counts != (Counts{}) {
 				t.Errorf("lost %+v", counts)
 			}

@@ -183,7 +183,7 @@ func (e *engine) quiet() {
 }
 
 // recentGoroutines is the size of a direct-mapped cache before the map of goroutines.
-const recentGoroutines = 64
+const recentGoroutines = 512
 
 // end removes a goroutine that has ended, and says so when the run knows it.
 func (e *engine) end(g *goroutine, now int64) error {

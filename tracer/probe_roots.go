@@ -81,11 +81,14 @@ func (p *probes) appendEvent(
 	if c.outline == nil && c.roots != nil && rec.Template == nil && (!rec.plain || rec.model) {
 		c.outline, _ = p.capturer.Outline(params, c.roots)
 	}
+	if t := rec.Template; t != nil {
+		counts := t.Counts()
+		raw.Data, raw.Template, raw.Truncated, raw.Unreadable = rec.Data, t, counts.Truncated, counts.Unreadable
+		return p.append(g, &raw)
+	}
 	record := p.engine.record[:0]
 	var counts recording.Counts
 	switch {
-	case rec.Template != nil:
-		record, counts = rec.Template.Append(record, rec.Data)
 	case rec.plain: // no more is needed than to copy them
 		record = recording.AppendScalars(record)
 		for _, r := range c.roots {
