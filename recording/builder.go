@@ -382,6 +382,9 @@ func (b *Builder) lookup(id int64) *goroutineState {
 	if g := b.current; g != nil && g.id == id {
 		return g
 	}
+	if g := b.recent[uint64(id)%recentGoroutines]; g != nil && g.id == id {
+		return g
+	}
 	return b.live[id]
 }
 

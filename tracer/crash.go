@@ -64,7 +64,7 @@ func (e *engine) endCrashed() error {
 		return nil
 	}
 	raw := recording.Raw{Kind: recording.KindGoroutineEnd, Goroutine: e.crash.goroutine, Time: e.out.now()}
-	g := e.goroutines[e.crash.goroutine]
+	g := e.lookup(e.crash.goroutine)
 	if g == nil {
 		return e.out.append(&raw)
 	}

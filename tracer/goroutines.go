@@ -96,8 +96,8 @@ func (e *engine) goroutineOf(addr uint64, now int64) (*goroutine, error) {
 	if err != nil || state.id == 0 || state.hi <= state.lo {
 		return nil, nil
 	}
-	g, ok := e.goroutines[state.id]
-	if !ok {
+	g := e.lookup(state.id)
+	if g == nil {
 		if g, err = e.introduce(state, now, false); err != nil {
 			return nil, err
 		}
@@ -108,6 +108,19 @@ func (e *engine) goroutineOf(addr uint64, now int64) (*goroutine, error) {
 
 // mainGoroutine is the number of the goroutine that runs main: a run always has it.
 const mainGoroutine = 1
+
+// lookup returns the goroutine with a number, nil when there is none.
+func (e *engine) lookup(id int64) *goroutine {
+	recent := &e.recent[uint64(id)%recentGoroutines]
+	if g := *recent; g != nil && g.id == id {
+		return g
+	}
+	g := e.goroutines[id]
+	if g != nil {
+		*recent = g
+	}
+	return g
+}
 
 // introduce takes note of a goroutine that was not known. The one that started it becomes part of the run: it can have led to events.
 func (e *engine) introduce(state gState, now int64, began bool) (*goroutine, error) {
@@ -120,13 +133,14 @@ func (e *engine) introduce(state gState, now int64, began bool) (*goroutine, err
 	*g = goroutine{id: state.id, hi: state.hi, calls: g.calls[:0], began: began, state: state, start: now}
 	if state.parent != 0 {
 		g.creator = e.out.builder.OpenCall(state.parent)
-		if parent := e.goroutines[state.parent]; parent != nil && !parent.told {
+		if parent := e.lookup(state.parent); parent != nil && !parent.told {
 			if err := e.tell(parent, now); err != nil {
 				return nil, err
 			}
 		}
 	}
 	e.goroutines[state.id] = g
+	e.recent[uint64(g.id)%recentGoroutines] = g
 	if g.id == mainGoroutine {
 		return g, e.tell(g, now)
 	}
@@ -222,7 +236,7 @@ func (e *engine) onNewGoroutine(h *hit) error {
 	if err != nil || state.id == 0 || e.isSystem(state.start) {
 		return nil
 	}
-	if _, known := e.goroutines[state.id]; known {
+	if e.lookup(state.id) != nil {
 		return nil
 	}
 	_, err = e.introduce(state, h.now, true)
@@ -231,11 +245,15 @@ func (e *engine) onNewGoroutine(h *hit) error {
 
 // isSystem tells the runtime's own goroutines by where they start, as the runtime does.
 func (e *engine) isSystem(start uint64) bool {
+	if start == e.lastStart.pc && start != 0 {
+		return e.lastStart.system
+	}
 	system, known := e.system[start]
 	if !known {
 		system = e.startsSystem(start)
 		e.system[start] = system
 	}
+	e.lastStart.pc, e.lastStart.system = start, system
 	return system
 }
 

@@ -193,7 +193,7 @@ func (e *engine) writer(h *hit) int64 {
 			return 0
 		}
 	}
-	if _, known := e.goroutines[state.id]; !known {
+	if e.lookup(state.id) == nil {
 		return 0
 	}
 	return state.id
@@ -206,7 +206,7 @@ func (e *engine) flushPrinted() error {
 	}
 	raw := recording.Raw{Kind: recording.KindOutput, Goroutine: e.prints.goroutine, Time: e.prints.time, Data: e.prints.data}
 	e.prints.data = e.prints.data[:0] // what is told of the goroutine is not to come here again
-	if g := e.goroutines[raw.Goroutine]; g != nil && !g.told {
+	if g := e.lookup(raw.Goroutine); g != nil && !g.told {
 		if err := e.tell(g, raw.Time); err != nil {
 			return err
 		}

@@ -522,19 +522,10 @@ func (p *probes) goroutine(r *seen) (*goroutine, error) {
 	if r.Goroutine == 0 {
 		return nil, nil
 	}
-	recent := &p.recent[uint64(r.Goroutine)%recentGoroutines]
-	if g := *recent; g != nil && g.id == r.Goroutine {
+	if g := p.lookup(r.Goroutine); g != nil {
 		return g, nil
 	}
-	g, ok := p.goroutines[r.Goroutine]
-	if !ok {
-		var err error
-		if g, err = p.introduce(gState{id: r.Goroutine}, r.now, false); err != nil {
-			return nil, err
-		}
-	}
-	*recent = g
-	return g, nil
+	return p.introduce(gState{id: r.Goroutine}, r.now, false)
 }
 
 // entered records a call.

@@ -129,7 +129,7 @@ func (p *probes) goroutineBegan(r *seen) error {
 	if state.id == 0 || p.isSystem(state.start) {
 		return nil
 	}
-	if _, known := p.goroutines[state.id]; known {
+	if p.lookup(state.id) != nil {
 		return nil
 	}
 	_, err := p.introduce(state, r.now, true)
@@ -146,8 +146,8 @@ func (p *probes) goexitBegan(r *seen) error {
 
 // goroutineEnded handles the entry of runtime.goexit1. Goroutines that nobody knows are the runtime's own.
 func (p *probes) goroutineEnded(r *seen) error {
-	g, ok := p.goroutines[r.Goroutine]
-	if !ok {
+	g := p.lookup(r.Goroutine)
+	if g == nil {
 		return nil
 	}
 	return p.end(g, r.now)
@@ -212,8 +212,8 @@ func (p *probes) recovered(r *seen) error {
 	if !ok {
 		return nil
 	}
-	g, known := p.goroutines[state.id]
-	if !known {
+	g := p.lookup(state.id)
+	if g == nil {
 		return nil
 	}
 	var err error
@@ -355,7 +355,7 @@ func (p *probes) printer(r *seen) int64 {
 		}
 		id = g
 	}
-	if _, ok := p.goroutines[int64(id)]; !ok {
+	if p.lookup(int64(id)) == nil {
 		return 0
 	}
 	return int64(id)
