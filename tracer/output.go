@@ -17,6 +17,8 @@ type pendingWrite struct {
 	frame uint64 // 0: none
 	data  []byte // descriptor, the first maxOutput bytes; empty: the kernel copies them from another descriptor
 	asked uint64
+	// awaited says that the program records returns of writes as long as this one's has not come.
+	awaited bool
 }
 
 // onWrite runs at the entry of func write(fd int, p []byte) (n int, err error).

@@ -45,7 +45,7 @@ func (p *probes) hooks(img *places.Image, recorded []watched) []watched {
 		case "runtime.throw", "runtime.fatal", "runtime.fatalsignal":
 			w.entry = handler(head, p.crashed)
 		case "syscall.write", "golang.org/x/sys/unix.write":
-			w.entry, w.exit = handler(p.writeCapture(), p.writing), handler(registers(asm.RAX), p.written)
+			w.entry, w.exit = handler(p.writeCapture(), p.writing), handler(writtenCapture(), p.written)
 		case "internal/syscall/unix.CopyFileRange", "syscall.Splice":
 			w.entry, w.exit = handler(registers(asm.RCX), p.copyingTo(2)), handler(registers(asm.RAX), p.written)
 		case "syscall.sendfile":
@@ -261,24 +261,38 @@ func (p *probes) panickedFatally(r *seen) error {
 // writeCapture records func write(fd int, p []byte) for the descriptors of the program's output.
 func (p *probes) writeCapture() *probeCapture {
 	c := registers(asm.RAX, asm.RBX, asm.RCX)
-	c.Only = []int32{1, 2}
+	c.Only, c.Awaits = []int32{1, 2}, true
 	return p.hooked(c, routine.Entry{Kind: routine.Text, At: 8, Count: 16, Max: maxOutput, Error: maxOutput})
+}
+
+// writtenCapture records how much func write(fd int, p []byte) (n int, err error) has written. A server returns from it for each answer, and
+// hardly ever from one whose entry was recorded: those are left out as long as no such entry is without its return.
+func writtenCapture() *probeCapture {
+	c := registers(asm.RAX)
+	c.Awaited = true
+	return c
 }
 
 func (p *probes) writing(r *seen) error {
 	g, err := p.goroutine(r)
 	if g == nil || err != nil {
+		p.installed.Reader.Came()
 		return err
 	}
+	if g.write.awaited {
+		p.installed.Reader.Came()
+	}
+	g.write = pendingWrite{}
 	asked := p.regs.Int[2]
 	var text []byte
 	if len(p.memory.pieces) > 0 {
 		text = p.memory.bytes(0)
 	} else if asked > 0 {
+		p.installed.Reader.Came()
 		return p.drop(g, "output could not be read")
 	}
 	data := append(make([]byte, 0, 1+len(text)), byte(p.regs.Int[0]))
-	g.write = pendingWrite{frame: uint64(r.Frame), data: append(data, text...), asked: asked}
+	g.write = pendingWrite{frame: uint64(r.Frame), data: append(data, text...), asked: asked, awaited: true}
 	return nil
 }
 
@@ -286,6 +300,9 @@ func (p *probes) written(r *seen) error {
 	g, err := p.goroutine(r)
 	if g == nil || err != nil || g.write.frame != uint64(r.Frame) {
 		return err
+	}
+	if g.write.awaited {
+		p.installed.Reader.Came()
 	}
 	return p.wrote(g, int64(p.regs.Int[0]), r.now)
 }

@@ -95,6 +95,12 @@ type run struct {
 // record runs a program with probes to its end and hands every record to see.
 func record(t testing.TB, img *site.Image, probes []Probe, o Options, see func(*ring.Record) error) run {
 	t.Helper()
+	return recordFrom(t, img, probes, o, func(*Process) {}, see)
+}
+
+// recordFrom is record that tells of the process before the first record.
+func recordFrom(t testing.TB, img *site.Image, probes []Probe, o Options, started func(*Process), see func(*ring.Record) error) run {
+	t.Helper()
 	var r run
 	var readers sync.WaitGroup
 	collect := func(into *string) *os.File {
@@ -118,6 +124,7 @@ func record(t testing.TB, img *site.Image, probes []Probe, o Options, see func(*
 		t.Fatal(err)
 	}
 	r.process = p
+	started(p)
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	// Beside the reading, as the tracer does it: a lap over large rings takes long under the race detector.
 	beats := beating(p)

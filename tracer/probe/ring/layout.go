@@ -29,6 +29,10 @@ const (
 	SharedReported  = 336 // records that the program dropped and the tracer has told of
 	SharedSettled   = 328 // not zero: everything is accounted for
 
+	// SharedAwaited counts what was recorded and is to be followed by another record: only while there is such a thing, whatever it is, are
+	// records written that could be the following ones. It has a line of the processors' caches to itself: it is looked at far more often than it changes.
+	SharedAwaited = 384
+
 	// Numbers of the rings that are offered, four bytes each, by the count of the offer modulo OfferedMax.
 	SharedOffers = 4096
 

@@ -287,6 +287,12 @@ func (r *Reader) open(i int, cutoff uint64) (bool, error) {
 	return r.advance(i, cutoff), nil
 }
 
+// Came takes note that a record that one of the program's records had made it await has come, or never will.
+func (r *Reader) Came() { r.word(r.layout.Base + SharedAwaited).Add(^uint64(0)) }
+
+// Awaited returns how many records the program awaits.
+func (r *Reader) Awaited() uint64 { return r.word(r.layout.Base + SharedAwaited).Load() }
+
 // Fill returns how full the fullest ring was when the last Drain began, from 0 to 1.
 func (r *Reader) Fill() float64 { return float64(r.most) / float64(r.layout.DataSize) }
 

@@ -15,6 +15,8 @@ type Capture struct {
 	// the stack at SP + OnlyAt with SP pointing at the return address.
 	Only   []int32
 	OnlyAt int32
+	// Awaits says that another record is to follow this one, see ring.Reader.Came; Awaited leaves out the record while none is to follow any.
+	Awaits, Awaited bool
 	// None says that there is no record at all: the function has probes for its other kind of record.
 	None bool
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 
 	. "smiley/tracer/probe/asm"
+	"smiley/tracer/probe/ring"
 	"smiley/tracer/probe/site"
 )
 
@@ -80,8 +81,8 @@ func (g *Generator) record(number uint32, c Capture, adjust int32, kind site.Kin
 		origin, class = pin.Addr+g.cfg.Bias, pinned
 	}
 	g.mark(class, origin)
-	done := a.NewLabel()
-	g.only(c, adjust, done)
+	done, skip := a.NewLabel(), a.NewLabel()
+	g.only(c, adjust, skip)
 	a.LeaLabel(R15, done)
 	a.Jmp(g.tailOf(c, kind))
 	var words [8]byte
@@ -92,14 +93,22 @@ func (g *Generator) record(number uint32, c Capture, adjust int32, kind site.Kin
 	// The tail is through: the link's own byte tells this place from those that are taken back.
 	g.mark(pinned, origin)
 	a.Nop(1)
+	if c.Awaits { // not before: what is taken back would count twice
+		a.LockInc(Abs(g.cfg.Rings.Base + ring.SharedAwaited))
+	}
+	a.Bind(skip)
 }
 
-// only leads past the record unless RAX, or a word of the stack, holds one of the values.
+// only leads past the record unless something awaits it, and unless RAX, or a word of the stack, holds one of the values.
 func (g *Generator) only(c Capture, adjust int32, skip Label) {
+	a := g.code
+	if c.Awaited {
+		a.CmpMemImm(Abs(g.cfg.Rings.Base+ring.SharedAwaited), 0)
+		a.J(Equal, skip)
+	}
 	if len(c.Only) == 0 {
 		return
 	}
-	a := g.code
 	wanted := a.NewLabel()
 	for _, v := range c.Only {
 		if c.OnlyAt != 0 {

@@ -260,6 +260,9 @@ func (z *Sizer) tail(c Capture, kind site.Kind) {
 		return
 	}
 	z.bytes += uint64(32 * len(c.Only))
+	if c.Awaits || c.Awaited {
+		z.bytes += 32
+	}
 	if _, added := z.kinds.of(c, kind); added {
 		z.bytes += uint64(384 + 24*len(c.Words) + 20*len(c.Tests))
 	}
