@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"smiley/internal/stress"
 	"smiley/tracer/probe/site"
 )
 
@@ -54,6 +55,8 @@ func TestF1ProfilesNameTheFunctions(t *testing.T) {
 	if all < 90 || own < 70 || unknown > 5 {
 		t.Errorf("only %.1f%% of %.1f%% name the program's functions, %.1f%% unknown code", own, all, unknown)
 	}
-	own, unknown, all = shares(true)
-	t.Logf("without it %.1f%% of %.1f%% in the program's functions, %.1f%% in unknown code", own, all, unknown)
+	if stress.Full() { // what the shim is for; there is nothing here to be held to
+		own, unknown, all = shares(true)
+		t.Logf("without it %.1f%% of %.1f%% in the program's functions, %.1f%% in unknown code", own, all, unknown)
+	}
 }
