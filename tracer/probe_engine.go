@@ -151,9 +151,27 @@ func (s *session) putProbes(
 		Nodes: &p.nodes.Nodes,
 	}
 	options.Ready = func() error { return s.announceProbed(list, options.Survey) }
-	if p.installed, err = put(wanted, options); err != nil {
+	ready := false
+	take := func(installed *install.Process) {
+		p.installed = installed
+		refused = append(refused, p.takeInstalled(s, bySite)...)
+		p.foresee(list)
+		ready = true
+	}
+	options.Placing = take
+	installed, err := put(wanted, options)
+	if err != nil {
 		return nil, err
 	}
+	if !ready { // attached
+		take(installed)
+	}
+	s.probes = p
+	return refused, nil
+}
+
+// takeInstalled makes the handlers of the probes that were installed. It returns the functions that have none.
+func (p *probes) takeInstalled(s *session, bySite map[*places.Function]*watched) (refused []Symbol) {
 	for _, skipped := range p.installed.Skipped {
 		if w := bySite[skipped.Function]; w.traced != nil {
 			if skipped.Later {
@@ -183,9 +201,7 @@ func (s *session) putProbes(
 	p.installed.Reader.Known = p.templateOf
 	p.shift = int64(p.installed.Start.Sub(s.out.start))
 	p.newBudget(installed)
-	p.foresee(list)
-	s.probes = p
-	return refused, nil
+	return refused
 }
 
 // announceProbed defines the functions that are about to get probes, in the order of their sites.

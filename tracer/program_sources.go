@@ -3,7 +3,6 @@ package tracer
 import (
 	"crypto/sha256"
 	"errors"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -61,39 +60,30 @@ func (p *Program) sourceBody(name string, room []byte) (body []byte, missing str
 	if !strings.HasSuffix(name, ".go") {
 		return nil, "not a Go file"
 	}
-	info, err := os.Stat(name)
+	f, size, modified, err := openSource(name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, "not found"
 	case errors.Is(err, fs.ErrPermission):
 		return nil, "not readable"
-	case err != nil || !info.Mode().IsRegular():
+	case err != nil:
 		return nil, "not a file"
-	case info.Size() > maxSource:
+	}
+	defer f.close()
+	if size > maxSource {
 		return nil, "larger than 4 MiB"
 	}
-	if built, ok := p.buildTime(); ok && info.ModTime().After(built) {
+	if built, ok := p.buildTime(); ok && modified.After(built) {
 		return nil, "newer than the binary"
 	}
-	if body, err = readInto(room, name, int(info.Size())); err != nil {
+	if cap(room) < int(size) {
+		room = make([]byte, 0, size)
+	}
+	body = room[:size:size]
+	if f.readFull(body) != nil { // one that has become shorter is not the file that was built
 		return nil, "not readable"
 	}
 	return body, ""
-}
-
-// readInto reads a file of a size into the capacity of room when it fits there.
-func readInto(room []byte, name string, size int) ([]byte, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = f.Close() }()
-	if cap(room) < size {
-		room = make([]byte, 0, size)
-	}
-	body := room[:size:size]
-	_, err = io.ReadFull(f, body) // one that has become shorter is not the file that was built
-	return body, err
 }
 
 // sources is what reading source files needs to know of the binary.

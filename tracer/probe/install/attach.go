@@ -198,7 +198,8 @@ func (a *attachment) install(s *stopped) error {
 	if err != nil {
 		return err
 	}
-	p.place(region, a.size, a.mapped(), a.options.Nodes)
+	p.share(region, a.mapped())
+	p.place(a.size, a.mapped(), a.options.Nodes)
 	p.placeEstate(a.estate, region[a.behind():a.mapped()], a.code+a.behind(), a.layout)
 	p.Report.Mapped = time.Since(begin)
 	if err := a.avoid(s); err != nil {
@@ -211,7 +212,11 @@ func (a *attachment) install(s *stopped) error {
 	if err := a.moveThreads(s, p.program.Patches); err != nil {
 		return err
 	}
-	if err := p.start(&a.plan, a.layout, a.options); err != nil {
+	if err := p.prepareRings(a.layout, &a.options); err != nil {
+		return err
+	}
+	p.makeReader(&a.plan, &a.options)
+	if err := p.start(&a.plan, &a.options); err != nil {
 		return err
 	}
 	return a.restoreHost()

@@ -104,27 +104,33 @@ func (h *Held) Install(img *site.Image, probes []Probe, o Options) (*Process, er
 		return nil, err
 	}
 	p.Report.Mapped = time.Since(begin)
-	// Who is told knows that there will be probes, and has much to do, too.
-	ready := make(chan error, 1)
+	p.share(region, mapped)
+	// Beside the code, whatever needs none of it. Who is told knows that there will be probes, and has much to do, too.
+	beside := make(chan error, 1)
 	go func() {
-		if o.Ready == nil {
-			ready <- nil
-			return
+		err := p.prepareRings(layout, &o)
+		if err == nil && o.Ready != nil {
+			err = o.Ready()
 		}
-		ready <- o.Ready()
+		beside <- err
 	}()
 	err = p.generate(img, plan, routine.Config{
 		Image: img, Bias: bias, Code: code, Size: size, Rings: layout, Offsets: o.Runtime.Offsets, Room: region[:size:size], Kinds: plan.kinds,
 	})
 	if err == nil {
-		p.place(region, size, mapped, o.Nodes)
+		p.place(size, mapped, o.Nodes)
 		p.placeEstate(left, region[behind:mapped], code+behind, layout)
 		p.code = code
 	}
-	if err := errors.Join(err, <-ready); err != nil {
+	if err := errors.Join(err, <-beside); err != nil {
 		return nil, err
 	}
-	return p, p.start(&plan, layout, o)
+	p.makeReader(&plan, &o)
+	go func() { beside <- p.start(&plan, &o) }()
+	if o.Placing != nil {
+		o.Placing(p)
+	}
+	return p, <-beside
 }
 
 // mapRegion makes the program map shared memory, and maps all of it here. The program keeps no descriptor; the tracer does.

@@ -42,6 +42,7 @@ type Options struct {
 	Survey       *Survey        // nil: to be made
 	Nodes        *routine.Nodes // what the captures refer to; nil: nothing
 	Ready        func() error   // launching: called when the program can have its probes, beside generating them; nil: nothing
+	Placing      func(*Process) // launching: called with all that is known, while the patches are being written; nil: nothing
 	Note         []byte         // for who comes when this tracer has died, see Estates; nil: a program that was launched keeps nothing; 1 MiB at most
 }
 
@@ -239,12 +240,17 @@ func signalHandler(img *site.Image) (*site.Function, error) {
 	return handler, routine.Displaceable(img, handler.Addr)
 }
 
+// share takes over the mapped region. Its first size bytes are for code and what belongs to it, the rings are behind that.
+func (p *Process) share(region []byte, size uint64) {
+	p.region, p.shared, p.sharedAt = region, region[size:], int64(size)
+}
+
 // place copies the code into the mapped region, where it is not there already, and the nodes behind it. The region's first size bytes are for
 // these, and for the estate behind them.
-func (p *Process) place(region []byte, code, size uint64, nodes *routine.Nodes) {
+func (p *Process) place(code, size uint64, nodes *routine.Nodes) {
+	region := p.region
 	nodes.Move(region[code : code+nodes.Size()])
 	p.nodes, p.nodesAt = nodes, code
-	p.region, p.shared, p.sharedAt = region, region[size:], int64(size)
 	for _, part := range p.program.Parts {
 		if len(part.Bytes) > 0 && &part.Bytes[0] != &region[part.Offset] {
 			copy(region[part.Offset:size], part.Bytes)
@@ -264,8 +270,8 @@ func (p *Process) open() error {
 	return nil
 }
 
-// start prepares the rings and writes the patches.
-func (p *Process) start(plan *plan, layout ring.Layout, o Options) error {
+// prepareRings starts the clock and fills in the shared page and the rings.
+func (p *Process) prepareRings(layout ring.Layout, o *Options) error {
 	patience := o.Patience
 	if patience == 0 {
 		patience = DefaultPatience
@@ -275,11 +281,15 @@ func (p *Process) start(plan *plan, layout ring.Layout, o Options) error {
 	p.layout = layout
 	if p.file == nil {
 		ring.Init(p.shared, layout, p.Clock.Ticks(patience))
-	} else if err := ring.InitThrough(p.shared, p.file, p.sharedAt, layout, p.Clock.Ticks(patience)); err != nil {
-		return err
+		return nil
 	}
+	return ring.InitThrough(p.shared, p.file, p.sharedAt, layout, p.Clock.Ticks(patience))
+}
+
+// makeReader begins to read the rings, which are prepared.
+func (p *Process) makeReader(plan *plan, o *Options) {
 	shapes := plan.shapes()
-	p.Reader = ring.NewReader(p.shared, layout, func(n uint32) (ring.Shape, bool) {
+	p.Reader = ring.NewReader(p.shared, p.layout, func(n uint32) (ring.Shape, bool) {
 		if int(n) >= len(shapes) {
 			return ring.Shape{}, false
 		}
@@ -291,6 +301,10 @@ func (p *Process) start(plan *plan, layout ring.Layout, o Options) error {
 	if p.estate != nil {
 		p.Reader.Leave(p.estate.addr, p.estate.size)
 	}
+}
+
+// start writes the patches: from then on there are records.
+func (p *Process) start(plan *plan, o *Options) error {
 	begin := time.Now()
 	if !o.KeepHandler {
 		// Before any jump to a routine, what makes routines safe.

@@ -165,19 +165,37 @@ func mapHere(shared *os.File, parts []mapping) ([]byte, error) {
 const pageSize = 4096
 
 // write applies patches after making sure that each finds the bytes it was made for. It reads and writes runs of whole
-// pages, so no other thread of the program may run.
+// pages, so no other thread of the program may run. Many patches are written on two processors: the kernel copies each page.
 func write(memory *os.File, patches []routine.Patch) error {
+	const many = 1000
 	sorted := byAddress(patches)
+	half := len(sorted) / 2
+	if len(sorted) < many {
+		half = 0
+	}
+	for half > 0 && half < len(sorted) && pageStart(sorted[half]) < pageEnd(sorted[half-1]) { // no page in both halves
+		half++
+	}
+	first := make(chan error, 1)
+	go func() { first <- writeSorted(memory, sorted[:half]) }()
+	err := writeSorted(memory, sorted[half:])
+	return errors.Join(<-first, err)
+}
+
+// writtenAtOnce is how many bytes are read and written at once, at the most unless patches lie in each other's pages.
+const writtenAtOnce = 256 << 10
+
+func writeSorted(memory *os.File, sorted []*routine.Patch) error {
 	var text []byte
 	for len(sorted) > 0 {
 		n := 1
-		from, to := sorted[0].Addr&^(pageSize-1), pageEnd(sorted[0])
-		for n < len(sorted) && sorted[n].Addr < to+pageSize {
+		from, to := pageStart(sorted[0]), pageEnd(sorted[0])
+		for n < len(sorted) && sorted[n].Addr < to+pageSize && (to-from < writtenAtOnce || pageStart(sorted[n]) < to) {
 			to = pageEnd(sorted[n])
 			n++
 		}
 		if uint64(cap(text)) < to-from {
-			text = make([]byte, to-from)
+			text = make([]byte, to-from, max(to-from, min(writtenAtOnce, uint64(len(sorted))*pageSize)))
 		}
 		if err := writeRun(memory, sorted[:n], from, text[:to-from]); err != nil {
 			return err
@@ -209,6 +227,8 @@ func byAddress(patches []routine.Patch) []*routine.Patch {
 	}
 	return sorted
 }
+
+func pageStart(p *routine.Patch) uint64 { return p.Addr &^ (pageSize - 1) }
 
 func pageEnd(p *routine.Patch) uint64 {
 	return (p.Addr + uint64(len(p.New)) + pageSize - 1) &^ (pageSize - 1)
