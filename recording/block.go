@@ -106,6 +106,9 @@ type NearSink interface {
 	Sink
 	// Spare returns memory of a block that was acknowledged, for the next one to be encoded into; nil when there is none.
 	Spare() []byte
+	// Await waits until at most n blocks are not acknowledged, or none will be any more. Who sends much at once leaves memory to be used
+	// again by it.
+	Await(n int)
 }
 
 // FullSink is a Sink that can say that it has no room for more. What is captured meanwhile is to be dropped and counted before

@@ -117,6 +117,9 @@ func (p *pipeline) sendOne(d outgoing) error {
 	var encoded []byte
 	var err error
 	if p.near != nil {
+		if d.encoded != nil {
+			p.near.Await(sourceBlocks)
+		}
 		encoded, err = d.EncodeNear(p.near.Spare())
 	} else {
 		encoded, err = d.Encode(nil)

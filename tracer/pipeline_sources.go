@@ -5,6 +5,7 @@ import "smiley/recording"
 const (
 	sourceChunk  = 1 << 20 // bytes of source files that are sent in one block, about
 	sourceChunks = 3       // that are read, or wait to be encoded
+	sourceBlocks = 3       // that are on their way to a store in this process when the next one is sent
 )
 
 // sendSources sends source files while the program is still being prepared: what they hold is read with read, into memory that is used

@@ -20,7 +20,9 @@ type nearSink struct {
 }
 
 func (s *nearSink) Spare() []byte { return s.last[:0] }
-func (s *nearSink) Close() error  { return nil }
+
+func (s *nearSink) Await(int)    {}
+func (s *nearSink) Close() error { return nil }
 func (s *nearSink) Send(encoded []byte) error {
 	block, err := recording.Decode(encoded)
 	if err != nil {

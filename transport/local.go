@@ -63,6 +63,24 @@ func (s *localSink) Spare() []byte {
 	}
 }
 
+// Await implements [recording.NearSink].
+func (s *localSink) Await(n int) {
+	taken := 0
+	defer func() {
+		for range taken {
+			<-s.c.room
+		}
+	}()
+	for range cap(s.c.room) - n { // who holds all other tokens knows that at most n are held
+		select {
+		case s.c.room <- struct{}{}:
+			taken++
+		case <-s.c.broken:
+			return
+		}
+	}
+}
+
 // Send hands the block to the receiver, waiting while too many are unacknowledged.
 func (s *localSink) Send(encoded []byte) error {
 	select {

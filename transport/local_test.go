@@ -4,10 +4,14 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
+	"sync/atomic"
 	"testing"
 
 	"go.uber.org/goleak"
 	"pgregory.net/rapid"
+
+	"smiley/recording"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -51,6 +55,44 @@ func TestLocalDeliversInOrder(t *testing.T) {
 		}
 		if kept != count {
 			t.Fatalf("%d of %d blocks kept", kept, count)
+		}
+	})
+}
+
+// Who awaits goes on when no more blocks than that are under way, and when the receiver has ended.
+func TestLocalAwaits(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		bound, n := rapid.IntRange(1, 5).Draw(t, "in flight"), rapid.IntRange(0, 6).Draw(t, "awaited")
+		count := rapid.IntRange(0, 40).Draw(t, "blocks")
+		stop := rapid.IntRange(0, 80).Draw(t, "blocks that are kept")
+		sink, receiver := Local(bound)
+		near := sink.(recording.NearSink)
+		var kept atomic.Int64
+		result := make(chan error, 1)
+		go func() {
+			for sent := range count {
+				near.Await(n)
+				if ahead := sent - int(kept.Load()); ahead > n && int(kept.Load()) < stop {
+					result <- fmt.Errorf("%d blocks under way, awaited %d", ahead, n)
+					return
+				}
+				if sink.Send(numbered(sent)) != nil {
+					break
+				}
+			}
+			near.Await(0)
+			_ = sink.Close()
+			result <- nil
+		}()
+		_ = Record(context.Background(), receiver, func([]byte) error {
+			if int(kept.Load()) == stop {
+				return errors.New("disk full")
+			}
+			kept.Add(1)
+			return nil
+		})
+		if err := <-result; err != nil {
+			t.Fatal(err)
 		}
 	})
 }

@@ -50,7 +50,12 @@ func (w *walker) function(f *Function, s *shape) {
 		var end int
 		var flow Flow
 		var distance int64
-		if end, flow, distance = hop(code, at); end == 0 {
+		// What lies behind the function is looked at, too, so that its last instructions need not be measured the slow way; nearly all of
+		// them are padding.
+		if end, flow, distance = hop(img.text, base+at); end != 0 {
+			end -= base
+		}
+		if end == 0 || end > len(code) {
 			in, ok := stepAt(code[at:])
 			if !ok {
 				w.starts.unset(base + at)
