@@ -119,6 +119,9 @@ func recordFrom(t testing.TB, img *site.Image, probes []Probe, o Options, starte
 	if o.Stdin == "" {
 		o.Stdin = os.DevNull
 	}
+	if o.Patience == 0 {
+		o.Patience = time.Minute // these tests are about other things than a tracer that a busy machine leaves without a turn for seconds
+	}
 	p, err := Launch(img, probes, o)
 	if err != nil {
 		t.Fatal(err)
