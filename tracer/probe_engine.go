@@ -316,7 +316,7 @@ const heartbeat = 200 * time.Millisecond
 // still does not wait.
 const (
 	shortestPause = 200 * time.Microsecond
-	longestPause  = 5 * time.Millisecond
+	longestPause  = 10 * time.Millisecond
 	wantedFill    = 1. / 16
 )
 
