@@ -166,12 +166,11 @@ func (b *Builder) add(d *draftState, g *goroutineState, r *Raw) {
 	case KindCall:
 		rec.slot = b.slot(d, r.Function)
 		rec.data = d.put(&d.slots[rec.slot].callData, r)
-		rec.code = b.call(d, g, r, rec.slot, seq, time)
+		rec.code = b.call(d, g, r, rec, seq)
 	case KindReturn:
 		rec.slot = b.slot(d, r.Function)
 		rec.data = d.put(&d.slots[rec.slot].returnData, r)
-		failed := b.failed(r.Function, d.data[rec.data.begin:rec.data.end])
-		rec.code = b.returned(d, g, r, rec.slot, failed, seq, time)
+		rec.code = b.returned(d, g, r, rec, seq)
 	default:
 		rec.data = d.put(&d.slots[0].callData, r)
 		rec.slot, rec.code = b.other(d, g, r, seq, time)
@@ -181,8 +180,9 @@ func (b *Builder) add(d *draftState, g *goroutineState, r *Raw) {
 	a.LastSeq, a.Last = seq, time
 }
 
-func (b *Builder) call(d *draftState, g *goroutineState, r *Raw, at uint32, seq uint64, time int64) uint8 {
-	code := codeOf(KindCall)
+// call pairs a call, and returns the code for its record.
+func (b *Builder) call(d *draftState, g *goroutineState, r *Raw, rec *record, seq uint64) uint8 {
+	code, at, time := codeOf(KindCall), rec.slot, rec.time
 	n := len(g.frames)
 	if n > 0 && g.frames[n-1].offset >= r.Frame {
 		// Frames at or beyond this one are gone: their place on the stack is used again.
@@ -215,11 +215,13 @@ func (b *Builder) call(d *draftState, g *goroutineState, r *Raw, at uint32, seq 
 	return code
 }
 
-func (b *Builder) returned(d *draftState, g *goroutineState, r *Raw, slot uint32, failed bool, seq uint64, time int64) uint8 {
-	code := codeOf(KindReturn)
+// returned pairs a return, and returns the code for its record.
+func (b *Builder) returned(d *draftState, g *goroutineState, r *Raw, rec *record, seq uint64) uint8 {
+	code, time := codeOf(KindReturn), rec.time
+	failed := b.failed(r.Function, d.data[rec.data.begin:rec.data.end])
 	if failed {
 		code |= codeFailed
-		d.slots[slot].errors++
+		d.slots[rec.slot].errors++
 		d.summary.Errors++
 	}
 	gone, matched := 0, false
