@@ -69,39 +69,61 @@ func readFunctions(ctx context.Context, q queries, file string, run *runRow, fun
 	if err != nil {
 		return nil, err
 	}
-	blocks, err := definedIn(ctx, q, run.key, func(functions, _ int64) int64 { return functions }, int64(len(functions)))
+	return appendDefined(ctx, q, file, run.key, functions, definedFunctions)
+}
+
+// defined is a kind of definitions: the column of definitions that says how many there are with a block, how to find them in the
+// block, and their ids, which begin at 1 and go on by one.
+type defined[T any] struct {
+	column string
+	in     func(*recording.Definitions) []T
+	id     func(*T) int
+}
+
+var (
+	definedFunctions = defined[recording.Function]{
+		"functions", func(d *recording.Definitions) []recording.Function { return d.Functions }, func(f *recording.Function) int { return int(f.ID) },
+	}
+	definedTypes = defined[recording.Type]{
+		"types", func(d *recording.Definitions) []recording.Type { return d.Types }, func(t *recording.Type) int { return int(t.ID) },
+	}
+)
+
+// appendDefined adds to all those of a kind, of which there are some, what blocks of the run define behind them.
+func appendDefined[T any](ctx context.Context, q queries, file string, key int64, all []T, kind defined[T]) ([]T, error) {
+	blocks, err := definedIn(ctx, q, key, kind.column, int64(len(all)))
 	if err != nil {
 		return nil, err
 	}
 	for _, number := range blocks {
-		block, err := readBlock(ctx, q, run.key, number)
+		block, err := readBlock(ctx, q, key, number)
 		if err != nil {
 			return nil, err
 		}
-		for i := range block.Definitions.Functions {
-			if int(block.Definitions.Functions[i].ID) != len(functions)+1 {
+		list := kind.in(&block.Definitions)
+		for i := range list {
+			if kind.id(&list[i]) != len(all)+i+1 {
 				return nil, damaged(file, nil)
 			}
-			functions = append(functions, block.Definitions.Functions[i])
 		}
+		all = append(all, list...)
 	}
-	return functions, nil
+	return all, nil
 }
 
-// definedIn returns the blocks of a run that define something of which there are known so far. of picks from how many functions and
-// types there are with a block.
-func definedIn(ctx context.Context, q queries, key int64, of func(functions, types int64) int64, known int64) (blocks []uint32, err error) {
+// definedIn returns the blocks of a run that define something, of which some are known, as a column of definitions says.
+func definedIn(ctx context.Context, q queries, key int64, column string, known int64) (blocks []uint32, err error) {
 	err = each(ctx, q, func(rows *sql.Rows) error {
 		var number uint32
-		var functions, types int64
-		if err := rows.Scan(&number, &functions, &types); err != nil {
+		var n int64
+		if err := rows.Scan(&number, &n); err != nil {
 			return err
 		}
-		if n := of(functions, types); n > known {
+		if n > known {
 			blocks, known = append(blocks, number), n
 		}
 		return nil
-	}, `SELECT number, functions, types FROM definitions WHERE run = ? ORDER BY number`, key)
+	}, `SELECT number, `+column+` FROM definitions WHERE run = ? ORDER BY number`, key)
 	return blocks, err
 }
 
@@ -167,21 +189,8 @@ func readTypes(ctx context.Context, q queries, file string, key int64) (*recordi
 	if err != nil {
 		return nil, err
 	}
-	blocks, err := definedIn(ctx, q, key, func(_, types int64) int64 { return types }, int64(len(all)))
-	if err != nil {
+	if all, err = appendDefined(ctx, q, file, key, all, definedTypes); err != nil {
 		return nil, err
-	}
-	for _, number := range blocks {
-		block, err := readBlock(ctx, q, key, number)
-		if err != nil {
-			return nil, err
-		}
-		for i := range block.Definitions.Types {
-			if int(block.Definitions.Types[i].ID) != len(all)+1 {
-				return nil, damaged(file, nil)
-			}
-			all = append(all, block.Definitions.Types[i])
-		}
 	}
 	return recording.NewTypes(all), nil
 }
