@@ -1,7 +1,6 @@
 package recording
 
 import (
-	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"testing"
@@ -39,15 +38,7 @@ func TestRepeatedTails(t *testing.T) {
 		if rapid.Bool().Draw(t, "with a short one") {
 			raws[random.IntN(n)].Data = []byte{1}
 		}
-		got := events(t, recorded(t, plainTables(2), raws).blocks)
-		if len(got) != len(raws) {
-			t.Fatalf("%d events, not %d", len(got), len(raws))
-		}
-		for i := range raws {
-			if !bytes.Equal(got[i].Data, raws[i].Data) {
-				t.Fatalf("event %d holds %x, not %x", i, got[i].Data, raws[i].Data)
-			}
-		}
+		keepsData(t, plainTables(2), raws)
 	})
 }
 

@@ -36,16 +36,22 @@ func TestWhatRecordsShareIsTakenApart(t *testing.T) {
 			data = data[:length+random.IntN(uneven+1)]
 			raws = append(raws, Raw{Kind: KindCall, Goroutine: 1, Time: int64(i), Function: FunctionID(1 + i%3), Frame: 64, Data: data})
 		}
-		got := events(t, recorded(t, plainTables(3), raws).blocks)
-		if len(got) != len(raws) {
-			t.Fatalf("%d events, not %d", len(got), len(raws))
-		}
-		for i := range raws {
-			if !bytes.Equal(got[i].Data, raws[i].Data) {
-				t.Fatalf("event %d holds %x, not %x", i, got[i].Data, raws[i].Data)
-			}
-		}
+		keepsData(t, plainTables(3), raws)
 	})
+}
+
+// keepsData records events and holds what is read of each against its data.
+func keepsData(t rapid.TB, tables Definitions, raws []Raw) {
+	t.Helper()
+	got := events(t, recorded(t, tables, raws).blocks)
+	if len(got) != len(raws) {
+		t.Fatalf("%d events, not %d", len(got), len(raws))
+	}
+	for i := range raws {
+		if !bytes.Equal(got[i].Data, raws[i].Data) {
+			t.Fatalf("event %d holds %x, not %x", i, got[i].Data, raws[i].Data)
+		}
+	}
 }
 
 // TestWhatRecordsShareIsStoredOnce shows that up to where records differ in length nothing is stored for each of them.
