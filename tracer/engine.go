@@ -25,16 +25,12 @@ type engine struct {
 
 	sites      map[uint64]*site
 	goroutines map[int64]*goroutine
-	ended      []*goroutine     // to be used again
-	places     map[uint64]place // of go statements and of functions that goroutines begin with
-	system     map[uint64]bool  // whether goroutines that begin with a function are the runtime's own
-	lastStart  struct {         // the last of these
-		pc     uint64
-		system bool
-	}
-	recent [recentGoroutines]*goroutine // some of them, by id: looked at first
-	crash  crash
-	prints printed
+	ended      []*goroutine                 // to be used again
+	places     map[uint64]place             // of go statements and of functions that goroutines begin with
+	system     map[uint64]bool              // whether goroutines that begin with a function are the runtime's own
+	recent     [recentGoroutines]*goroutine // some of them, by id: looked at first
+	crash      crash
+	prints     printed
 	panicLayout
 
 	// rings hands over what the probes of the same run have written; nil when it has none. latest is the time of the last

@@ -245,15 +245,11 @@ func (e *engine) onNewGoroutine(h *hit) error {
 
 // isSystem tells the runtime's own goroutines by where they start, as the runtime does.
 func (e *engine) isSystem(start uint64) bool {
-	if start == e.lastStart.pc && start != 0 {
-		return e.lastStart.system
-	}
 	system, known := e.system[start]
 	if !known {
 		system = e.startsSystem(start)
 		e.system[start] = system
 	}
-	e.lastStart.pc, e.lastStart.system = start, system
 	return system
 }
 

@@ -151,19 +151,17 @@ func (s *session) putProbes(
 		Nodes: &p.nodes.Nodes,
 	}
 	options.Ready = func() error { return s.announceProbed(list, options.Survey) }
-	ready := false
 	take := func(installed *install.Process) {
 		p.installed = installed
 		refused = append(refused, p.takeInstalled(s, bySite)...)
 		p.foresee(list)
-		ready = true
 	}
 	options.Placing = take
 	installed, err := put(wanted, options)
 	if err != nil {
 		return nil, err
 	}
-	if !ready { // attached
+	if p.installed == nil { // attached
 		take(installed)
 	}
 	s.probes = p

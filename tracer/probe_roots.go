@@ -78,13 +78,13 @@ func (p *probes) appendEvent(
 	// Filled in its place, as records are in the builder.
 	var raw recording.Raw
 	raw.Kind, raw.Function, raw.Goroutine, raw.Time, raw.Frame = kind, f.id, g.id, rec.now, uint64(rec.Frame)
-	if c.outline == nil && c.roots != nil && rec.Template == nil && (!rec.plain || rec.model) {
-		c.outline, _ = p.capturer.Outline(params, c.roots)
-	}
 	if t := rec.Template; t != nil {
 		counts := t.Counts()
 		raw.Data, raw.Template, raw.Truncated, raw.Unreadable = rec.Data, t, counts.Truncated, counts.Unreadable
 		return p.append(g, &raw)
+	}
+	if c.outline == nil && c.roots != nil && (!rec.plain || rec.model) {
+		c.outline, _ = p.capturer.Outline(params, c.roots)
 	}
 	record := p.engine.record[:0]
 	var counts recording.Counts
