@@ -32,14 +32,15 @@ type builderState struct {
 	typeCount int
 	fileCount int
 
-	drafts   *draftPool
-	live     map[int64]*goroutineState
-	current  *goroutineState // of the last event
-	recent   [recentGoroutines]*goroutineState
-	active   []*goroutineState // with an event in this block, in the order of their index there
-	free     []*goroutineState
-	finished bool
-	err      error // of emit; nothing can follow it
+	drafts       *draftPool
+	live         map[int64]*goroutineState
+	current      *goroutineState // of the last event
+	recent       [recentGoroutines]*goroutineState
+	active       []*goroutineState // with an event in this block, in the order of their index there
+	free         []*goroutineState
+	finished     bool
+	parkedAtOnce int
+	err          error // of emit; nothing can follow it
 }
 
 // recentGoroutines is a direct-mapped cache before the map.
@@ -62,13 +63,14 @@ type functionState struct {
 // emit the builder takes nothing more and keeps returning it.
 func NewBuilder(run Run, emit func(*Draft) error) *Builder {
 	b := &Builder{builderState{
-		run:       run,
-		emit:      emit,
-		next:      1,
-		functions: make([]functionState, 1),
-		types:     &Types{},
-		live:      make(map[int64]*goroutineState),
-		drafts:    &draftPool{},
+		run:          run,
+		emit:         emit,
+		next:         1,
+		functions:    make([]functionState, 1),
+		types:        &Types{},
+		live:         make(map[int64]*goroutineState),
+		drafts:       &draftPool{},
+		parkedAtOnce: parkedAtOnce,
 	}}
 	b.begin()
 	b.d.start = &b.run
@@ -95,7 +97,7 @@ func (b *Builder) Append(r *Raw) error {
 	}
 	d := b.d
 	if n := len(d.records); n > 0 && (n >= BlockEvents || d.bytes >= cutData || r.Time-b.firstTime > BlockNanoseconds ||
-		d.bytes+r.size() > maxBlockData) {
+		d.bytes+r.size() > maxBlockData || len(d.summary.Closed) >= cutClosed) {
 		if err := b.seal(r.Time); err != nil {
 			return err
 		}
@@ -229,7 +231,7 @@ func (b *Builder) returned(d *draftState, g *goroutineState, r *Raw, rec *record
 		if g.frames[n-1].offset > r.Frame {
 			gone = g.above(r.Frame)
 		}
-		if at := n - 1 - gone; at >= 0 && g.frames[at].offset == r.Frame {
+		if at := len(g.frames) - 1 - gone; at >= 0 && g.frames[at].offset == r.Frame {
 			if matched = g.frames[at].function == r.Function; !matched {
 				// Another function returns from this frame: the call went over into one that was not recorded.
 				gone++
@@ -264,7 +266,7 @@ func (b *Builder) other(d *draftState, g *goroutineState, r *Raw, seq uint64, ti
 	case KindLine:
 		d.lines = append(d.lines, r.Line)
 	case KindGoroutineEnd:
-		code |= b.unwind(d, g, len(g.frames), seq, time, r.Flags&FlagGoexit != 0)
+		code |= b.unwind(d, g, g.aboveOrAt(0), seq, time, r.Flags&FlagGoexit != 0)
 		g.panics = g.panics[:0]
 		g.ended = true
 		d.actors[g.actor].activity.Ended = true
@@ -320,7 +322,7 @@ func (b *Builder) end(d *draftState, g *goroutineState, seq uint64, time int64, 
 		}
 		edge = d.edges.find(caller, f.function)
 		d.summary.Closed = append(d.summary.Closed, Call{
-			Seq: f.seq, Goroutine: g.id, Function: f.function, Parent: parent, Depth: n, Start: f.start,
+			Seq: f.seq, Goroutine: g.id, Function: f.function, Parent: parent, Depth: g.parked.count + n, Start: f.start,
 			End: time, EndSeq: seq, Self: duration - f.children, Outcome: outcome, Failed: failed,
 		})
 	}
@@ -337,6 +339,9 @@ func (b *Builder) end(d *draftState, g *goroutineState, seq uint64, time int64, 
 	d.ends = append(d.ends, callEnd{duration, at})
 	g.open.remove(f.place)
 	g.frames = g.frames[:n]
+	if n < 2 && g.parked.count > 0 {
+		g.unpark()
+	}
 }
 
 // slot returns the index of a function in the block.
@@ -375,7 +380,7 @@ func (b *Builder) OpenCall(goroutine int64) uint64 {
 // Depth returns how many recorded calls of a goroutine are open.
 func (b *Builder) Depth(goroutine int64) int {
 	if g := b.lookup(goroutine); g != nil {
-		return len(g.frames)
+		return g.depth()
 	}
 	return 0
 }

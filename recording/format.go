@@ -23,6 +23,8 @@ const (
 	// until they are encoded. maxBlockData is what a block can hold at most.
 	cutData      = 2 << 20
 	maxBlockData = 8 << 20
+	// cutClosed is how many calls of earlier blocks may end in a block before it is cut: each is written down in full.
+	cutClosed = 16 << 10
 	// cutDefinitions is the size of definitions after which a block is cut.
 	cutDefinitions = 8 << 20
 )

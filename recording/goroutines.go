@@ -47,7 +47,7 @@ func (b *Builder) activate(g *goroutineState, time int64) {
 	g.actor = uint16(len(d.actors))
 	g.low = len(g.frames)
 	b.active = append(b.active, g)
-	d.actors = append(d.actors, actor{entryDepth: len(g.frames), activity: GoroutineActivity{
+	d.actors = append(d.actors, actor{entryDepth: g.depth(), activity: GoroutineActivity{
 		ID: g.id, FirstSeq: b.next, First: max(time, g.last),
 	}})
 	if n := len(g.frames); n > 0 {
@@ -80,7 +80,7 @@ func (b *Builder) sealGoroutine(d *draftState, g *goroutineState) {
 	}
 	for i := first; i < len(g.frames); i++ {
 		f := &g.frames[i]
-		o := OpenCall{Seq: f.seq, Goroutine: g.id, Function: f.function, Position: f.position, Depth: i, Start: f.start}
+		o := OpenCall{Seq: f.seq, Goroutine: g.id, Function: f.function, Position: f.position, Depth: g.parked.count + i, Start: f.start}
 		if i > 0 {
 			o.Parent = g.frames[i-1].seq
 		}
@@ -90,7 +90,8 @@ func (b *Builder) sealGoroutine(d *draftState, g *goroutineState) {
 		b.retire(g)
 		return
 	}
-	if cap(g.frames) > 1024 && len(g.frames) < cap(g.frames)/8 {
+	g.park(b.parkedAtOnce)
+	if g.parked.count == 0 && cap(g.frames) > 1024 && len(g.frames) < cap(g.frames)/8 {
 		// A deep recursion is over.
 		g.frames = slices.Clone(g.frames)
 	}

@@ -5,15 +5,16 @@ import "slices"
 // goroutineState is what the builder knows of a live goroutine.
 type goroutineState struct {
 	id     int64
-	last   int64 // time of its last event
-	frames []frame
+	last   int64   // time of its last event
+	frames []frame // at least two while others are parked: those further out are not missed
+	parked parkedFrames
 	roots  uint64 // calls made without an open call
 	open   openSet
 	panics []panicking
 	stamp  uint32 // the block it was active in last
 	actor  uint16 // its index there
 	// low is the smallest number of frames since that block began: the frame below it and all above were written
-	// to the block as entries.
+	// to the block as entries. Parked frames do not count.
 	low   int
 	ended bool
 }
@@ -82,9 +83,13 @@ func (s *openSet) grow(frames []frame) {
 	}
 }
 
+// depth returns how many calls are open.
+func (g *goroutineState) depth() int { return g.parked.count + len(g.frames) }
+
 // push opens a call of a function, whose frame the caller fills in.
 func (g *goroutineState) push(function FunctionID) *frame {
 	if 2*g.open.count >= len(g.open.places) {
+		g.unparkAll()
 		g.open.grow(g.frames)
 	}
 	g.frames = append(g.frames, frame{})
@@ -95,16 +100,20 @@ func (g *goroutineState) push(function FunctionID) *frame {
 
 // above returns how many of the innermost frames have an offset greater than offset.
 func (g *goroutineState) above(offset uint64) int {
-	n := len(g.frames)
-	for n > 0 && g.frames[n-1].offset > offset {
-		n--
+	for n := len(g.frames); ; n = g.unpark() {
+		for n > 0 && g.frames[n-1].offset > offset {
+			n--
+		}
+		if n > 0 || g.parked.count == 0 {
+			return len(g.frames) - n
+		}
 	}
-	return len(g.frames) - n
 }
 
 // aboveOrAt returns how many of the innermost frames have an offset of at least offset.
 func (g *goroutineState) aboveOrAt(offset uint64) int {
 	if offset == 0 {
+		g.unparkAll()
 		return len(g.frames)
 	}
 	return g.above(offset - 1)

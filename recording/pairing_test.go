@@ -388,6 +388,7 @@ func TestBlocksAgainstNaivePairing(t *testing.T) {
 		raws := drawRaws(t, functions)
 		c := newCollector(t)
 		b := NewBuilder(testRun(), c.emit)
+		b.parkedAtOnce = rapid.IntRange(1, 3).Draw(t, "parked at once")
 		if err := b.Define(plainTables(functions)); err != nil {
 			t.Fatal(err)
 		}
