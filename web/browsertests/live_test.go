@@ -1,6 +1,7 @@
 package browsertests
 
 import (
+	"net/http"
 	"path/filepath"
 	"strconv"
 	"testing"
@@ -36,6 +37,30 @@ func TestLiveRunGrows(t *testing.T) {
 	if now := rows(); now != before+8 {
 		t.Errorf("%d rows at the end, %d before", now, before)
 	}
+}
+
+// TestWhatComesBeforeTheWatchIsShown has a run grow after its page was made and before the page is told of changes.
+func TestWhatComesBeforeTheWatchIsShown(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "smiley.db")
+	db, err := store.Open(t.Context(), file)
+	check(t, err)
+	t.Cleanup(func() { check(t, db.Close()) })
+	run := webtest.Begin(t, db, &webtest.Friendly, 1)
+	server, grown := web.New(file, web.Options{}), make(chan struct{})
+	front := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/live" {
+			<-grown
+		}
+		server.ServeHTTP(w, r)
+	})
+	b := openHandler(t, file, []webtest.Recorded{run.Recorded}, server, front, patience)
+	b.goTo("/runs/" + run.ID.String() + "/events")
+	const rows = `document.querySelectorAll(".events tbody tr").length`
+	before := evaluate[int](b, rows)
+	run.Call(3)
+	close(grown)
+	b.await(rows, before+3)
+	run.Finish()
 }
 
 // TestReportFromDisk opens a report as somebody does who got it in a mail, in a folder and as one file.

@@ -73,6 +73,8 @@
   };
 
   source.addEventListener("change", refresh);
+  // The server tells what changes from now on; the page is older than that, and so is what it shows after the connection was lost.
+  source.addEventListener("open", refresh);
   source.addEventListener("end", () => {
     over = true;
     source.close();
