@@ -39,7 +39,7 @@ type builderState struct {
 	active       []*goroutineState // with an event in this block, in the order of their index there
 	free         []*goroutineState
 	finished     bool
-	parkedAtOnce int
+	parkedAtOnce int   // a test parks fewer frames
 	err          error // of emit; nothing can follow it
 }
 

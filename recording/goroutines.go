@@ -91,8 +91,12 @@ func (b *Builder) sealGoroutine(d *draftState, g *goroutineState) {
 		return
 	}
 	g.park(b.parkedAtOnce)
-	if g.parked.count == 0 && cap(g.frames) > 1024 && len(g.frames) < cap(g.frames)/8 {
-		// A deep recursion is over.
+	usual := 1024
+	if g.parked.count > 0 {
+		usual = 4 * BlockEvents // frames of a block come on top of those that are kept, and go again
+	}
+	if cap(g.frames) > usual && len(g.frames) < cap(g.frames)/8 {
+		// A deep recursion is over, or many of its frames were brought back at once.
 		g.frames = slices.Clone(g.frames)
 	}
 }
