@@ -4,21 +4,15 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"path/filepath"
 	"testing"
 
-	"smiley/store"
 	"smiley/web/webtest"
 )
 
 // TestLiveIslandsGrow looks at what scripts draw of a run while it is recorded: it grows on screen, and what somebody has selected
 // and zoomed to stays.
 func TestLiveIslandsGrow(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "smiley.db")
-	db, err := store.Open(t.Context(), file)
-	check(t, err)
-	t.Cleanup(func() { check(t, db.Close()) })
-	run := webtest.Begin(t, db, &webtest.Friendly, 1)
+	file, run := begin(t)
 	run.Call(3)
 	b := openFile(t, file, []webtest.Recorded{run.Recorded})
 	const mounted = `document.querySelectorAll("[data-island][data-mounted]").length`

@@ -13,13 +13,19 @@ import (
 	"smiley/web/webtest"
 )
 
-// TestLiveRunGrows looks at a run while it is recorded: what happens comes on screen without anybody asking for it.
-func TestLiveRunGrows(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "smiley.db")
+// begin begins a run in a database of its own.
+func begin(t *testing.T) (file string, run *webtest.Live) {
+	t.Helper()
+	file = filepath.Join(t.TempDir(), "smiley.db")
 	db, err := store.Open(t.Context(), file)
 	check(t, err)
 	t.Cleanup(func() { check(t, db.Close()) })
-	run := webtest.Begin(t, db, &webtest.Friendly, 1)
+	return file, webtest.Begin(t, db, &webtest.Friendly, 1)
+}
+
+// TestLiveRunGrows looks at a run while it is recorded: what happens comes on screen without anybody asking for it.
+func TestLiveRunGrows(t *testing.T) {
+	file, run := begin(t)
 	b := openFile(t, file, []webtest.Recorded{run.Recorded})
 	b.goTo("/runs/" + run.ID.String() + "/events")
 	rows := func() int { return evaluate[int](b, `document.querySelectorAll(".events tbody tr").length`) }
@@ -41,15 +47,14 @@ func TestLiveRunGrows(t *testing.T) {
 
 // TestWhatComesBeforeTheWatchIsShown has a run grow after its page was made and before the page is told of changes.
 func TestWhatComesBeforeTheWatchIsShown(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "smiley.db")
-	db, err := store.Open(t.Context(), file)
-	check(t, err)
-	t.Cleanup(func() { check(t, db.Close()) })
-	run := webtest.Begin(t, db, &webtest.Friendly, 1)
+	file, run := begin(t)
 	server, grown := web.New(file, web.Options{}), make(chan struct{})
 	front := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/live" {
-			<-grown
+			select {
+			case <-grown:
+			case <-r.Context().Done():
+			}
 		}
 		server.ServeHTTP(w, r)
 	})
@@ -97,11 +102,7 @@ func TestReportFromDisk(t *testing.T) {
 
 // TestLiveGraphAndFilesGrow looks at the call graph, the files and the statistics while a run is recorded.
 func TestLiveGraphAndFilesGrow(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "smiley.db")
-	db, err := store.Open(t.Context(), file)
-	check(t, err)
-	t.Cleanup(func() { check(t, db.Close()) })
-	run := webtest.Begin(t, db, &webtest.Friendly, 1)
+	file, run := begin(t)
 	b := openFile(t, file, []webtest.Recorded{run.Recorded})
 	home := "/runs/" + run.ID.String()
 	calls := 0
