@@ -36,6 +36,39 @@ func (s *lateSink) Send(encoded []byte) error {
 	return s.blocks.Send(encoded)
 }
 
+// TestMoreThreadsThanRings has goroutines go to and fro between threads that have a ring and threads that have none. Calls, returns, panics
+// and recoveries that are kept and those that gaps count are all there were, and no call is given the result of another one in its place.
+func TestMoreThreadsThanRings(t *testing.T) {
+	const stay, rounds = 1018, 40 * 100 // as in the program
+	r := record(t, Options{
+		Target: fixture(t, "rings"), Include: []string{"main.pass", "main.move", "main.guard", "main.fail"}, Engine: EngineProbe,
+	})
+	kept, missing := uint64(0), uint64(0)
+	asked := map[uint64]uint64{}
+	for _, e := range r.events {
+		switch e.Kind {
+		case recording.KindCall:
+			asked[e.Seq] = binary.LittleEndian.Uint64(e.Data)
+		case recording.KindReturn:
+			if want := -asked[e.Call]; binary.LittleEndian.Uint64(e.Data) != want {
+				t.Errorf("%s(%d) is said to have returned %d", r.functions[e.Function].Name, asked[e.Call], int64(binary.LittleEndian.Uint64(e.Data)))
+			}
+		case recording.KindPanic, recording.KindRecovered:
+		case recording.KindGap:
+			missing += binary.LittleEndian.Uint64(e.Data)
+			continue
+		default:
+			continue
+		}
+		kept++
+	}
+	// pass and move return, guard returns and recovers, fail panics.
+	const all = 2*stay + 2*rounds + 3*rounds + 2*rounds
+	if kept+missing != all || missing == 0 || missing != r.result.Ledger.Dropped {
+		t.Errorf("%d kept and %d missing, of %d; %+v", kept, missing, all, r.result.Ledger)
+	}
+}
+
 // TestStressDropsAreCounted has a program write far more than there is room for: it does not wait, and the calls and returns that
 // are kept and those that gaps count are all there were.
 func TestStressDropsAreCounted(t *testing.T) {

@@ -297,7 +297,7 @@ func (e *engine) enter(h *hit, f *traced) error {
 	if err := e.appendValues(g, &raw, &e.capturer, f.plan.Function.Params); err != nil {
 		return err
 	}
-	g.calls = append(g.calls, openCall{f.id, frame})
+	g.calls = append(g.calls, openCall{function: f.id, frame: frame})
 	return nil
 }
 
@@ -308,7 +308,7 @@ func (e *engine) leave(h *hit, f *traced) error {
 		return err
 	}
 	frame := g.hi - h.regs.SP
-	if !g.close(frame, f.id) {
+	if _, ok := g.close(frame, f.id); !ok {
 		if e.opt.MaxDepth == 0 {
 			e.unmatched++
 		}

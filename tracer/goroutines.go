@@ -27,6 +27,7 @@ type goroutine struct {
 
 type openCall struct {
 	function recording.FunctionID
+	losses   uint16 // what its record says: ring.SharedLosses
 	frame    uint64
 }
 
@@ -34,7 +35,7 @@ type openCall struct {
 // that people write, so a second one cannot begin there.
 func (g *goroutine) innermost(frame uint64, function recording.FunctionID) bool {
 	n := len(g.calls)
-	return n > 0 && g.calls[n-1] == openCall{function, frame}
+	return n > 0 && g.calls[n-1].function == function && g.calls[n-1].frame == frame
 }
 
 // unwind forgets open calls that cannot be any more when something runs at frame.
@@ -46,15 +47,15 @@ func (g *goroutine) unwind(frame uint64) {
 	g.calls = g.calls[:n]
 }
 
-// close ends the open call of function at frame and those above it; false when there is none.
-func (g *goroutine) close(frame uint64, function recording.FunctionID) bool {
+// close ends the open call of function at frame and those above it, and returns it; false when there is none.
+func (g *goroutine) close(frame uint64, function recording.FunctionID) (openCall, bool) {
 	for n := len(g.calls) - 1; n >= 0 && g.calls[n].frame >= frame; n-- {
-		if (g.calls[n] == openCall{function, frame}) {
+		if c := g.calls[n]; c.function == function && c.frame == frame {
 			g.calls = g.calls[:n]
-			return true
+			return c, true
 		}
 	}
-	return false
+	return openCall{}, false
 }
 
 // gState is what is read of a runtime.g.

@@ -15,8 +15,10 @@ const maxOutput = 64 << 10
 // return, when the registers that say where it lies are gone.
 type pendingWrite struct {
 	frame uint64 // 0: none
-	data  []byte // descriptor, the first maxOutput bytes; empty: the kernel copies them from another descriptor
-	asked uint64
+	// losses is what the record of its beginning says: ring.SharedLosses.
+	losses uint16
+	data   []byte // descriptor, the first maxOutput bytes; empty: the kernel copies them from another descriptor
+	asked  uint64
 	// awaited says that the program records returns of writes as long as this one's has not come.
 	awaited bool
 }

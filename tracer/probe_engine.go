@@ -556,7 +556,7 @@ func (p *probes) entered(r *seen, f *traced) error {
 	if err := p.appendEvent(g, recording.KindCall, r, f, f.args, f.plan.Function.Params, f.plan.args); err != nil {
 		return err
 	}
-	g.calls = append(g.calls, openCall{f.id, frame})
+	g.calls = append(g.calls, openCall{f.id, r.Losses, frame})
 	f.calls++
 	return nil
 }
@@ -571,7 +571,8 @@ func (p *probes) left(r *seen, f *traced) error {
 		return err
 	}
 	frame := uint64(r.Frame)
-	if !g.close(frame, f.id) {
+	call, ok := g.close(frame, f.id)
+	if !ok {
 		switch {
 		case p.opt.MaxDepth > 0 || p.enough() || f.off:
 		case p.losing():
@@ -579,6 +580,10 @@ func (p *probes) left(r *seen, f *traced) error {
 		default:
 			p.unmatched++
 		}
+		return nil
+	}
+	if call.losses != r.Losses {
+		p.strays++ // a call of the function was dropped meanwhile: it can be that one which returns, in the place of the one that is known
 		return nil
 	}
 	return p.appendEvent(g, recording.KindReturn, r, f, f.results, f.plan.Function.Results, f.plan.results)

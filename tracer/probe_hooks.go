@@ -292,7 +292,7 @@ func (p *probes) writing(r *seen) error {
 		return p.drop(g, "output could not be read")
 	}
 	data := append(make([]byte, 0, 1+len(text)), byte(p.regs.Int[0]))
-	g.write = pendingWrite{frame: uint64(r.Frame), data: append(data, text...), asked: asked, awaited: true}
+	g.write = pendingWrite{frame: uint64(r.Frame), losses: r.Losses, data: append(data, text...), asked: asked, awaited: true}
 	return nil
 }
 
@@ -303,6 +303,10 @@ func (p *probes) written(r *seen) error {
 	}
 	if g.write.awaited {
 		p.installed.Reader.Came()
+	}
+	if g.write.losses != r.Losses { // it can be another write that returns
+		g.write = pendingWrite{}
+		return nil
 	}
 	return p.wrote(g, int64(p.regs.Int[0]), r.now)
 }
@@ -317,7 +321,7 @@ func (p *probes) copyingTo(register int) func(*seen) error {
 		if g == nil || err != nil {
 			return err
 		}
-		g.write = pendingWrite{frame: uint64(r.Frame)}
+		g.write = pendingWrite{frame: uint64(r.Frame), losses: r.Losses}
 		return nil
 	}
 }

@@ -18,6 +18,13 @@ func name32(r Reg) string {
 	return "e" + names[r][1:]
 }
 
+func name16(r Reg) string {
+	if r >= R8 {
+		return names[r] + "w"
+	}
+	return names[r][1:]
+}
+
 // memText is what Intel's syntax calls an operand.
 func memText(size string, m Mem, next uint64) string {
 	s := ""
@@ -61,6 +68,7 @@ func TestEveryEncoding(t *testing.T) {
 			{func(c *Code) { c.Load8(a, m) }, func(p uint64) string { return "movzx " + name32(a) + ", " + memText("byte", m, p) }},
 			{func(c *Code) { c.Store(m, a) }, func(p uint64) string { return "mov " + memText("qword", m, p) + ", " + names[a] }},
 			{func(c *Code) { c.Store32(m, a) }, func(p uint64) string { return "mov " + memText("dword", m, p) + ", " + name32(a) }},
+			{func(c *Code) { c.Store16(m, a) }, func(p uint64) string { return "mov " + memText("word", m, p) + ", " + name16(a) }},
 			{func(c *Code) { c.Store8(m, a|8) }, func(p uint64) string {
 				return "mov " + memText("byte", m, p) + ", " + names[a|8] + "b"
 			}},
@@ -90,6 +98,7 @@ func TestEveryEncoding(t *testing.T) {
 			}},
 			{func(c *Code) { c.Inc(m) }, func(p uint64) string { return "inc " + memText("qword", m, p) }},
 			{func(c *Code) { c.LockInc(m) }, func(p uint64) string { return "lock inc " + memText("qword", m, p) }},
+			{func(c *Code) { c.LockInc16(m) }, func(p uint64) string { return "lock inc " + memText("word", m, p) }},
 			{func(c *Code) { c.LockCmpxchg(m, a) }, func(p uint64) string {
 				return "lock cmpxchg " + memText("qword", m, p) + ", " + names[a]
 			}},

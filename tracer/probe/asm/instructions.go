@@ -23,6 +23,9 @@ func (c *Code) Store(m Mem, src Reg) { c.mem(w(0x89), src, m, 0) }
 // Store32 writes the lower four bytes.
 func (c *Code) Store32(m Mem, src Reg) { c.mem(n(0x89), src, m, 0) }
 
+// Store16 writes the lowest two bytes.
+func (c *Code) Store16(m Mem, src Reg) { c.mem(op{prefix: 0x66, code: 0x89}, src, m, 0) }
+
 // Store8 writes the lowest byte.
 func (c *Code) Store8(m Mem, src Reg) {
 	if src < R8 { // the lower ones need a prefix that is not written here
@@ -121,12 +124,17 @@ func (c *Code) CmpMem32Imm(m Mem, v int32) {
 	c.imm32(v)
 }
 
-// Inc adds one to eight bytes in memory; LockInc does it for all processors at once.
+// Inc adds one to eight bytes in memory; LockInc does it for all processors at once, LockInc16 with two bytes.
 func (c *Code) Inc(m Mem) { c.mem(w(0xFF), 0, m, 0) }
 
 func (c *Code) LockInc(m Mem) {
 	c.Raw(0xF0)
 	c.mem(w(0xFF), 0, m, 0)
+}
+
+func (c *Code) LockInc16(m Mem) {
+	c.Raw(0xF0)
+	c.mem(op{prefix: 0x66, code: 0xFF}, 0, m, 0)
 }
 
 // LockCmpxchg replaces the memory by src if it equals RAX, else loads it into RAX.

@@ -33,6 +33,9 @@ const (
 	// records written that could be the following ones. It has a line of the processors' caches to itself: it is looked at far more often than it changes.
 	SharedAwaited = 384
 
+	// SharedLosing is not zero from when on the first record was dropped. Who writes records looks at it, so it has a line to itself, too.
+	SharedLosing = 448
+
 	// Numbers of the rings that are offered, four bytes each, by the count of the offer modulo OfferedMax.
 	SharedOffers = 4096
 
@@ -41,7 +44,12 @@ const (
 	// its own entry, or the next one.
 	SharedTypes = SharedOffers + 4*OfferedMax
 
-	SharedLen = SharedTypes + TypeEntryLen*TypeEntries + 4096
+	// SharedLosses counts the dropped entries of functions, in numbers of two bytes: those of a function on a goroutine have the place that
+	// LossFactor says, which they can share with others. A record carries the number of its function and goroutine, so that a return whose
+	// call was dropped is not taken for that of an earlier call in the same place.
+	SharedLosses = SharedTypes + TypeEntryLen*TypeEntries + 4096
+
+	SharedLen = SharedLosses + 2*LossPlaces
 )
 
 // What SharedAbandoned holds while nobody waits for room, and what finds none is dropped.
@@ -50,6 +58,13 @@ const (
 	AbandonedByProgram = 1
 	// AbandonedByTracer: it asked for it, and means it.
 	AbandonedByTracer = 2
+)
+
+// The place of a function on a goroutine among SharedLosses is the sum of the goroutine's id and of the number of the function's entry
+// times LossFactor, modulo LossPlaces.
+const (
+	LossPlaces = 1 << 16
+	LossFactor = 40503
 )
 
 // The table of types. A type's entry follows from its address; behind the last of these there is room for a next one.
@@ -128,7 +143,8 @@ const RecordMax = 112 << 10
 // there are; of no bytes, why.
 const (
 	RecordTime  = 0  // time stamp counter
-	RecordGo    = 8  // goroutine id
+	RecordGo    = 8  // six bytes: goroutine id
+	RecordLoss  = 14 // two bytes: see SharedLosses
 	RecordFrame = 16 // four bytes: g.stack.hi − SP
 	RecordSite  = 20 // four bytes
 	RecordWords = 24

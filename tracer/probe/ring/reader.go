@@ -15,6 +15,7 @@ import (
 type Record struct {
 	Time      uint64 // ticks
 	Goroutine int64
+	Losses    uint16 // of a function's records on a goroutine: how many entries were dropped before, see SharedLosses
 	Frame     uint32
 	Site      uint32
 	Data      []byte   // the words of the site's plan, and the copies behind them
@@ -336,7 +337,8 @@ func (r *Reader) take(i int, rec *Record, emit func(*Record) error) error {
 	}
 	rec.Time = max(c.time, r.last)
 	r.last = rec.Time
-	rec.Goroutine = int64(binary.LittleEndian.Uint64(b[RecordGo:]))
+	rec.Goroutine = int64(binary.LittleEndian.Uint64(b[RecordGo:]) & (1<<(8*(RecordLoss-RecordGo)) - 1))
+	rec.Losses = binary.LittleEndian.Uint16(b[RecordLoss:])
 	rec.Frame = binary.LittleEndian.Uint32(b[RecordFrame:])
 	rec.Site = binary.LittleEndian.Uint32(b[RecordSite:])
 	shape, ok := r.shapes(rec.Site)

@@ -157,7 +157,7 @@ func (g *Generator) mark(c class, origin uint64) {
 }
 
 // Add generates what the sites of a function need and notes the patches. entry and ret are the numbers of the two kinds of
-// records; sites without room are left out.
+// records, an even one and the next; sites without room are left out.
 func (g *Generator) Add(s *site.Sites, entry, ret uint32, args, results Capture) error {
 	if err := check(args, results); err != nil {
 		return err

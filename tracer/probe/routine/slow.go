@@ -140,8 +140,29 @@ func (g *Generator) wait(full Label) {
 	a.Bind(drop)
 	a.AddImm(R15, 1)
 	a.Inc(At(R13, ring.Drops))
-	a.JmpReg(R15)
+	g.drop()
 	g.part(start, indexIntact)
+}
+
+// drop notes that there is no record of an entry, see ring.SharedLosses, and goes on behind the link, which has moved.
+func (g *Generator) drop() {
+	a := g.code
+	told, out := a.NewLabel(), a.NewLabel()
+	a.CmpMemImm(Abs(g.cfg.Rings.Base+ring.SharedLosing), 0)
+	a.J(NotEqual, told) // whoever writes records reads it
+	a.StoreImm(Abs(g.cfg.Rings.Base+ring.SharedLosing), 1)
+	a.Bind(told)
+	a.Load32(R12, At(R15, numberAt-1))
+	a.Mov(R13, R12)
+	a.AndImm(R13, 1)
+	a.J(NotEqual, out) // a return
+	a.Imul(R12, R12, ring.LossFactor)
+	a.AddMem(R12, At(R14, g.cfg.Offsets.GoroutineID))
+	a.AndImm(R12, ring.LossPlaces-1)
+	a.Lea(R13, Abs(g.cfg.Rings.Base+ring.SharedLosses))
+	a.LockInc16(Indexed(R13, R12, 2, 0))
+	a.Bind(out)
+	a.JmpReg(R15)
 }
 
 var savedRegisters = []struct {
@@ -208,6 +229,6 @@ func (g *Generator) claim(claim Label) {
 	a.Bind(lost)
 	a.AddImm(R15, 1)
 	a.LockInc(Abs(g.cfg.Rings.Base + ring.SharedUnplaced))
-	a.JmpReg(R15)
+	g.drop()
 	g.part(start, indexIntact)
 }

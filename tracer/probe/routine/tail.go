@@ -169,9 +169,30 @@ func (g *Generator) head(t *tail) {
 	a.Store32(At(R12, ring.RecordSite), RAX)
 	a.Load(RAX, At(R14, o.GoroutineID))
 	a.Store(At(R12, ring.RecordGo), RAX)
+	g.losses(t.kind)
 	if t.kind == site.Entry {
 		g.time()
 	}
+}
+
+// losses writes how many entries of the function were dropped on the goroutine in RAX, which is the upper end of its id, zero, while none
+// was dropped at all.
+func (g *Generator) losses(kind site.Kind) {
+	a := g.code
+	none := a.NewLabel()
+	a.CmpMemImm(Abs(g.cfg.Rings.Base+ring.SharedLosing), 0)
+	a.J(Equal, none)
+	a.Load32(RDX, At(R15, numberAt))
+	if kind == site.Return {
+		a.AndImm(RDX, -2) // that of the entry
+	}
+	a.Imul(RDX, RDX, ring.LossFactor)
+	a.Add(RDX, RAX)
+	a.AndImm(RDX, ring.LossPlaces-1)
+	a.Lea(RAX, Abs(g.cfg.Rings.Base+ring.SharedLosses))
+	a.Load16(RDX, Indexed(RAX, RDX, 2, 0))
+	a.Store16(At(R12, ring.RecordLoss), RDX)
+	a.Bind(none)
 }
 
 // time writes the time stamp counter into the record. Without the fence the counter could be read before an
@@ -264,7 +285,7 @@ func (z *Sizer) tail(c Capture, kind site.Kind) {
 		z.bytes += 32
 	}
 	if _, added := z.kinds.of(c, kind); added {
-		z.bytes += uint64(384 + 24*len(c.Words) + 20*len(c.Tests))
+		z.bytes += uint64(448 + 24*len(c.Words) + 20*len(c.Tests))
 	}
 }
 
