@@ -37,12 +37,19 @@ func (s *lateSink) Send(encoded []byte) error {
 }
 
 // TestMoreThreadsThanRings has goroutines go to and fro between threads that have a ring and threads that have none. Calls, returns, panics
-// and recoveries that are kept and those that gaps count are all there were, and no call is given the result of another one in its place.
+// and recoveries that are kept and those that gaps count are all there were, no call is given the result of another one in its place, and
+// it is said why something is missing.
 func TestMoreThreadsThanRings(t *testing.T) {
 	const stay, rounds = 1018, 40 * 100 // as in the program
+	const why = "more than 1024 threads recorded at once"
+	var warnings []string
 	r := record(t, Options{
 		Target: fixture(t, "rings"), Include: []string{"main.pass", "main.move", "main.guard", "main.fail"}, Engine: EngineProbe,
+		Warn: func(e *recording.Error) { warnings = append(warnings, e.Message) },
 	})
+	if len(warnings) != 1 || !strings.HasPrefix(warnings[0], why) {
+		t.Errorf("warnings %q", warnings)
+	}
 	kept, missing := uint64(0), uint64(0)
 	asked := map[uint64]uint64{}
 	for _, e := range r.events {
@@ -56,6 +63,9 @@ func TestMoreThreadsThanRings(t *testing.T) {
 		case recording.KindPanic, recording.KindRecovered:
 		case recording.KindGap:
 			missing += binary.LittleEndian.Uint64(e.Data)
+			if reason := string(e.Data[8:]); !strings.HasSuffix(reason, why) {
+				t.Errorf("a gap for the reason %q", reason)
+			}
 			continue
 		default:
 			continue

@@ -50,6 +50,7 @@ func Attach(ctx context.Context, pid int, opt Options, sink recording.Sink) (Res
 	ledger, calls, sinkErr := s.out.finish(recording.RunEnd{
 		End: finished, Duration: int64(finished.Sub(s.run.Start)), ExitCode: recording.ExitUnknown,
 	})
+	s.warnOfThreads()
 	if sinkErr == nil {
 		s.probes.installed.Settle()
 	}

@@ -3,6 +3,7 @@
 package tracer
 
 import (
+	"fmt"
 	"runtime"
 	"sync"
 	"time"
@@ -27,6 +28,7 @@ type probes struct {
 	shift     int64 // from the clock of the rings to that of the run
 	dropped   uint64
 	reported  uint64 // of these, what the program dropped
+	unplaced  uint64 // of these, what it dropped because there was no ring for a thread
 	strays    uint64 // returns whose calls were dropped
 	late      map[*places.Function]late
 	retries   int // how often late functions were tried again
@@ -493,14 +495,32 @@ func (p *probes) drainLocked() int {
 }
 
 func (p *probes) countDropped() error {
+	unplaced := p.installed.Reader.Unplaced()
 	byProgram := p.installed.Reader.Dropped()
 	n := byProgram + p.strays
 	if n == p.dropped {
 		return nil
 	}
 	lost := n - p.dropped
-	p.dropped, p.reported = n, byProgram
-	return p.out.drop(lost, 0, "there was no room for them")
+	reason := "there was no room for them"
+	if unplaced > p.unplaced || unplaced == byProgram { // what is a stray now was dropped before
+		reason += ": " + p.tooManyThreads()
+	}
+	p.dropped, p.reported, p.unplaced = n, byProgram, unplaced
+	return p.out.drop(lost, 0, reason)
+}
+
+func (p *probes) tooManyThreads() string {
+	return fmt.Sprintf("more than %d threads recorded at once", p.installed.Reader.Rings())
+}
+
+// warnOfThreads says why events are missing, when it is for want of rings.
+func (s *session) warnOfThreads() {
+	if s.probes == nil || s.probes.unplaced == 0 {
+		return
+	}
+	warn(s.opt, recording.Errorf(recording.CodeUnsupported, "%s: what others called was dropped", s.probes.tooManyThreads()).
+		WithHint("record less, so that fewer threads do: --include, --exclude"))
 }
 
 // record1 handles one record.

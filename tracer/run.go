@@ -280,6 +280,7 @@ func (s *session) record(ctx context.Context) (Result, error) {
 		last.Signal = signalName(end.signal)
 	}
 	ledger, calls, sinkErr := s.out.finish(last)
+	s.warnOfThreads()
 	if s.probes != nil {
 		s.probes.installed.Settle() // what is missing now is said in the error
 	}

@@ -167,12 +167,18 @@ func (r *Reader) giveRoom(i int, room uint64) {
 
 // Dropped returns how many records the program gave up so far.
 func (r *Reader) Dropped() uint64 {
-	n := r.word(r.layout.Base + SharedUnplaced).Load()
+	n := r.Unplaced()
 	for i := range r.Used() {
 		n += r.word(r.layout.Ring(i) + Drops).Load()
 	}
 	return n
 }
+
+// Unplaced returns how many of these it gave up because there was no ring for their thread.
+func (r *Reader) Unplaced() uint64 { return r.word(r.layout.Base + SharedUnplaced).Load() }
+
+// Rings returns how many rings there are.
+func (r *Reader) Rings() int { return r.layout.Count }
 
 // Waited returns how many ticks all threads together have waited for room so far.
 func (r *Reader) Waited() uint64 {
