@@ -114,3 +114,25 @@ func TestStressDropsAreCounted(t *testing.T) {
 	}
 	stress.Row(t, "a full ring drops", times, fmt.Sprintf("%d events stored, %d dropped, all accounted for", stored, dropped))
 }
+
+// TestDroppedOutputIsCountedOnce: a write is recorded at its beginning and at its end, and is one event.
+func TestDroppedOutputIsCountedOnce(t *testing.T) {
+	const lines = 30_000
+	sink := &lateSink{blocks: &blocks{}, stdout: filepath.Join(t.TempDir(), "stdout")}
+	stdout, err := os.Create(sink.stdout)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stdout.Close()
+	r := recordInto(t, Options{
+		Target: fixture(t, "printing"), Args: []string{fmt.Sprint(lines)}, Include: []string{"main.main"},
+		DropWhenFull: true, RingBytes: MinRingBytes, Stdout: stdout,
+	}, sink, sink.blocks)
+	kept := len(r.of(recording.KindOutput))
+	missing := r.result.Ledger.Dropped
+	// main, and what the runtime's goroutines do.
+	const others = 10
+	if all := uint64(kept) + missing; missing == 0 || all < lines+1 || all > lines+1+others {
+		t.Errorf("%d lines kept and %d events missing, of %d lines", kept, missing, lines+1)
+	}
+}

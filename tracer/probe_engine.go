@@ -29,7 +29,7 @@ type probes struct {
 	dropped   uint64
 	reported  uint64 // of these, what the program dropped
 	unplaced  uint64 // of these, what it dropped because there was no ring for a thread
-	strays    uint64 // returns whose calls were dropped
+	strays    uint64 // what was read and is missing, because what belongs to it was dropped: returns, beginnings of writes
 	late      map[*places.Function]late
 	retries   int // how often late functions were tried again
 	retryAt   time.Time

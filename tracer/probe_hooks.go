@@ -21,6 +21,7 @@ func (p *probes) hooks(img *places.Image, recorded []watched) []watched {
 		taken[w.function] = true
 	}
 	none, head := &probeCapture{Capture: routine.Capture{None: true}}, &probeCapture{}
+	aside := silent(&probeCapture{})
 	gSize := max(p.offsets.GoID, p.offsets.ParentGoID, p.offsets.GoPC, p.offsets.StartPC, p.offsets.StackHi, p.offsets.Panic) + 8
 	var list []watched
 	for i := range img.Functions {
@@ -33,7 +34,7 @@ func (p *probes) hooks(img *places.Image, recorded []watched) []watched {
 		case "runtime.newproc1":
 			w.exit = handler(p.newCapture(), p.goroutineBegan)
 		case "runtime.Goexit":
-			w.entry = handler(head, p.goexitBegan)
+			w.entry = handler(aside, p.goexitBegan)
 		case "runtime.goexit1":
 			w.entry = handler(head, p.goroutineEnded)
 		case "runtime.gopanic":
@@ -41,18 +42,18 @@ func (p *probes) hooks(img *places.Image, recorded []watched) []watched {
 		case "runtime.recovery":
 			w.entry = handler(p.recoveryCapture(gSize), p.recovered)
 		case "runtime.fatalpanic":
-			w.entry = handler(head, p.panickedFatally)
+			w.entry = handler(aside, p.panickedFatally)
 		case "runtime.throw", "runtime.fatal", "runtime.fatalsignal":
-			w.entry = handler(head, p.crashed)
+			w.entry = handler(aside, p.crashed)
 		case "syscall.write", "golang.org/x/sys/unix.write":
 			w.entry, w.exit = handler(p.writeCapture(), p.writing), handler(writtenCapture(), p.written)
 		case "internal/syscall/unix.CopyFileRange", "syscall.Splice":
-			w.entry, w.exit = handler(registers(asm.RCX), p.copyingTo(2)), handler(registers(asm.RAX), p.written)
+			w.entry, w.exit = handler(silent(registers(asm.RCX)), p.copyingTo(2)), handler(silent(registers(asm.RAX)), p.written)
 		case "syscall.sendfile":
-			w.entry, w.exit = handler(registers(asm.RAX), p.copyingTo(0)), handler(registers(asm.RAX), p.written)
+			w.entry, w.exit = handler(silent(registers(asm.RAX)), p.copyingTo(0)), handler(silent(registers(asm.RAX)), p.written)
 		case "syscall.Exec":
 			w.entry = handler(p.execCapture(), p.replacing)
-			w.exit = handler(head, p.notReplaced)
+			w.exit = handler(aside, p.notReplaced)
 		case "runtime.write1":
 			if !strings.HasSuffix(f.File, ".s") {
 				continue
@@ -68,6 +69,13 @@ func (p *probes) hooks(img *places.Image, recorded []watched) []watched {
 
 func handler(c *probeCapture, see func(*seen) error) recordHandler {
 	return recordHandler{capture: c, see: see}
+}
+
+// silent has a record not count as an event when it is dropped: none is made of it alone, and the one that is made of it and another
+// one is missing with that.
+func silent(c *probeCapture) *probeCapture {
+	c.Silent = true
+	return c
 }
 
 // registers records registers.
@@ -150,6 +158,7 @@ func (p *probes) goroutineEnded(r *seen) error {
 	if g == nil {
 		return nil
 	}
+	p.giveUpWrite(g)
 	return p.end(g, r.now)
 }
 
@@ -268,7 +277,7 @@ func (p *probes) writeCapture() *probeCapture {
 // writtenCapture records how much func write(fd int, p []byte) (n int, err error) has written. A server returns from it for each answer, and
 // hardly ever from one whose entry was recorded: those are left out as long as no such entry is without its return.
 func writtenCapture() *probeCapture {
-	c := registers(asm.RAX)
+	c := silent(registers(asm.RAX))
 	c.Awaited = true
 	return c
 }
@@ -279,10 +288,7 @@ func (p *probes) writing(r *seen) error {
 		p.installed.Reader.Came()
 		return err
 	}
-	if g.write.awaited {
-		p.installed.Reader.Came()
-	}
-	g.write = pendingWrite{}
+	p.giveUpWrite(g)
 	asked := p.regs.Int[2]
 	var text []byte
 	if len(p.memory.pieces) > 0 {
@@ -301,14 +307,28 @@ func (p *probes) written(r *seen) error {
 	if g == nil || err != nil || g.write.frame != uint64(r.Frame) {
 		return err
 	}
+	if g.write.losses != r.Losses { // it can be another write that returns
+		p.giveUpWrite(g)
+		return nil
+	}
 	if g.write.awaited {
 		p.installed.Reader.Came()
 	}
-	if g.write.losses != r.Losses { // it can be another write that returns
-		g.write = pendingWrite{}
-		return nil
-	}
 	return p.wrote(g, int64(p.regs.Int[0]), r.now)
+}
+
+// giveUpWrite counts a write of a goroutine whose end was dropped, if there is one.
+func (p *probes) giveUpWrite(g *goroutine) {
+	if g.write.frame == 0 {
+		return
+	}
+	if g.write.awaited {
+		p.installed.Reader.Came()
+	}
+	if p.losing() {
+		p.strays++
+	}
+	g.write = pendingWrite{}
 }
 
 // copyingTo returns the handler of functions that let the system copy from one descriptor to another, as onCopy does.

@@ -96,6 +96,9 @@ func TestEveryEncoding(t *testing.T) {
 			{func(c *Code) { c.CmpMem32Imm(m, v) }, func(p uint64) string {
 				return "cmp " + memText("dword", m, p) + ", " + imm(v)
 			}},
+			{func(c *Code) { c.CmpMem8Imm(m, byte(v)) }, func(p uint64) string {
+				return "cmp " + memText("byte", m, p) + ", " + imm(int32(byte(v)))
+			}},
 			{func(c *Code) { c.Inc(m) }, func(p uint64) string { return "inc " + memText("qword", m, p) }},
 			{func(c *Code) { c.LockInc(m) }, func(p uint64) string { return "lock inc " + memText("qword", m, p) }},
 			{func(c *Code) { c.LockInc16(m) }, func(p uint64) string { return "lock inc " + memText("word", m, p) }},

@@ -113,7 +113,7 @@ func (c *Code) AddMem(dst Reg, m Mem) { c.mem(w(0x03), dst, m, 0) }
 func (c *Code) SubMem(dst Reg, m Mem) { c.mem(w(0x2B), dst, m, 0) }
 func (c *Code) CmpMem(a Reg, m Mem)   { c.mem(w(0x3B), a, m, 0) }
 
-// CmpMemImm compares eight bytes in memory with a sign-extended constant, CmpMem32Imm four.
+// CmpMemImm compares eight bytes in memory with a sign-extended constant, CmpMem32Imm four, CmpMem8Imm one.
 func (c *Code) CmpMemImm(m Mem, v int32) {
 	c.mem(w(0x81), 7, m, 4)
 	c.imm32(v)
@@ -122,6 +122,11 @@ func (c *Code) CmpMemImm(m Mem, v int32) {
 func (c *Code) CmpMem32Imm(m Mem, v int32) {
 	c.mem(n(0x81), 7, m, 4)
 	c.imm32(v)
+}
+
+func (c *Code) CmpMem8Imm(m Mem, v byte) {
+	c.mem(n(0x80), 7, m, 1)
+	c.Raw(v)
 }
 
 // Inc adds one to eight bytes in memory; LockInc does it for all processors at once, LockInc16 with two bytes.

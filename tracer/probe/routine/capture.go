@@ -17,6 +17,8 @@ type Capture struct {
 	OnlyAt int32
 	// Awaits says that another record is to follow this one, see ring.Reader.Came; Awaited leaves out the record while none is to follow any.
 	Awaits, Awaited bool
+	// Silent says that no event is missing when this record is: it only goes with another one.
+	Silent bool
 	// None says that there is no record at all: the function has probes for its other kind of record.
 	None bool
 }

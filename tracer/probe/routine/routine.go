@@ -67,6 +67,9 @@ const (
 	numberAt = -4
 )
 
+// silentLink, clc, is the link's own byte where a record that is dropped does not count. It does nothing there but to be found.
+const silentLink = 0xF8
+
 // record generates the writing of one record, which a tail does for all routines that record the same: it comes with the way
 // back in R15. pin is nil when the record comes before the displaced instructions; otherwise it is the instruction of the
 // original code that is next when the record is done. adjust is how much lower the stack pointer is than at the moment
@@ -92,7 +95,11 @@ func (g *Generator) record(number uint32, c Capture, adjust int32, kind site.Kin
 	a.Bind(done)
 	// The tail is through: the link's own byte tells this place from those that are taken back.
 	g.mark(pinned, origin)
-	a.Nop(1)
+	if c.Silent {
+		a.Raw(silentLink)
+	} else {
+		a.Nop(1)
+	}
 	if c.Awaits { // not before: what is taken back would count twice
 		a.LockInc(Abs(g.cfg.Rings.Base + ring.SharedAwaited))
 	}

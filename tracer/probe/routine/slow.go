@@ -139,7 +139,11 @@ func (g *Generator) wait(full Label) {
 	// The link moves first: from then on a signal leaves the thread where it is, and the count is exact.
 	a.Bind(drop)
 	a.AddImm(R15, 1)
+	silent := a.NewLabel()
+	a.CmpMem8Imm(At(R15, -1), silentLink)
+	a.J(Equal, silent)
 	a.Inc(At(R13, ring.Drops))
+	a.Bind(silent)
 	g.drop()
 	g.part(start, indexIntact)
 }
@@ -228,7 +232,11 @@ func (g *Generator) claim(claim Label) {
 	g.retry()
 	a.Bind(lost)
 	a.AddImm(R15, 1)
+	silent := a.NewLabel()
+	a.CmpMem8Imm(At(R15, -1), silentLink)
+	a.J(Equal, silent)
 	a.LockInc(Abs(g.cfg.Rings.Base + ring.SharedUnplaced))
+	a.Bind(silent)
 	g.drop()
 	g.part(start, indexIntact)
 }
