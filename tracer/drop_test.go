@@ -36,11 +36,11 @@ func (s *lateSink) Send(encoded []byte) error {
 	return s.blocks.Send(encoded)
 }
 
-// TestMoreThreadsThanRings has goroutines go to and fro between threads that have a ring and threads that have none. Calls, returns, panics
-// and recoveries that are kept and those that gaps count are all there were, no call is given the result of another one in its place, and
+// TestMoreThreadsThanRings has goroutines go to and fro between threads that have a ring and threads that have none. The events that are
+// kept and those that gaps count are all there were, goroutines of which everything was dropped do not pass for quiet ones, no call is given the result of another one in its place, and
 // it is said why something is missing.
 func TestMoreThreadsThanRings(t *testing.T) {
-	const stay, rounds = 1018, 40 * 100 // as in the program
+	const stay, workers, rounds, end = 1018, 40, 40 * 100, 50 // as in the program
 	const why = "more than 1024 threads recorded at once"
 	var warnings []string
 	r := record(t, Options{
@@ -60,7 +60,7 @@ func TestMoreThreadsThanRings(t *testing.T) {
 			if want := -asked[e.Call]; binary.LittleEndian.Uint64(e.Data) != want {
 				t.Errorf("%s(%d) is said to have returned %d", r.functions[e.Function].Name, asked[e.Call], int64(binary.LittleEndian.Uint64(e.Data)))
 			}
-		case recording.KindPanic, recording.KindRecovered:
+		case recording.KindPanic, recording.KindRecovered, recording.KindGoroutineStart, recording.KindGoroutineEnd:
 		case recording.KindGap:
 			missing += binary.LittleEndian.Uint64(e.Data)
 			if reason := string(e.Data[8:]); !strings.HasSuffix(reason, why) {
@@ -73,9 +73,13 @@ func TestMoreThreadsThanRings(t *testing.T) {
 		kept++
 	}
 	// pass and move return, guard returns and recovers, fail panics.
-	const all = 2*stay + 2*rounds + 3*rounds + 2*rounds
+	const goroutines = 1 + stay + workers + end
+	const all = 2*(stay+end) + 2*rounds + 3*rounds + 2*rounds + goroutines + end
 	if kept+missing != all || missing == 0 || missing != r.result.Ledger.Dropped {
 		t.Errorf("%d kept and %d missing, of %d; %+v", kept, missing, all, r.result.Ledger)
+	}
+	if starts := len(r.of(recording.KindGoroutineStart)); starts != goroutines || r.quiet != 0 {
+		t.Errorf("%d goroutines began, and %d were quiet, of %d", starts, r.quiet, goroutines)
 	}
 }
 

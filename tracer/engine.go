@@ -37,6 +37,8 @@ type engine struct {
 	// event of either engine, so that their clocks cannot turn the run's time back.
 	rings  func() error
 	latest int64
+	// lost reports whether anything that a goroutine did was dropped; nil: nothing ever is.
+	lost func(goroutine int64) bool
 
 	record []byte
 	roots  []recording.Root
@@ -141,8 +143,7 @@ func (e *engine) finish() error {
 	if err := e.endCrashed(); err != nil {
 		return err
 	}
-	e.quiet()
-	return nil
+	return e.quiet()
 }
 
 // letGo detaches from a program that cannot be traced any longer and waits for its end.

@@ -189,12 +189,25 @@ func (e *engine) placeOf(pc uint64) place {
 }
 
 // quiet counts the goroutines that live on without having done anything. The caller holds the pipeline's lock.
-func (e *engine) quiet() {
+func (e *engine) quiet() error {
 	for _, g := range e.goroutines {
+		if err := e.tellLost(g, e.latest); err != nil {
+			return err
+		}
 		if !g.told {
 			e.out.builder.Quiet(1)
 		}
 	}
+	return nil
+}
+
+// tellLost makes a goroutine part of the run of which something was dropped: that nothing is known of what it did is not to say that it did
+// nothing.
+func (e *engine) tellLost(g *goroutine, now int64) error {
+	if g.told || e.lost == nil || !e.lost(g.id) {
+		return nil
+	}
+	return e.tell(g, now)
 }
 
 // recentGoroutines is the size of a direct-mapped cache before the map of goroutines.
@@ -203,6 +216,9 @@ const recentGoroutines = 512
 // end removes a goroutine that has ended, and says so when the run knows it.
 func (e *engine) end(g *goroutine, now int64) error {
 	err := e.flushPrinted() // of this one, perhaps
+	if err == nil {
+		err = e.tellLost(g, now)
+	}
 	if err == nil && g.told {
 		raw := recording.Raw{Kind: recording.KindGoroutineEnd, Goroutine: g.id, Time: now}
 		if g.goexit {

@@ -188,6 +188,7 @@ func (l *leftover) probes(s *session) error {
 	}
 	now := time.Now()
 	p.installed = &install.Process{Pid: l.pid, Reader: e.Reader, Clock: ring.NewClock(now, ring.Ticks())}
+	p.engine.lost = e.Reader.Lost
 	p.shift = int64(now.Sub(s.run.Start))
 	s.probes = p
 	return nil

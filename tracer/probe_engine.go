@@ -199,6 +199,7 @@ func (p *probes) takeInstalled(s *session, bySite map[*places.Function]*watched)
 	}
 	p.installed.Reader.Account(&s.out.ledger.Captured)
 	p.installed.Reader.Known = p.templateOf
+	p.engine.lost = p.installed.Reader.Lost
 	p.shift = int64(p.installed.Start.Sub(s.out.start))
 	p.newBudget(installed)
 	return refused

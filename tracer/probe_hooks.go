@@ -152,9 +152,15 @@ func (p *probes) goexitBegan(r *seen) error {
 	return err
 }
 
-// goroutineEnded handles the entry of runtime.goexit1. Goroutines that nobody knows are the runtime's own.
+// goroutineEnded handles the entry of runtime.goexit1. Goroutines that nobody knows are the runtime's own, or all else was dropped.
 func (p *probes) goroutineEnded(r *seen) error {
 	g := p.lookup(r.Goroutine)
+	if g == nil && p.installed.Reader.Lost(r.Goroutine) {
+		var err error
+		if g, err = p.goroutine(r); err != nil {
+			return err
+		}
+	}
 	if g == nil {
 		return nil
 	}

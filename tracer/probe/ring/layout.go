@@ -46,7 +46,8 @@ const (
 
 	// SharedLosses counts the dropped entries of functions, in numbers of two bytes: those of a function on a goroutine have the place that
 	// LossFactor says, which they can share with others. A record carries the number of its function and goroutine, so that a return whose
-	// call was dropped is not taken for that of an earlier call in the same place.
+	// call was dropped is not taken for that of an earlier call in the same place. Besides, all that is dropped on a goroutine is counted in a
+	// place of the goroutine's own.
 	SharedLosses = SharedTypes + TypeEntryLen*TypeEntries + 4096
 
 	SharedLen = SharedLosses + 2*LossPlaces
@@ -61,7 +62,7 @@ const (
 )
 
 // The place of a function on a goroutine among SharedLosses is the sum of the goroutine's id and of the number of the function's entry
-// times LossFactor, modulo LossPlaces.
+// times LossFactor, modulo LossPlaces. That of a goroutine alone is the place of a function of the number 1, which none has.
 const (
 	LossPlaces = 1 << 16
 	LossFactor = 40503

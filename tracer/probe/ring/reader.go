@@ -177,6 +177,16 @@ func (r *Reader) Dropped() uint64 {
 // Unplaced returns how many of these it gave up because there was no ring for their thread.
 func (r *Reader) Unplaced() uint64 { return r.word(r.layout.Base + SharedUnplaced).Load() }
 
+// Lost reports whether the program gave up any record of a goroutine, or perhaps of another one that has the same place among SharedLosses.
+func (r *Reader) Lost(goroutine int64) bool {
+	if r.word(r.layout.Base+SharedLosing).Load() == 0 {
+		return false
+	}
+	place := (uint64(goroutine) + LossFactor) % LossPlaces
+	four := r.word(r.layout.Base + SharedLosses + 2*(place&^3)).Load()
+	return uint16(four>>(16*(place&3))) != 0
+}
+
 // Rings returns how many rings there are.
 func (r *Reader) Rings() int { return r.layout.Count }
 

@@ -148,7 +148,7 @@ func (g *Generator) wait(full Label) {
 	g.part(start, indexIntact)
 }
 
-// drop notes that there is no record of an entry, see ring.SharedLosses, and goes on behind the link, which has moved.
+// drop notes of which goroutine and function there is no record, see ring.SharedLosses, and goes on behind the link, which has moved.
 func (g *Generator) drop() {
 	a := g.code
 	told, out := a.NewLabel(), a.NewLabel()
@@ -156,15 +156,20 @@ func (g *Generator) drop() {
 	a.J(NotEqual, told) // whoever writes records reads it
 	a.StoreImm(Abs(g.cfg.Rings.Base+ring.SharedLosing), 1)
 	a.Bind(told)
+	count := func() {
+		a.AddMem(R12, At(R14, g.cfg.Offsets.GoroutineID))
+		a.AndImm(R12, ring.LossPlaces-1)
+		a.Lea(R13, Abs(g.cfg.Rings.Base+ring.SharedLosses))
+		a.LockInc16(Indexed(R13, R12, 2, 0))
+	}
+	a.MovImm(R12, ring.LossFactor)
+	count()
 	a.Load32(R12, At(R15, numberAt-1))
 	a.Mov(R13, R12)
 	a.AndImm(R13, 1)
 	a.J(NotEqual, out) // a return
 	a.Imul(R12, R12, ring.LossFactor)
-	a.AddMem(R12, At(R14, g.cfg.Offsets.GoroutineID))
-	a.AndImm(R12, ring.LossPlaces-1)
-	a.Lea(R13, Abs(g.cfg.Rings.Base+ring.SharedLosses))
-	a.LockInc16(Indexed(R13, R12, 2, 0))
+	count()
 	a.Bind(out)
 	a.JmpReg(R15)
 }

@@ -1,5 +1,6 @@
 // Command rings has nearly as many threads as there are rings make a call each, and stay. Then goroutines that go from thread to thread
-// make calls, so that most of what they do finds no ring, and some does. No goroutine ends, and main, which starts them, stays on one thread.
+// make calls, so that most of what they do finds no ring, and some does, and stay, too. Some more threads make a call and end. Main, which
+// starts all goroutines, stays on one thread.
 package main
 
 import (
@@ -13,6 +14,7 @@ const (
 	stay    = 1018
 	workers = 40
 	rounds  = 100
+	end     = 50
 )
 
 func main() {
@@ -41,6 +43,15 @@ func main() {
 		}()
 	}
 	all.Wait()
+	for i := range end {
+		go func() {
+			runtime.LockOSThread()
+			pass(i)
+		}()
+	}
+	for runtime.NumGoroutine() > 1+stay+workers {
+		runtime.Gosched()
+	}
 }
 
 func pass(i int) int { return -i }
