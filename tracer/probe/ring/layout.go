@@ -64,7 +64,7 @@ const (
 // The place of a function on a goroutine among SharedLosses is the sum of the goroutine's id and of the number of the function's entry
 // times LossFactor, modulo LossPlaces. That of a goroutine alone is the place of a function of the number 1, which none has.
 const (
-	LossPlaces = 1 << 16
+	LossPlaces = 1 << 20 // some thousand goroutines lose something of a handful of functions at once, and few share a place
 	LossFactor = 40503
 )
 
