@@ -30,7 +30,7 @@ func (s *session) arm() error {
 	if err := s.newEngine(); err != nil {
 		return err
 	}
-	symbols, traced, untraced := s.chosen.all, s.chosen.traced, s.chosen.untraced
+	traced, untraced := s.chosen.traced, s.chosen.untraced
 	before := len(untraced)
 	stopping := traced // the functions that get breakpoints
 	if s.opt.engine() != EngineBreakpoint {
@@ -56,7 +56,7 @@ func (s *session) arm() error {
 	} else if err := s.process.release(); err != nil { // the rings hold what comes while the rest is prepared
 		return err
 	}
-	untraced = append(untraced, s.setBreakpoints(symbols, stopping)...)
+	untraced = append(untraced, s.setBreakpoints(stopping)...)
 	s.traced = len(traced) - (len(untraced) - before)
 	if err := s.noteUntraced(untraced); err != nil {
 		return err
@@ -86,7 +86,7 @@ func (s *session) breakpointsFor(refused []Symbol) (stopping, untraced []Symbol)
 
 // setBreakpoints plans the breakpoints of a run and returns the functions that can have none. Beside probes, they are only
 // for the given functions and for what Delve must know of.
-func (s *session) setBreakpoints(symbols, stopping []Symbol) (refused []Symbol) {
+func (s *session) setBreakpoints(stopping []Symbol) (refused []Symbol) {
 	e := s.engine
 	if s.probes != nil && len(stopping) == 0 {
 		return nil
@@ -108,7 +108,7 @@ func (s *session) setBreakpoints(symbols, stopping []Symbol) (refused []Symbol) 
 			}
 		}
 	}
-	byName := named(symbols)
+	byName := named(s.program.Functions())
 	e.hook(byName, execHooks)
 	if s.probes == nil {
 		e.hook(byName, runtimeHooks)

@@ -45,7 +45,7 @@ type budget struct {
 // priced is a function with probes and what they cost.
 type priced struct {
 	traced      *traced // nil: watched for itself, and never switched off
-	symbol      Symbol
+	symbol      *Symbol
 	entry, exit float64 // ns a record
 	entries     uint64  // records at the last look
 	exits       uint64

@@ -2,7 +2,6 @@ package tracer
 
 import (
 	"debug/dwarf"
-	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -173,15 +172,13 @@ func (s *signature) hasResult(name string) bool {
 	return false
 }
 
-// inlined returns the functions of the main module that have no code of their own.
-func (p *Program) inlined() []Symbol {
+// inlined returns the functions of the main module that were inlined and have no code of their own where they are, by name.
+func (p *Program) inlined() map[string]Symbol {
+	found := map[string]Symbol{}
 	if p.debug == nil {
-		return nil
+		return found
 	}
-	p.loadSymbols()
 	origins := p.origins()
-	found := map[string]bool{}
-	var list []Symbol
 	for _, u := range p.debug.units {
 		if origins(u.Path) != OriginMain {
 			continue
@@ -198,21 +195,12 @@ func (p *Program) inlined() []Symbol {
 			full := e.Name()
 			s := Symbol{Name: plainName(full), Package: packageOf(full), Reason: "inlined everywhere", index: -1}
 			s.Line, s.Origin = int(e.Line), origins(s.Package)
-			if s.Origin != OriginMain || found[s.Name] {
-				continue
+			if _, known := found[s.Name]; !known && s.Origin == OriginMain {
+				found[s.Name] = s
 			}
-			found[s.Name] = true
-			list = append(list, s)
 		}
 	}
-	for i := range p.symbols { // of a generic function another instance may have code
-		if name := p.symbols[i].Name; found[name] {
-			found[name] = false
-		}
-	}
-	list = slices.DeleteFunc(list, func(s Symbol) bool { return !found[s.Name] })
-	sort.Slice(list, func(i, j int) bool { return list[i].Name < list[j].Name })
-	return list
+	return found
 }
 
 // inlinedInPart returns the names of the main module's functions that have code of their own and were also inlined into

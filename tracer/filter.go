@@ -66,7 +66,7 @@ func (f *filter) choose(symbols []Symbol, warn func(*recording.Error)) (traced, 
 		}
 		return found
 	}
-	traced = make([]Symbol, 0, len(symbols))
+	var found []int // positions: most symbols of a large program are not wanted, or all of them
 	for i := range symbols {
 		sym := &symbols[i]
 		named := matches(f.include, sym)
@@ -76,10 +76,14 @@ func (f *filter) choose(symbols []Symbol, warn func(*recording.Error)) (traced, 
 			continue
 		}
 		if sym.Reason == "" {
-			traced = append(traced, *sym)
+			found = append(found, i)
 		} else if sym.Origin == OriginMain || named { // nobody means the runtime with --include-stdlib
 			untraced = append(untraced, *sym)
 		}
+	}
+	traced = make([]Symbol, 0, len(found))
+	for _, i := range found {
+		traced = append(traced, symbols[i])
 	}
 	for _, p := range slices.Concat(f.include, f.lines) {
 		if !used[p.String()] {

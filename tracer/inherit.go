@@ -167,7 +167,7 @@ func (l *leftover) probes(s *session) error {
 			return other
 		}
 		if e.Events(i) {
-			list[i] = watched{function: f, symbol: sym, traced: &traced{}}
+			list[i] = watched{function: f, symbol: &sym, traced: &traced{}}
 		} else if list[i], ok = hooks[addr]; !ok {
 			return other
 		}
@@ -178,7 +178,7 @@ func (l *leftover) probes(s *session) error {
 	}
 	for i := range list {
 		w := &list[i]
-		if !e.Fits(i, w.entry.capture.Capture, w.exit.capture.Capture) {
+		if !e.Fits(i, &w.entry.capture.Capture, &w.exit.capture.Capture) {
 			return other
 		}
 		p.handlers = append(p.handlers, w.entry, w.exit)

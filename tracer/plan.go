@@ -22,7 +22,6 @@ type Registers struct {
 type Plan struct {
 	// Function describes it; ID and Trace are for the caller to set, see Program.AddFunction.
 	Function recording.Function
-	Symbol   Symbol
 	// Entry is the first instruction after the stack check: no call is seen twice there, and SP still points at the
 	// return address.
 	Entry uint64
@@ -42,7 +41,7 @@ func (p *Program) Plan(sym Symbol) (*Plan, error) {
 	if sym.Reason != "" || sym.Entry == 0 {
 		return nil, cannotTrace(sym.Name, sym.Reason)
 	}
-	pl, err := p.PlanValues(sym)
+	pl, err := p.PlanValues(&sym)
 	if err != nil {
 		return nil, err
 	}
@@ -63,12 +62,12 @@ func (p *Program) Plan(sym Symbol) (*Plan, error) {
 }
 
 // PlanValues is Plan without the places to stop at: Entry and Returns are for others to find.
-func (p *Program) PlanValues(sym Symbol) (*Plan, error) {
+func (p *Program) PlanValues(sym *Symbol) (*Plan, error) {
 	i := sym.index
 	if i < 0 || i >= len(p.list) || p.list[i].Entry+p.bias != sym.Entry {
 		return nil, cannotTrace(sym.Name, "no function begins at its address")
 	}
-	pl := &Plan{Function: p.function(&sym), Symbol: sym}
+	pl := &Plan{Function: p.function(sym)}
 	p.placeValues(pl, &p.list[i])
 	return pl, nil
 }

@@ -29,6 +29,8 @@ type probeCapture struct {
 	linked  bool        // whether Node says so
 	stack   int         // words of the stack
 
+	locations []location // of the values
+
 	// roots are where the values lie in a record; nil when that is not in one piece for each.
 	roots   []recording.Extent
 	outline *recording.Outline // of values that have roots and are not scalar, once there were any
@@ -39,7 +41,7 @@ type probeCapture struct {
 
 // compile lists the words that values at locations need, and what these refer to.
 func (all *captures) compile(params []recording.Param, locations []location) *probeCapture {
-	c := &probeCapture{}
+	c := &probeCapture{locations: locations}
 	c.Words, all.placed, all.entries = all.words[:0], all.placed[:0], all.entries[:0]
 	for i := range locations {
 		if i >= len(params) || params[i].Unreadable != "" || locations[i].reason != "" {
@@ -120,7 +122,7 @@ func (c *captures) of(params []recording.Param, locations []location) *probeCapt
 	for i := range locations {
 		l := &locations[i]
 		if i >= len(params) || params[i].Unreadable != "" || l.reason != "" {
-			key = append(key, 0)
+			key = append(binary.AppendUvarint(append(key, 0), uint64(len(l.reason))), l.reason...)
 			continue
 		}
 		key = binary.AppendUvarint(append(key, 1+byte(len(l.pieces))), uint64(params[i].Type))

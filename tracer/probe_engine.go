@@ -5,6 +5,7 @@ package tracer
 import (
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -64,7 +65,7 @@ type seen struct {
 type watched struct {
 	function    *places.Function
 	entry, exit recordHandler
-	symbol      Symbol
+	symbol      *Symbol // owned by who chose it
 	traced      *traced // nil for hooks
 }
 
@@ -86,6 +87,7 @@ func (s *session) armProbes(traced []Symbol) ([]Symbol, error) {
 		return s.process.held.Install(img, wanted, o)
 	}
 	refused, err := s.putProbes(img, s.program.bias, traced, put)
+	s.image.image = nil // nothing of a program that was launched is ever put back
 	if err == nil && len(s.program.list) < manyFunctions {
 		s.probes.teach(foreseenFirst)
 	}
@@ -125,6 +127,7 @@ func (l *imageLoader) wait() (*places.Image, error) {
 func (s *session) putProbes(
 	img *places.Image, bias uint64, traced []Symbol, put func([]install.Probe, install.Options) (*install.Process, error),
 ) (refused []Symbol, err error) {
+	s.program.file.Forget() // what was looked at until now
 	p := &probes{engine: s.engine, bias: bias}
 	p.capturer = s.engine.capturer
 	p.capturer.Memory = &p.memory
@@ -141,7 +144,7 @@ func (s *session) putProbes(
 		w := &list[i]
 		bySite[w.function] = w
 		wanted[i] = install.Probe{
-			Function: w.function, Args: w.entry.capture.Capture, Results: w.exit.capture.Capture, Events: w.traced != nil,
+			Function: w.function, Args: &w.entry.capture.Capture, Results: &w.exit.capture.Capture, Events: w.traced != nil,
 		}
 	}
 	where, err := s.program.runtime()
@@ -166,6 +169,7 @@ func (s *session) putProbes(
 	if p.installed == nil { // attached
 		take(installed)
 	}
+	s.program.file.Forget()
 	s.probes = p
 	return refused, nil
 }
@@ -178,12 +182,12 @@ func (p *probes) takeInstalled(s *session, bySite map[*places.Function]*watched)
 				if p.late == nil {
 					p.late = map[*places.Function]late{}
 				}
-				p.late[skipped.Function] = late{w.traced, w.symbol, skipped.Reason}
+				p.late[skipped.Function] = late{w.traced, *w.symbol, skipped.Reason}
 				w.traced = nil // it is defined when it has got its probes, or when it is sure that it never will
 				continue
 			}
 			w.symbol.Reason = skipped.Reason
-			refused = append(refused, w.symbol)
+			refused = append(refused, *w.symbol)
 			w.traced = nil
 		}
 	}
@@ -197,6 +201,7 @@ func (p *probes) takeInstalled(s *session, bySite map[*places.Function]*watched)
 			w.traced.id = s.program.AddFunction(w.symbol.Entry, w.traced.plan.Function)
 		}
 	}
+	p.installed.Probes = nil // the handlers are all that is needed of them
 	p.installed.Reader.Account(&s.out.ledger.Captured)
 	p.installed.Reader.Known = p.templateOf
 	p.engine.lost = p.installed.Reader.Lost
@@ -207,19 +212,28 @@ func (p *probes) takeInstalled(s *session, bySite map[*places.Function]*watched)
 
 // announceProbed defines the functions that are about to get probes, in the order of their sites.
 func (s *session) announceProbed(list []watched, survey *install.Survey) error {
-	s.program.expectFunctions(len(list))
-	for i := range list {
-		if w := &list[i]; w.traced != nil && survey.Complete(w.function) {
-			s.program.AddFunction(w.symbol.Entry, w.traced.plan.Function)
+	for some := range slices.Chunk(list, announcedAtOnce) {
+		s.program.expectFunctions(len(list), len(some))
+		for i := range some {
+			if w := &some[i]; w.traced != nil && survey.Complete(w.function) {
+				s.program.AddFunction(w.symbol.Entry, w.traced.plan.Function)
+			}
+		}
+		if err := s.out.announce(s.engine.define); err != nil {
+			return err
 		}
 	}
-	return s.out.announce(s.engine.define)
+	return nil
 }
+
+// announcedAtOnce bounds the functions that are defined together: they take memory until they are encoded.
+const announcedAtOnce = 8192
 
 // candidates are the functions that probes can be tried on, with their symbols. The others are refused, with the reason.
 func (p *probes) candidates(img *places.Image, symbols []Symbol) (list []watched, refused []Symbol) {
 	list = make([]watched, 0, len(symbols))
-	for _, sym := range symbols {
+	for i := range symbols {
+		sym := &symbols[i]
 		f := img.FunctionAt(sym.Entry - p.bias)
 		switch {
 		case p.opt.unprobed != nil && p.opt.unprobed(sym.Name):
@@ -230,7 +244,7 @@ func (p *probes) candidates(img *places.Image, symbols []Symbol) (list []watched
 			sym.Reason = f.Skip
 		}
 		if sym.Reason != "" {
-			refused = append(refused, sym)
+			refused = append(refused, *sym)
 			continue
 		}
 		list = append(list, watched{function: f, symbol: sym, traced: &traced{}})
@@ -260,7 +274,7 @@ func (p *probes) watch(candidates []watched, inlined map[string]bool) (list []wa
 		plan, err := p.program.PlanValues(w.symbol)
 		if err != nil {
 			w.symbol.Reason = err.Error()
-			refused = append(refused, w.symbol)
+			refused = append(refused, *w.symbol)
 			continue
 		}
 		plan.Function.Trace = recording.TraceProbe
@@ -291,6 +305,7 @@ func (p *probes) compile(list []watched) {
 					w.entry.capture = compiled.of(plan.Function.Params, plan.args)
 					w.exit.capture = compiled.of(plan.Function.Results, plan.results)
 					w.traced.args, w.traced.results = w.entry.capture, w.exit.capture
+					plan.args, plan.results = nil, nil // the captures have them, of which there are fewer
 				}
 			}
 		})
@@ -574,7 +589,7 @@ func (p *probes) entered(r *seen, f *traced) error {
 	if p.opt.MaxDepth > 0 && len(g.calls) >= p.opt.MaxDepth || p.enough() {
 		return nil
 	}
-	if err := p.appendEvent(g, recording.KindCall, r, f, f.args, f.plan.Function.Params, f.plan.args); err != nil {
+	if err := p.appendEvent(g, recording.KindCall, r, f, f.args, f.plan.Function.Params); err != nil {
 		return err
 	}
 	g.calls = append(g.calls, openCall{f.id, r.Losses, frame})
@@ -607,7 +622,7 @@ func (p *probes) left(r *seen, f *traced) error {
 		p.strays++ // a call of the function was dropped meanwhile: it can be that one which returns, in the place of the one that is known
 		return nil
 	}
-	return p.appendEvent(g, recording.KindReturn, r, f, f.results, f.plan.Function.Results, f.plan.results)
+	return p.appendEvent(g, recording.KindReturn, r, f, f.results, f.plan.Function.Results)
 }
 
 // losing reports whether the program has dropped anything yet.

@@ -38,8 +38,7 @@ func (p *probes) tryLate() error {
 	if err != nil {
 		return nil // it may be ending; nothing changed
 	}
-	for _, i := range placed {
-		function := p.installed.Probes[i].Function
+	for _, function := range placed {
 		if l, ok := p.late[function]; ok {
 			delete(p.late, function)
 			l.traced.id = p.program.AddFunction(l.symbol.Entry, l.traced.plan.Function)

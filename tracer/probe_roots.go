@@ -73,7 +73,7 @@ func (c *probeCapture) plain(rec *ring.Record) bool {
 
 // appendEvent adds a call or return of f with the values of a record, as c has them.
 func (p *probes) appendEvent(
-	g *goroutine, kind recording.Kind, rec *seen, f *traced, c *probeCapture, params []recording.Param, locations []location,
+	g *goroutine, kind recording.Kind, rec *seen, f *traced, c *probeCapture, params []recording.Param,
 ) error {
 	// Filled in its place, as records are in the builder.
 	var raw recording.Raw
@@ -97,7 +97,7 @@ func (p *probes) appendEvent(
 	case c.outline != nil:
 		record, counts = p.capturer.AppendOutlined(record, c.outline, rec.Words)
 	default:
-		p.roots = c.appendRoots(p.roots[:0], rec.Record, locations, &p.regs)
+		p.roots = c.appendRoots(p.roots[:0], rec.Record, &p.regs)
 		return p.appendValues(g, &raw, &p.capturer, params)
 	}
 	p.engine.record = record
@@ -115,9 +115,9 @@ func (c *probeCapture) positionOf(p *piece) int {
 
 // appendRoots appends where the values of a record lie to dst; regs are those that load made of it. The roots are valid as
 // long as the record.
-func (c *probeCapture) appendRoots(dst []recording.Root, rec *ring.Record, locations []location, regs *Registers) []recording.Root {
+func (c *probeCapture) appendRoots(dst []recording.Root, rec *ring.Record, regs *Registers) []recording.Root {
 	if c.roots == nil {
-		return appendRoots(dst, locations, regs)
+		return appendRoots(dst, c.locations, regs)
 	}
 	for _, r := range c.roots {
 		dst = append(dst, recording.Root{Bytes: rec.Words[r.Offset : r.Offset+r.Length]})

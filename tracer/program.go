@@ -148,7 +148,9 @@ func (p *Program) load(path string, read func(*Program)) error {
 	}
 	p.list = p.lines.Functions()
 	read(p)
+	p.file.Forget()                    // most of it is not looked at before the program runs, or ever
 	debug, _ := debuginfo.Open(p.file) // without it, values are not recorded
+	p.file.Forget()                    // as a rule it was compressed
 	p.debug = newDebugInfo(debug)
 	p.types = newTypeTable(p.debug)
 	return nil

@@ -38,13 +38,13 @@ func (p *Program) AddFunction(entry uint64, f recording.Function) recording.Func
 	return f.ID
 }
 
-// expectFunctions makes room for n functions that are about to be added.
-func (p *Program) expectFunctions(n int) {
+// expectFunctions makes room for functions that are about to be added: all of them, and some that are asked for together.
+func (p *Program) expectFunctions(all, together int) {
 	d := &p.defined
-	d.added.Functions = slices.Grow(d.added.Functions, n)
 	if d.byEntry == nil {
-		d.byEntry = make(map[uint64]recording.FunctionID, n)
+		d.byEntry = make(map[uint64]recording.FunctionID, all)
 	}
+	d.added.Functions = slices.Grow(d.added.Functions, together)
 }
 
 // defines reports whether the function that begins at entry has been added.

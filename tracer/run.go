@@ -89,14 +89,12 @@ type session struct {
 	guardian *os.File        // a socket to who comes when this tracer dies; nil: nobody does
 }
 
-// chosen are the program's functions, and which of them are to be recorded and which of these cannot be.
-type chosen struct{ all, traced, untraced []Symbol }
+// chosen are the functions that are to be recorded, and those of them that cannot be.
+type chosen struct{ traced, untraced []Symbol }
 
 func (s *session) choose(note func(*recording.Error)) error {
-	c := &s.chosen
 	var err error
-	c.all = s.program.Functions()
-	c.traced, c.untraced, err = s.filter.choose(c.all, note)
+	s.chosen.traced, s.chosen.untraced, err = s.filter.choose(s.program.Functions(), note)
 	return err
 }
 
@@ -105,7 +103,7 @@ func (c *chosen) move(bias uint64) {
 	if bias == 0 {
 		return
 	}
-	for _, list := range [][]Symbol{c.all, c.traced, c.untraced} {
+	for _, list := range [][]Symbol{c.traced, c.untraced} {
 		for i := range list {
 			if list[i].Entry != 0 { // else it has no code
 				list[i].Entry += bias

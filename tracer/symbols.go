@@ -1,7 +1,9 @@
 package tracer
 
 import (
+	"maps"
 	"path"
+	"slices"
 	"strings"
 
 	"smiley/tracer/pclntab"
@@ -35,20 +37,25 @@ type Symbol struct {
 }
 
 // Functions returns every function, by entry address; those of the main module that were inlined everywhere, which have
-// no code of their own, come last.
+// no code of their own, come last. The list is the Program's.
 func (p *Program) Functions() []Symbol {
 	p.loadSymbols()
-	all := make([]Symbol, 0, len(p.symbols))
-	for _, s := range p.symbols {
-		all = append(all, p.moved(s))
+	if p.bias == 0 {
+		return p.symbols
 	}
-	return append(all, p.inlined()...)
+	all := make([]Symbol, len(p.symbols))
+	for i := range all {
+		all[i] = p.moved(p.symbols[i])
+	}
+	return all
 }
 
 // moved returns s at its address in the running program.
 func (p *Program) moved(s Symbol) Symbol {
-	s.Entry += p.bias
-	s.End += p.bias
+	if s.Entry != 0 { // else it has no code
+		s.Entry += p.bias
+		s.End += p.bias
+	}
 	return s
 }
 
@@ -58,7 +65,8 @@ func (p *Program) loadSymbols() {
 	}
 	p.wrapper = wrapperID(p.list)
 	origins := p.origins()
-	p.symbols = make([]Symbol, len(p.list))
+	inlined := p.inlined()
+	p.symbols = make([]Symbol, len(p.list), len(p.list)+len(inlined))
 	for i := range p.list {
 		f := &p.list[i]
 		s := Symbol{
@@ -69,6 +77,10 @@ func (p *Program) loadSymbols() {
 		s.Origin = origins(s.Package)
 		s.Reason, s.NotCode = p.untraceable(f, &s)
 		p.symbols[i] = s
+		delete(inlined, s.Name) // of a generic function another instance may have code
+	}
+	for _, name := range slices.Sorted(maps.Keys(inlined)) {
+		p.symbols = append(p.symbols, inlined[name])
 	}
 }
 

@@ -30,10 +30,10 @@ func followCollections() {
 	}, struct{}{})
 }
 
-// fitMemoryLimit sets the limit to what is in use, and as much again, where that is more. Of a recursion without end every call is open and
+// fitMemoryLimit sets the limit to what is in use, and half as much again, where that is more. Of a recursion without end every call is open and
 // in use: against a limit below that, collections would follow each other, find nothing, and take half of the processors' time.
 func fitMemoryLimit() {
 	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
 	metrics.Read(sample)
-	debug.SetMemoryLimit(max(memoryLimit, 2*int64(sample[0].Value.Uint64())))
+	debug.SetMemoryLimit(max(memoryLimit, 3*int64(sample[0].Value.Uint64())/2))
 }

@@ -60,6 +60,10 @@ func (f *File) Close() error {
 	return err
 }
 
+// Forget gives back the memory that the file takes here. All that was taken from it stays valid: what is looked at again, is read
+// again.
+func (f *File) Forget() { forget(f.bytes) }
+
 // Reader reads all of the file.
 func (f *File) Reader() *bytes.Reader { return bytes.NewReader(f.bytes) }
 

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -111,4 +112,45 @@ func TestWhatCannotBeOpened(t *testing.T) {
 			_ = f.Close()
 		}
 	}
+}
+
+// TestForgottenIsReadAgain: what was taken from a file stays what it is when the memory of the file is given back.
+func TestForgottenIsReadAgain(t *testing.T) {
+	f, err := Open(gofmt(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	text, err := f.Data(f.Section(".text"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := bytes.Clone(text)
+	before := fileMemory(t)
+	f.Forget()
+	if after := fileMemory(t); after > before-len(text) {
+		t.Errorf("%d bytes of files are in memory, %d before %d were given back", after, before, len(text))
+	}
+	if !bytes.Equal(text, want) {
+		t.Error("the code is another one")
+	}
+}
+
+// fileMemory returns how many bytes of files this process has in memory.
+func fileMemory(t *testing.T) int {
+	t.Helper()
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		t.Skipf("nothing tells how much memory files take: %v", err)
+	}
+	_, after, _ := strings.Cut(string(status), "RssFile:")
+	fields := strings.Fields(after)
+	if len(fields) == 0 {
+		t.Skip("the system does not tell how much memory files take")
+	}
+	kilobytes, err := strconv.Atoi(fields[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kilobytes << 10
 }

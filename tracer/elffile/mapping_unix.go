@@ -5,6 +5,8 @@ package elffile
 import (
 	"os"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // mapped returns the first size bytes of a file, which the caller gives back with unmap. It is populated at once: faults one by one cost
@@ -14,3 +16,10 @@ func mapped(f *os.File, size int) ([]byte, error) {
 }
 
 func unmap(b []byte) error { return syscall.Munmap(b) }
+
+// forget takes the pages out of this process. Nobody has written to them, so that the next look finds what the file has.
+func forget(b []byte) {
+	if len(b) > 0 {
+		_ = unix.Madvise(b, unix.MADV_DONTNEED) // only memory is lost without it
+	}
+}

@@ -105,7 +105,7 @@ func newAttachment(pid int, img *site.Image, probes []Probe, o Options) (*attach
 	begin := time.Now()
 	path := fmt.Sprintf("/proc/%d/exe", pid)
 	a := &attachment{img: img, plan: planned(img, probes, o.Survey), options: o}
-	a.process = &Process{Pid: pid, Sites: a.plan.sites, Probes: a.plan.probes, Skipped: a.plan.skipped}
+	a.process = &Process{Pid: pid, Probes: a.plan.probes, Skipped: a.plan.skipped}
 	a.process.Report.Planned = time.Since(begin)
 	var err error
 	if a.bias, err = Bias(pid, img); err != nil {
@@ -122,7 +122,7 @@ func newAttachment(pid int, img *site.Image, probes []Probe, o Options) (*attach
 	}
 	return a, a.process.generate(img, a.plan, routine.Config{
 		Image: img, Bias: a.bias, Code: a.code, Size: a.size, Rings: a.layout, Offsets: a.options.Runtime.Offsets,
-		Kinds: a.plan.kinds,
+		Moves: true, Kinds: a.plan.kinds,
 	})
 }
 
@@ -244,7 +244,7 @@ func (a *attachment) avoid(s *stopped) error {
 func owners(patches []routine.Patch) map[int]bool {
 	set := map[int]bool{}
 	for i := range patches {
-		set[patches[i].Owner] = true
+		set[int(patches[i].Owner)] = true
 	}
 	return set
 }
@@ -253,9 +253,9 @@ func owners(patches []routine.Patch) map[int]bool {
 func (p *Process) Late() bool { return len(p.late) > 0 }
 
 // TryAgain puts probes into functions that were left out because a goroutine was in their bytes, if it has left them, and returns
-// the positions of these functions in Probes. Functions that are not wanted any longer are given up. The program stands still as
+// these functions. Functions that are not wanted any longer are given up. The program stands still as
 // when it was attached to. Records of the functions may come at once.
-func (p *Process) TryAgain(wanted func(*site.Function) bool) (placed []int, err error) {
+func (p *Process) TryAgain(wanted func(*site.Function) bool) (placed []*site.Function, err error) {
 	a := p.attachment
 	p.late = slices.DeleteFunc(p.late, func(patch routine.Patch) bool { return !wanted(a.plan.sites[patch.Owner].Function) })
 	if len(p.late) == 0 {
@@ -273,7 +273,9 @@ func (p *Process) TryAgain(wanted func(*site.Function) bool) (placed []int, err 
 			return err
 		}
 		p.program.Patches, p.late = append(p.program.Patches, free...), blocked
-		placed = slices.Sorted(maps.Keys(owners(free)))
+		for _, owner := range slices.Sorted(maps.Keys(owners(free))) {
+			placed = append(placed, a.plan.sites[owner].Function)
+		}
 		return nil
 	})
 	return placed, err
@@ -286,7 +288,7 @@ func (a *attachment) divide(s *stopped, patches []routine.Patch) (free, blocked 
 		return nil, nil, err
 	}
 	for _, p := range patches {
-		if in[p.Owner] {
+		if in[int(p.Owner)] {
 			blocked = append(blocked, p)
 		} else {
 			free = append(free, p)
@@ -301,7 +303,7 @@ func (a *attachment) blocked(s *stopped, patches []routine.Patch) (map[int]bool,
 	for _, p := range patches {
 		for _, m := range p.Moves {
 			if overwrites(&p, m) {
-				covered[m.From] = p.Owner
+				covered[m.From] = int(p.Owner)
 			}
 		}
 	}

@@ -21,7 +21,7 @@ const (
 func (p *Process) Disable(functions []int, part Part, held bool) error {
 	var undo, rest []routine.Patch
 	for _, patch := range p.program.Patches {
-		if patch.Owner < 0 || patch.Stays || !slices.Contains(functions, patch.Owner) || p.partOf(&patch) != part {
+		if patch.Owner < 0 || patch.Stays || !slices.Contains(functions, int(patch.Owner)) || partOf(&patch) != part {
 			rest = append(rest, patch)
 			continue
 		}
@@ -43,8 +43,8 @@ func (p *Process) Disable(functions []int, part Part, held bool) error {
 	return whileStopped(p.Pid, put)
 }
 
-func (p *Process) partOf(patch *routine.Patch) Part {
-	if patch.Addr == p.Sites[patch.Owner].Entry.Addr+p.bias {
+func partOf(patch *routine.Patch) Part {
+	if patch.AtEntry {
 		return AtEntry
 	}
 	return AtReturns

@@ -222,7 +222,7 @@ func (e *Estate) parse(b []byte) (ok bool) {
 }
 
 // Fits reports whether the records of a function, a position in Functions, are those of these captures.
-func (e *Estate) Fits(i int, args, results routine.Capture) bool {
+func (e *Estate) Fits(i int, args, results *routine.Capture) bool {
 	return 2*i+1 < len(e.shapes) && e.shapes[2*i] == shape(args) && e.shapes[2*i+1] == shape(results)
 }
 

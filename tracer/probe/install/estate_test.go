@@ -13,13 +13,15 @@ import (
 
 // TestEstateKeepsWhatItSays: what a tracer writes down is what its successor reads.
 func TestEstateKeepsWhatItSays(t *testing.T) {
+	var none routine.Capture
 	p := plan{probes: []Probe{
 		{
 			Function: &site.Function{Addr: 4711},
-			Args:     routine.Capture{Words: make([]routine.Word, 3), Node: 7},
+			Args:     &routine.Capture{Words: make([]routine.Word, 3), Node: 7},
+			Results:  &none,
 			Events:   true,
 		},
-		{Function: &site.Function{Addr: 1 << 40}, Results: routine.Capture{Words: make([]routine.Word, 200)}},
+		{Function: &site.Function{Addr: 1 << 40}, Args: &none, Results: &routine.Capture{Words: make([]routine.Word, 200)}},
 	}}
 	b := estate(&p, []byte("a note"))
 	fitEstate(b, ring.Layout{Base: 1, Rings: 2, Count: 3, DataSize: 4096})
@@ -38,7 +40,8 @@ func TestEstateKeepsWhatItSays(t *testing.T) {
 
 // FuzzEstate: whatever a program makes of what lies in its memory, reading it ends.
 func FuzzEstate(f *testing.F) {
-	f.Add(estate(&plan{probes: []Probe{{Function: &site.Function{}}, {Function: &site.Function{}}}}, []byte("note")))
+	empty := Probe{Function: &site.Function{}, Args: &routine.Capture{}, Results: &routine.Capture{}}
+	f.Add(estate(&plan{probes: []Probe{empty, empty}}, []byte("note")))
 	f.Add(make([]byte, estateHead))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var e Estate

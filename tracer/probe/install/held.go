@@ -69,7 +69,7 @@ func (h *Held) Bias(entry uint64) (uint64, error) {
 func (h *Held) Install(img *site.Image, probes []Probe, o Options) (*Process, error) {
 	begin := time.Now()
 	plan := planned(img, probes, o.Survey)
-	p := &Process{Pid: h.Pid, Sites: plan.sites, Probes: plan.probes, Skipped: plan.skipped}
+	p := &Process{Pid: h.Pid, Probes: plan.probes, Skipped: plan.skipped}
 	p.Report.Planned = time.Since(begin)
 	bias, err := h.Bias(img.Entry)
 	if err != nil {

@@ -23,7 +23,7 @@ func TestSitesWithoutRoom(t *testing.T) {
 		switch f := &img.Functions[i]; f.Name {
 		case "unicode/utf8.Valid", "unicode/utf8.ValidString", "strconv.IsPrint", "unicode.SimpleFold", "sync.(*RWMutex).TryRLock":
 			args, results := twoWords(f)
-			probes = append(probes, Probe{Function: f, Args: args, Results: results})
+			probes = append(probes, Probe{Function: f, Args: &args, Results: &results})
 		}
 	}
 	plan := planned(img, probes, nil)

@@ -21,8 +21,8 @@ import (
 // Probe is a function to be probed and what its records hold.
 type Probe struct {
 	Function      *site.Function
-	Args, Results routine.Capture
-	Events        bool // its records are events, for who counts those that a tracer that died has not read
+	Args, Results *routine.Capture // many functions share theirs
+	Events        bool             // its records are events, for who counts those that a tracer that died has not read
 }
 
 // Options say what to launch and how.
@@ -62,8 +62,7 @@ type Process struct {
 	Reader  *ring.Reader
 	Clock   *ring.Clock
 	Start   time.Time
-	Sites   []site.Sites // of the functions that have probes
-	Probes  []Probe      // the same functions, in the same order
+	Probes  []Probe // those that are in the program
 	Skipped []Skipped
 	Report  Report
 
@@ -146,7 +145,7 @@ func Launch(img *site.Image, probes []Probe, o Options) (p *Process, err error) 
 
 type plan struct {
 	probes  []Probe
-	sites   []site.Sites
+	sites   []*site.Sites // of the same functions
 	skipped []Skipped
 	made    []ring.Shape   // see shapes
 	kinds   *routine.Kinds // of records, once codeSize has looked
@@ -189,7 +188,7 @@ func planned(img *site.Image, probes []Probe, survey *Survey) plan {
 		survey = NewSurvey(img, functions)
 	}
 	p.probes = make([]Probe, 0, len(probes))
-	p.sites = make([]site.Sites, 0, len(probes))
+	p.sites = make([]*site.Sites, 0, len(probes))
 	for i := range probes {
 		s := survey.sites[probes[i].Function]
 		if s == nil {
@@ -201,7 +200,7 @@ func planned(img *site.Image, probes []Probe, survey *Survey) plan {
 			continue
 		}
 		p.probes = append(p.probes, probes[i])
-		p.sites = append(p.sites, *s)
+		p.sites = append(p.sites, s)
 	}
 	return p
 }
@@ -216,13 +215,12 @@ func (p *Process) generate(img *site.Image, plan plan, cfg routine.Config) error
 	p.bias = cfg.Bias
 	gen := routine.NewGenerator(cfg)
 	expected := 0
-	for i := range plan.sites {
-		s := &plan.sites[i]
+	for _, s := range plan.sites {
 		expected += 1 + len(s.Returns) + 2*len(s.Hosts) // there is an island for each host
 	}
 	gen.Expect(expected)
 	for i := range plan.sites {
-		if err := gen.Add(&plan.sites[i], EntryNumber(i), ReturnNumber(i), plan.probes[i].Args, plan.probes[i].Results); err != nil {
+		if err := gen.Add(plan.sites[i], EntryNumber(i), ReturnNumber(i), *plan.probes[i].Args, *plan.probes[i].Results); err != nil {
 			return err
 		}
 	}
@@ -320,7 +318,7 @@ func (p *Process) start(plan *plan, o *Options) error {
 	return nil
 }
 
-// EntryNumber and ReturnNumber are the numbers that the records of the i-th of Process.Sites carry.
+// EntryNumber and ReturnNumber are the numbers that the records of the i-th of Process.Probes carry.
 func EntryNumber(i int) uint32  { return uint32(2 * i) }
 func ReturnNumber(i int) uint32 { return uint32(2*i + 1) }
 
@@ -336,7 +334,9 @@ func (p *plan) shapes() []ring.Shape {
 	return p.made
 }
 
-func shape(c routine.Capture) ring.Shape { return ring.Shape{Words: len(c.Words), Copies: c.Node != 0} }
+func shape(c *routine.Capture) ring.Shape {
+	return ring.Shape{Words: len(c.Words), Copies: c.Node != 0}
+}
 
 // Wait waits for a program that was launched to end.
 func (p *Process) Wait() (syscall.WaitStatus, error) {

@@ -72,7 +72,7 @@ func mainProbes(img *site.Image, c func(*site.Function) (args, results routine.C
 		f := &img.Functions[i]
 		if f.Skip == "" && site.Package(f.Name) == "main" {
 			args, results := c(f)
-			out = append(out, Probe{Function: f, Args: args, Results: results})
+			out = append(out, Probe{Function: f, Args: &args, Results: &results})
 		}
 	}
 	return out

@@ -22,7 +22,7 @@ import (
 func (p *plan) codeSize() uint64 {
 	var size routine.Sizer
 	for i := range p.sites {
-		size.Add(&p.sites[i], p.probes[i].Args, p.probes[i].Results)
+		size.Add(p.sites[i], *p.probes[i].Args, *p.probes[i].Results)
 	}
 	p.kinds = size.Kinds()
 	return (size.Bytes() + pageSize - 1) &^ (pageSize - 1)

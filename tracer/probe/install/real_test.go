@@ -38,7 +38,7 @@ func TestRealPrograms(t *testing.T) {
 			for i := range img.Functions {
 				if f := &img.Functions[i]; f.Skip == "" {
 					args, results := twoWords(f)
-					probes = append(probes, Probe{Function: f, Args: args, Results: results})
+					probes = append(probes, Probe{Function: f, Args: &args, Results: &results})
 				}
 			}
 			want, wantErr, status := untraced(t, nil, command...)

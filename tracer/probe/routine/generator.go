@@ -28,6 +28,7 @@ type Config struct {
 	Size    uint64 // bytes reserved for code and tables together
 	Rings   ring.Layout
 	Offsets Offsets
+	Moves   bool // threads may stand in displaced instructions: patches say where these lie now
 	// Room is where the code and its tables are written: Size bytes, nil for memory of this process. What is generated then is a part of
 	// it, which lies where it belongs.
 	Room []byte
@@ -39,10 +40,11 @@ type Config struct {
 type Patch struct {
 	Addr     uint64 // in the running program
 	Old, New []byte
-	Owner    int    // position of the function among those added; −1: none
-	Replaces bool   // another jump may stand there: that of a tracer before us
-	Moves    []Move // of the instructions that the patch covers, but the first
+	Moves    []Move // with Config.Moves: of the instructions that the patch covers, but the first
 	For      uint64 // of an island: the address of the site that leads here; else 0
+	Owner    int32  // position of the function among those added; −1: none
+	AtEntry  bool   // it is the site at which a call begins
+	Replaces bool   // another jump may stand there: that of a tracer before us
 	Stays    bool   // an island, or the host of one: to be taken out only with all others, since a thread may stand there
 }
 
@@ -88,7 +90,9 @@ type Generator struct {
 func (g *Generator) Expect(n int) {
 	g.out.Patches = slices.Grow(g.out.Patches, n)
 	g.jumps = make([]byte, 0, n*site.JumpLen)
-	g.moves = make([]Move, 0, n)
+	if g.cfg.Moves {
+		g.moves = make([]Move, 0, n)
+	}
 }
 
 // granule is the alignment of routines, and the resolution of the shim's index.
@@ -223,7 +227,8 @@ func (g *Generator) Finish(handler *site.Function) (*Program, error) {
 	// The index has one word for each granule of the reserved size, so that the shim can be generated before the end
 	// of the code is known.
 	g.out.Parts = []Part{{0, code}, {g.indexAt(), g.index}, {g.tables(), g.meta}, {g.islandsAt(), islands}}
-	return &g.out, nil
+	out := g.out // without what made it
+	return &out, nil
 }
 
 // listIslands lists, behind the tables, where the islands lie, and then which sites they are for: a thread can stand at an island,

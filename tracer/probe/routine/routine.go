@@ -137,7 +137,8 @@ func (g *Generator) patch(s *site.Site) {
 		addr = s.Island
 	}
 	p := g.jump(addr, to)
-	p.Owner, p.Moves = g.added, g.keepMoves()
+	p.Owner, p.Moves = int32(g.added), g.keepMoves()
+	p.AtEntry = s.Kind == site.Entry
 	p.Stays = s.Kind == site.Host || s.Form == site.FormIsland
 	if s.Form == site.FormIsland {
 		p.For = s.Addr + g.cfg.Bias
@@ -147,14 +148,15 @@ func (g *Generator) patch(s *site.Site) {
 		d := int64(s.Island) - int64(s.Addr) - site.ShortLen
 		old := g.cfg.Image.Text(s.Addr, s.Addr+site.ShortLen)
 		g.out.Patches = append(g.out.Patches, Patch{
-			Addr: s.Addr + g.cfg.Bias, Old: old, New: []byte{0xEB, byte(int8(d))}, Owner: g.added, Moves: p.Moves,
+			Addr: s.Addr + g.cfg.Bias, Old: old, New: []byte{0xEB, byte(int8(d))}, Owner: p.Owner, Moves: p.Moves,
+			AtEntry: p.AtEntry,
 		})
 	}
 }
 
 // keepMoves returns the moves of the routine that was just generated, which are many small lists in one piece of memory.
 func (g *Generator) keepMoves() []Move {
-	if len(g.now.moves) == 0 {
+	if !g.cfg.Moves || len(g.now.moves) == 0 {
 		return nil
 	}
 	from := len(g.moves)

@@ -20,8 +20,10 @@ const (
 
 // Inst is the shape of one instruction: as much as is needed to find its end and to move it.
 type Inst struct {
-	Addr   uint64
-	Len    int
+	Addr     uint64
+	Distance int32 // branch distance, or RIP-relative displacement
+
+	Len    uint8
 	Flow   Flow
 	Opcode byte // last opcode byte
 	Map    byte // 0: one byte, 1: 0F, 2: 0F38, 3: 0F3A; VEX and EVEX use the same numbers
@@ -34,11 +36,10 @@ type Inst struct {
 	RIP      uint8 // offset of a RIP-relative displacement of four bytes, 0 when there is none
 	Rel      uint8 // offset of a branch distance, 0 when there is none
 	RelLen   uint8 // 1 or 4
-	Distance int64 // branch distance, or RIP-relative displacement
 }
 
 // Target returns the address a branch, or a RIP-relative operand, refers to.
-func (i *Inst) Target() uint64 { return i.Addr + uint64(i.Len) + uint64(i.Distance) }
+func (i *Inst) Target() uint64 { return i.Addr + uint64(i.Len) + uint64(int64(i.Distance)) }
 
 // End returns the address behind the instruction.
 func (i *Inst) End() uint64 { return i.Addr + uint64(i.Len) }
@@ -258,14 +259,14 @@ func (d *decoder) finish(f form) error {
 	if err := d.skip(imm); err != nil {
 		return err
 	}
-	in.Len = d.pos
+	in.Len = uint8(d.pos)
 	switch {
 	case in.RelLen == 1:
-		in.Distance = int64(int8(d.code[in.Rel]))
+		in.Distance = int32(int8(d.code[in.Rel]))
 	case in.RelLen == 4:
-		in.Distance = int64(little32(d.code[in.Rel:]))
+		in.Distance = little32(d.code[in.Rel:])
 	case in.RIP != 0:
-		in.Distance = int64(little32(d.code[in.RIP:]))
+		in.Distance = little32(d.code[in.RIP:])
 	}
 	in.Flow = in.flow()
 	return nil

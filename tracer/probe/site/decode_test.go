@@ -56,7 +56,7 @@ func TestLengthsAgreeWithObjdump(t *testing.T) {
 			continue
 		}
 		in, err := Decode(img.Text(addr, min(addr+15, img.addr+uint64(len(img.text)))), addr)
-		if bad++; err == nil && in.Len == bytes {
+		if bad++; err == nil && int(in.Len) == bytes {
 			bad--
 		} else if bad < 20 {
 			t.Errorf("%#x %s: objdump has %d bytes, we %d (%v)", addr, text, bytes, in.Len, err)
@@ -95,10 +95,10 @@ func FuzzDecode(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if in.Len <= 0 || in.Len > len(code) || in.Len > 15 {
+		if in.Len <= 0 || int(in.Len) > len(code) || in.Len > 15 {
 			t.Fatalf("% x: length %d", code, in.Len)
 		}
-		if in.RelLen > 0 && int(in.Rel+in.RelLen) > in.Len || in.RIP > 0 && int(in.RIP)+4 > in.Len {
+		if in.RelLen > 0 && in.Rel+in.RelLen > in.Len || in.RIP > 0 && in.RIP+4 > in.Len {
 			t.Fatalf("% x: displacement outside of the instruction: %+v", code, in)
 		}
 	})

@@ -43,7 +43,7 @@ func (p *planner) shortEntry(sites *Sites, b *body) {
 			return
 		}
 		s.Code = append(s.Code, b.head[i])
-		n += b.head[i].Len
+		n += int(b.head[i].Len)
 	}
 	s.Form = FormIsland
 	around := Sites{Function: b.f, Entry: s, Hosts: sites.Hosts}

@@ -294,7 +294,7 @@ func (img *Image) Instructions(from, to uint64) func(func(Inst) bool) {
 			if err != nil || !yield(in) {
 				return
 			}
-			pos += in.Len
+			pos += int(in.Len)
 		}
 	}
 }

@@ -131,7 +131,7 @@ func (p *planner) displace(b *body, i int) Site {
 			return Site{Reason: why}
 		}
 		s.Code = append(s.Code, in)
-		n += in.Len
+		n += int(in.Len)
 	}
 	s.Form = FormJump
 	return s
@@ -327,7 +327,7 @@ func (img *Image) FunctionAt(addr uint64) *Function {
 func (img *Image) codeEnd(f *Function) uint64 { return img.shapes[f.index].end }
 
 // frameOnly reports whether instructions do nothing but take down a frame, and how far they move the stack pointer.
-func frameOnly(code []Inst, img *Image) (early bool, adjust int64) {
+func frameOnly(code []Inst, img *Image) (early bool, adjust int32) {
 	for i := range code {
 		in := &code[i]
 		b := img.Text(in.Addr, in.End())
@@ -335,11 +335,11 @@ func frameOnly(code []Inst, img *Image) (early bool, adjust int64) {
 		case in.Opcode == 0x5D && in.Len == 1: // pop rbp
 			adjust += 8
 		case in.Rex == 0x48 && in.Opcode == 0x83 && in.ModRM == 0xC4 && in.Map == 0: // add rsp, imm8
-			adjust += int64(int8(b[in.Len-1]))
+			adjust += int32(int8(b[in.Len-1]))
 		case in.Rex == 0x48 && in.Opcode == 0x81 && in.ModRM == 0xC4 && in.Map == 0: // add rsp, imm32
-			adjust += int64(little32(b[in.Len-4:]))
+			adjust += little32(b[in.Len-4:])
 		case in.Rex == 0x48 && in.Opcode == 0x83 && in.ModRM == 0xEC && in.Map == 0: // sub rsp, imm8
-			adjust -= int64(int8(b[in.Len-1]))
+			adjust -= int32(int8(b[in.Len-1]))
 		default:
 			return false, 0
 		}

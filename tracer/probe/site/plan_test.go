@@ -117,7 +117,7 @@ func nothingLeadsIntoAJump(t *testing.T, img *Image) {
 			if s.Form == FormNone || s.Form == FormInside {
 				continue
 			}
-			claim(s, s.Addr, s.Patch)
+			claim(s, s.Addr, int(s.Patch))
 			if s.Form == FormIsland {
 				claim(s, s.Island, JumpLen)
 				if b := img.Text(s.Island, s.Island+JumpLen); !hosted[s.Island] && string(b) != "\xcc\xcc\xcc\xcc\xcc" {
@@ -181,7 +181,7 @@ func TestR3MovedInstructionsMeanTheSame(t *testing.T) {
 // absolute renders an instruction with its relative operands resolved.
 func absolute(t *testing.T, code []byte, addr uint64) string {
 	in, err := x86asm.Decode(code, 64)
-	if err != nil || in.Len != len(code) {
+	if err != nil || int(in.Len) != len(code) {
 		t.Fatalf("% x: %v", code, err)
 	}
 	next := addr + uint64(in.Len)
@@ -213,7 +213,7 @@ func TestMoveWide(t *testing.T) {
 		{0x62, 0xF3, 0x7D, 0x48, 0x25, 0x05, 0x10, 0, 0, 0, 7}, // vpternlogd zmm0, zmm0, [rip+16], 7
 	} {
 		in, err := Decode(code, 0x401000)
-		if err != nil || in.Len != len(code) || in.RIP == 0 {
+		if err != nil || int(in.Len) != len(code) || in.RIP == 0 {
 			t.Fatalf("% x: %+v %v", code, in, err)
 		}
 		moved, err := Move(nil, &in, code, 0x501000)

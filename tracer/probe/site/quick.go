@@ -136,9 +136,9 @@ func stepAt(code []byte) (step, bool) {
 	if err != nil {
 		return step{}, false
 	}
-	s := step{length: in.Len, flow: in.Flow, opcode: in.Opcode, first: in.Map == 0 && !in.Wide}
+	s := step{length: int(in.Len), flow: in.Flow, opcode: in.Opcode, first: in.Map == 0 && !in.Wide}
 	if in.RelLen > 0 {
-		s.distance = in.Distance
+		s.distance = int64(in.Distance)
 	}
 	return s, true
 }

@@ -16,9 +16,9 @@ func agree(t *testing.T, code []byte) (quick, hopped bool) {
 		in, err := Decode(code, 0)
 		branch := int64(0)
 		if in.RelLen > 0 {
-			branch = in.Distance
+			branch = int64(in.Distance)
 		}
-		if err != nil || end != in.Len || flow != in.Flow || distance != branch || flow == FlowTrap && in.Opcode != 0xCC {
+		if err != nil || end != int(in.Len) || flow != in.Flow || distance != branch || flow == FlowTrap && in.Opcode != 0xCC {
 			t.Fatalf("% x: %d, %d, %d is not %+v (%v)", code, end, flow, distance, in, err)
 		}
 	}
@@ -32,9 +32,9 @@ func agree(t *testing.T, code []byte) (quick, hopped bool) {
 	}
 	branch := int64(0)
 	if in.RelLen > 0 {
-		branch = in.Distance
+		branch = int64(in.Distance)
 	}
-	if s.length != in.Len || s.flow != in.Flow || s.opcode != in.Opcode || s.first != (in.Map == 0) || in.Wide || s.distance != branch {
+	if s.length != int(in.Len) || s.flow != in.Flow || s.opcode != in.Opcode || s.first != (in.Map == 0) || in.Wide || s.distance != branch {
 		t.Fatalf("% x: %+v is not %+v", code, s, in)
 	}
 	return true, end > 0

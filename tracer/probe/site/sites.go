@@ -34,18 +34,18 @@ const (
 
 // Site is one place where a probe's jump can be written.
 type Site struct {
-	Kind   Kind
-	Form   Form
-	Reason string
-	Addr   uint64 // first byte of the jump
-	Patch  int    // bytes of the program's text that the jump at Addr replaces: JumpLen or ShortLen
-	Island uint64 // FormIsland: where five bytes of padding, or of a host, take the long jump
-	Code   []Inst // the displaced instructions, in order, whole
-	Ret    uint64 // returns: the address of the RET
+	Kind  Kind
+	Form  Form
+	Patch uint8 // bytes of the program's text that the jump at Addr replaces: JumpLen or ShortLen
 	// Early says that a return can be recorded before its displaced instructions run, because they only take down the
 	// frame: they move the stack pointer by Adjust bytes, and no value a result needs.
 	Early  bool
-	Adjust int64
+	Adjust int32
+	Addr   uint64 // first byte of the jump
+	Island uint64 // FormIsland: where five bytes of padding, or of a host, take the long jump
+	Ret    uint64 // returns: the address of the RET
+	Code   []Inst // the displaced instructions, in order, whole
+	Reason string // FormNone: why there is no room
 }
 
 // Resume returns the address behind the displaced instructions.
