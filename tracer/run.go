@@ -258,6 +258,7 @@ func revision(info *buildinfo.BuildInfo) string {
 // record runs the launched program to its end.
 func (s *session) record(ctx context.Context) (Result, error) {
 	defer s.process.restoreTerminal()
+	ignored := s.hearIgnored()
 	s.out = newPipeline(s.run, s.sink)
 	s.sendSources()
 	setupErr := errors.Join(s.arm(), s.sourcesSent())
@@ -265,7 +266,7 @@ func (s *session) record(ctx context.Context) (Result, error) {
 		s.engine.fail(setupErr)
 		_ = s.process.clearBreakpoints()
 	}
-	stop := s.attend(ctx)
+	stop := s.attend(ctx, ignored)
 	end, engineErr := s.drive()
 	finished := time.Now()
 	stop()
@@ -332,15 +333,20 @@ func goMinor(version string) int {
 	return n
 }
 
-// attend starts what goes on beside the engine: the regular cut, and whoever wants to stop the program. The returned
-// function ends all of it and waits for it.
-func (s *session) attend(ctx context.Context) (stop func()) {
-	done := make(chan struct{})
-	// Not earlier, or the program would not have inherited that they are ignored; not later, because it may soon wait for them.
+// hearIgnored begins to take the signals that we were started to ignore. Not before the program was started, or it would not have inherited
+// that they are ignored; not after it was let go, because it may soon wait for them.
+func (s *session) hearIgnored() chan os.Signal {
 	ignored := make(chan os.Signal, 8)
 	if len(s.opt.Ignored) > 0 {
 		signal.Notify(ignored, s.opt.Ignored...)
 	}
+	return ignored
+}
+
+// attend starts what goes on beside the engine: the regular cut, and whoever wants to stop the program, ignored signals among them. The
+// returned function ends all of it and waits for it.
+func (s *session) attend(ctx context.Context, ignored chan os.Signal) (stop func()) {
+	done := make(chan struct{})
 	var all sync.WaitGroup
 	all.Add(4)
 	go func() {
