@@ -149,31 +149,17 @@ func (c *condition) build(t *testing.T) string {
 		name, value, _ := strings.Cut(e, "=")
 		t.Setenv(name, value)
 	}
-	if c.toolchain != "" {
-		t.Setenv("GOTOOLCHAIN", c.toolchain)
-		if out, err := exec.Command("go", "version").CombinedOutput(); err != nil {
-			t.Skipf("%s cannot be had here: %v\n%s", c.toolchain, err, out)
-		}
-	}
 	if strings.HasSuffix(c.program, "callback") || slices.Contains(c.flags, "-race") {
 		if _, err := exec.LookPath("gcc"); err != nil {
 			t.Skip("gcc is not installed:", err)
 		}
 	}
-	path := filepath.Join(t.TempDir(), "program")
 	if c.toolchain == "" && len(c.buildEnv) == 0 {
 		return fixture(t, c.program, c.flags...)
 	}
-	// A program of its own, so that it does not ask for the Go version of this module.
-	source, err := filepath.Glob(filepath.Join("testdata", c.program, "*.go"))
-	if err != nil || len(source) == 0 {
-		t.Fatal(source, err)
-	}
-	args := append([]string{"build", "-o", path, "-gcflags=-l"}, c.flags...)
-	command := exec.Command("go", append(args, source...)...)
-	command.Env = append(os.Environ(), "GO111MODULE=off")
-	if out, err := command.CombinedOutput(); err != nil {
-		t.Fatalf("building %s: %v\n%s", c.program, err, out)
+	path := built(t, c.toolchain, c.program, c.flags...)
+	if path == "" {
+		t.Skipf("%s cannot be had here", c.toolchain)
 	}
 	return path
 }

@@ -3,9 +3,6 @@
 package tracer
 
 import (
-	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -51,23 +48,6 @@ func TestTypesAreForeseen(t *testing.T) {
 			}
 		})
 	}
-}
-
-// built builds a fixture with another version of Go; "" when that cannot be had.
-func built(t *testing.T, toolchain, name string) string {
-	t.Helper()
-	env := append(os.Environ(), "GOTOOLCHAIN="+toolchain, "GO111MODULE=off")
-	version := exec.Command("go", "version")
-	if version.Env = env; version.Run() != nil {
-		return ""
-	}
-	path := filepath.Join(t.TempDir(), name)
-	command := exec.Command("go", "build", "-gcflags=-l", "-o", path, filepath.Join("testdata", name, "main.go"))
-	command.Env = env
-	if out, err := command.CombinedOutput(); err != nil {
-		t.Fatalf("building %s with %s: %v\n%s", name, toolchain, err, out)
-	}
-	return path
 }
 
 func TestPackageOfType(t *testing.T) {

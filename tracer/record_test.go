@@ -105,6 +105,49 @@ func fixture(t *testing.T, name string, flags ...string) string {
 	return path
 }
 
+// built is fixture in the environment of the test, with a version of Go, unless that is ""; it returns "" when that cannot be had here.
+func built(t *testing.T, toolchain, name string, flags ...string) string {
+	t.Helper()
+	dir := t.TempDir() // not in this module, which asks for its own version; and with GO111MODULE=off, GOTOOLCHAIN would say nothing
+	command := func(args ...string) *exec.Cmd {
+		c := exec.Command("go", args...)
+		c.Dir, c.Env = dir, append(os.Environ(), "GO111MODULE=")
+		if toolchain != "" {
+			c.Env = append(c.Env, "GOTOOLCHAIN="+toolchain)
+		}
+		return c
+	}
+	if toolchain != "" {
+		version, err := command("env", "GOVERSION").Output()
+		if err != nil {
+			return ""
+		}
+		if got := strings.TrimSpace(string(version)); got != toolchain {
+			t.Fatalf("GOTOOLCHAIN=%s gives %s", toolchain, got)
+		}
+	}
+	sources, err := filepath.Glob(filepath.Join("testdata", name, "*.go"))
+	if err != nil || len(sources) == 0 {
+		t.Fatal(sources, err)
+	}
+	path := filepath.Join(dir, "program")
+	args := append([]string{"build", "-o", path, "-gcflags=-l"}, flags...)
+	for _, source := range sources {
+		text, err := os.ReadFile(source)
+		if err != nil {
+			t.Fatal(err)
+		}
+		args = append(args, filepath.Base(source))
+		if err := os.WriteFile(filepath.Join(dir, filepath.Base(source)), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if out, err := command(args...).CombinedOutput(); err != nil {
+		t.Fatalf("building %s: %v\n%s", name, err, out)
+	}
+	return path
+}
+
 // record runs a program to its end and reads the recording back, every block validated and the ledger checked. Unless the
 // options say otherwise, its output goes to files and its input is empty.
 func record(t *testing.T, opt Options) *recorded {
