@@ -50,6 +50,27 @@ func TestTypesAreForeseen(t *testing.T) {
 	}
 }
 
+// TestWhatIsForeseenFirst records a program of many functions with bounds on how many types are foreseen: interfaces that few types fit have
+// theirs first, then those with more, and last those that any type fits.
+func TestWhatIsForeseenFirst(t *testing.T) {
+	functions := []string{"main.measures", "main.counts", "main.holds"} // two types fit, four, all
+	for types, readable := range map[int]int{2: 1, 6: 2, 0: 3} {        // 0: as many as usual
+		r := record(t, Options{Target: fixture(t, "crowded"), Engine: EngineProbe, foreseen: types})
+		told := r.told()
+		for i, name := range functions {
+			shown := slices.Concat(told["call "+name], told["return "+name])
+			if len(shown) < 4 {
+				t.Fatalf("only %d values of %s", len(shown), name)
+			}
+			for _, v := range shown {
+				if strings.Contains(v, "at the end") != (i < readable) {
+					t.Errorf("when %d types are foreseen, %s is shown %s", types, name, v)
+				}
+			}
+		}
+	}
+}
+
 func TestPackageOfType(t *testing.T) {
 	for name, want := range map[string]string{
 		"main.failure": "main", "*main.failure": "main", "[]*example.com/shop/cart.Item": "example.com/shop/cart",

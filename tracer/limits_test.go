@@ -34,7 +34,8 @@ func TestLimitsAreWritten(t *testing.T) {
 		{"bytes that the values refer to, the nearest first, and 16 for each string, slice, pointer and interface that is followed", maxCopied},
 		{"bytes copied of what an interface holds when that is unknown, and again of what it points to", interfaceBytes},
 		{"bytes of a string in an error of an unknown type", errorBytes},
-		{"types that are known before the program begins", maxForeseen},
+		{"types that are known before they are met", maxForeseen},
+		{"types that are known before the program begins", foreseenFirst},
 		{"threads at the same time", min(install.DefaultRings, ring.OfferedMax)},
 	}
 	for _, w := range want {

@@ -48,6 +48,7 @@ type Options struct {
 	unprobed func(function string) bool // tests say here what probes are to refuse
 	// templated is told of each record that a template has made; a template is made of every record that matches none then. For tests.
 	templated func()
+	foreseen  int // how many types are foreseen, where tests say so
 
 	// Stdin, Stdout and Stderr become the program's own descriptors; nil is this process's. There is never a pipe in
 	// between, and they are not closed.

@@ -88,7 +88,7 @@ func (s *session) armProbes(traced []Symbol) ([]Symbol, error) {
 	}
 	refused, err := s.putProbes(img, s.program.bias, traced, put)
 	s.image.image = nil // nothing of a program that was launched is ever put back
-	if err == nil && len(s.program.list) < manyFunctions {
+	if err == nil {
 		s.probes.teach(foreseenFirst)
 	}
 	return refused, err

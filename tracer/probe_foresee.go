@@ -4,9 +4,8 @@ package tracer
 
 import (
 	"bytes"
+	"cmp"
 	"slices"
-
-	"smiley/recording"
 )
 
 // What an interface holds can be copied whole only when the program has a list for its type. Types that interfaces of recorded
@@ -15,24 +14,20 @@ import (
 // foreseen are the types that interfaces can turn out to hold.
 type foreseen struct {
 	looked  bool
-	own     map[string]bool             // import paths of what is recorded
-	served  int                         // of what nodes want
-	holders map[uint64][]uint64         // by where an interface is described: descriptions of the types that the linker saw in it
-	ids     map[recording.TypeID]uint64 // where the interfaces are described that the run knew when it had so many types
-	types   int
-	any     []uint64 // descriptions of the types that can be in interfaces without methods
-	queue   []uint64 // of these, those that are not known to the program yet
+	own     map[string]bool     // import paths of what is recorded
+	served  int                 // how many of the interfaces that nodes want have had their types queued
+	holders map[uint64][]uint64 // by where an interface is described: descriptions of the types that the linker saw in it, until they are queued
+	queue   []uint64            // descriptions of the types that the interfaces with methods can hold
+	any     []uint64            // the same of the types that can be in interfaces without methods
 	taught  int
 }
 
 const (
-	// maxForeseen bounds the types that routines are made for before anybody has met them.
-	maxForeseen = 1024
-	// Of these the first have their routines before the program begins, unless it is one of many functions, which takes long enough to
-	// start; the others some at each reading.
-	foreseenFirst = 384
+	// maxForeseen bounds the types that lists are made for before anybody has met them.
+	maxForeseen = 8192
+	// Of these the first have their lists before the program begins, the others some at each reading.
+	foreseenFirst = 1024
 	foreseenStep  = 64
-	manyFunctions = 8000
 )
 
 // foresee notes which packages are recorded.
@@ -51,7 +46,7 @@ func (p *probes) look() {
 	f := &p.foreseen
 	f.looked = true
 	types, module := p.program.types, &p.program.module
-	if len(p.nodes.wants) == 0 || types.debug == nil {
+	if len(p.nodes.wanted) == 0 || types.debug == nil {
 		return
 	}
 	f.holders = map[uint64][]uint64{}
@@ -74,24 +69,6 @@ func (p *probes) look() {
 		}
 	}
 	f.any = slices.Concat(errors, f.any, plain)
-}
-
-// heldBy returns the types that the linker saw in an interface. The run may have learned of the interface a moment ago.
-func (p *probes) heldBy(holder recording.TypeID) []uint64 {
-	f, types := &p.foreseen, p.program.types
-	if f.types != types.all.Len() {
-		f.types, f.ids = types.all.Len(), make(map[recording.TypeID]uint64, len(f.holders))
-		for at := range f.holders {
-			if id := types.known(at); id != 0 {
-				f.ids[id] = at
-			}
-		}
-	}
-	at, ok := f.ids[holder]
-	if !ok {
-		return nil
-	}
-	return f.holders[at]
 }
 
 // packageOfType returns the import path in the name of a type, or of what it points to or has many of; nil for one that every
@@ -135,17 +112,13 @@ func (p *probes) teach(n int) {
 	if !f.looked {
 		p.look()
 	}
-	for n > 0 && f.taught < maxForeseen && p.nodes.HasRoom() {
-		if len(f.queue) == 0 {
-			if f.served == len(p.nodes.wants) {
-				break
-			}
-			p.serve(p.nodes.wants[f.served])
-			f.served++
-			continue
+	most := cmp.Or(p.opt.foreseen, maxForeseen)
+	for n > 0 && f.taught < most && p.nodes.HasRoom() {
+		at, ok := p.next()
+		if !ok {
+			break
 		}
-		word := f.queue[0]
-		f.queue = f.queue[1:]
+		word := at + p.program.bias
 		if p.memory.held.known[word] {
 			continue
 		}
@@ -156,18 +129,38 @@ func (p *probes) teach(n int) {
 	}
 }
 
-// serve lists the types that an interface can hold; 0 is one without methods.
-func (p *probes) serve(holder recording.TypeID) {
-	f := &p.foreseen
-	list := f.any
-	if holder != 0 {
-		list = p.heldBy(holder)
+// next returns where the type is described that is to be learned next. What can be in any interface comes last: where all is recorded, that are
+// more types than are learned, and most are never seen in one.
+func (p *probes) next() (at uint64, ok bool) {
+	f, wanted := &p.foreseen, p.nodes.wanted
+	if len(f.queue) == 0 && f.served < len(wanted) {
+		f.served = len(wanted)
+		p.serve()
 	}
-	for _, at := range list {
-		if word := at + p.program.bias; !p.memory.held.known[word] {
-			f.queue = append(f.queue, word)
+	from := &f.queue
+	if len(f.queue) == 0 && wanted[0] {
+		from = &f.any
+	}
+	if len(*from) == 0 {
+		return 0, false
+	}
+	at, *from = (*from)[0], (*from)[1:]
+	return at, true
+}
+
+// serve queues the types that interfaces with methods can hold. Those that can hold few come first: so as many interfaces as possible hold
+// nothing that is unknown.
+func (p *probes) serve() {
+	f := &p.foreseen
+	var lists [][]uint64
+	for at, list := range f.holders {
+		if id := p.program.types.known(at); id != 0 && p.nodes.wanted[id] {
+			lists = append(lists, list)
+			delete(f.holders, at)
 		}
 	}
+	slices.SortFunc(lists, func(a, b []uint64) int { return cmp.Or(cmp.Compare(len(a), len(b)), slices.Compare(a, b)) })
+	f.queue = slices.Concat(lists...)
 }
 
 // learn has the program copy the values of types that interfaces were found to hold, and of some that they could hold.

@@ -161,9 +161,8 @@ type nodes struct {
 	routine.Nodes
 	shapes
 	known   map[nodePlace]*node
-	wants   []recording.TypeID // interfaces whose values can be met, in the order in which they were found; 0: any type fits
-	wanted  map[recording.TypeID]bool
-	any     uint32 // lists for the data words of interfaces of which nothing is known
+	wanted  map[recording.TypeID]bool // interfaces whose values can be met; 0: any type fits
+	any     uint32                    // lists for the data words of interfaces of which nothing is known
 	error   uint32
 	scratch []nodeEntry
 }
@@ -272,23 +271,16 @@ func (n *nodes) behind(e *nodeEntry, pointers, nesting int) uint32 {
 			return n.of(e.behind, pointers, nesting-1)
 		}
 	case routine.Error:
-		n.want(e.behind.typ)
+		n.wanted[e.behind.typ] = true
 		return n.error
 	case routine.Methods:
-		n.want(e.behind.typ)
+		n.wanted[e.behind.typ] = true
 		return n.any
 	case routine.Any:
-		n.want(0)
+		n.wanted[0] = true
 		return n.any
 	}
 	return 0
-}
-
-func (n *nodes) want(holder recording.TypeID) {
-	if !n.wanted[holder] {
-		n.wanted[holder] = true
-		n.wants = append(n.wants, holder)
-	}
 }
 
 // held returns the list for the data word of interfaces that hold values of type t.

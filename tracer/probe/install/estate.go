@@ -47,7 +47,7 @@ type Estate struct {
 //	         shapes: varint twice the number of words, and one when copies follow them
 //	         note
 const (
-	estateMagic = 0x37657461747365 // "estate7"
+	estateMagic = 0x38657461747365 // "estate8"
 	estateHead  = 7 * 8
 	noteMax     = 1 << 20
 )

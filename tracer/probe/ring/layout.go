@@ -41,7 +41,7 @@ const (
 
 	// SharedTypes is a table of the types that interfaces hold, of entries of two words: the address of a type's description, and that
 	// of the list of what is copied of its values. The tracer adds to it while the program runs, the list's address first. A type has
-	// its own entry, or the next one.
+	// its own entry, or the first one behind it that was free.
 	SharedTypes = SharedOffers + 4*OfferedMax
 
 	// SharedLosses counts the dropped entries of functions, in numbers of two bytes: those of a function on a goroutine have the place that
@@ -68,10 +68,12 @@ const (
 	LossFactor = 40503
 )
 
-// The table of types. A type's entry follows from its address; behind the last of these there is room for a next one.
+// The table of types. A type's entry follows from its address; it is in that or in one of those behind it, TypePlaces in all, and behind the last
+// entry there is room for these.
 const (
-	TypeEntries  = 8192
+	TypeEntries  = 16384
 	TypeEntryLen = 16
+	TypePlaces   = 8
 )
 
 // TypeEntry returns the offset in the table of the own entry of the type that is described at an address. Descriptions begin at

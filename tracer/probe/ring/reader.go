@@ -459,13 +459,14 @@ func (r *Reader) HasRoomFor(word uint64) bool {
 // typePlace returns the address of the entry that a type can have.
 func (r *Reader) typePlace(word uint64) (addr uint64, ok bool) {
 	at := r.layout.Base + SharedTypes + TypeEntry(word)
-	for _, addr := range []uint64{at, at + TypeEntryLen} {
-		switch r.word(addr).Load() {
+	for range TypePlaces {
+		switch r.word(at).Load() {
 		case 0:
-			return addr, true
+			return at, true
 		case word:
 			return 0, false
 		}
+		at += TypeEntryLen
 	}
 	return 0, false
 }

@@ -403,7 +403,7 @@ func (g *Generator) room(n int32, full Label) {
 // entry's list is used, which is for any type.
 func (g *Generator) dynamic(w walk) {
 	a := g.code
-	plain, found, search, own, unknown := a.NewLabel(), a.NewLabel(), a.NewLabel(), a.NewLabel(), a.NewLabel()
+	plain, found, search, listed, unknown := a.NewLabel(), a.NewLabel(), a.NewLabel(), a.NewLabel(), a.NewLabel()
 	a.Bind(w.held)
 	a.CmpImm(RDX, int32(Any))
 	a.J(Equal, plain)
@@ -438,12 +438,13 @@ func (g *Generator) dynamic(w walk) {
 	a.AndImm(R15, (ring.TypeEntries-1)*ring.TypeEntryLen)
 	a.Lea(RAX, Abs(g.cfg.Rings.Base+ring.SharedTypes))
 	a.Add(R15, RAX)
-	a.CmpMem(RDX, At(R15, 0))
-	a.J(Equal, own)
-	a.CmpMem(RDX, At(R15, ring.TypeEntryLen))
-	a.J(NotEqual, unknown)
-	a.AddImm(R15, ring.TypeEntryLen)
-	a.Bind(own)
+	for range ring.TypePlaces {
+		a.CmpMem(RDX, At(R15, 0))
+		a.J(Equal, listed)
+		a.AddImm(R15, ring.TypeEntryLen)
+	}
+	a.Jmp(unknown)
+	a.Bind(listed)
 	a.Load(RCX, At(R15, 8))
 	a.Jmp(w.entry)
 
