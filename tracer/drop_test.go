@@ -13,6 +13,7 @@ import (
 
 	"smiley/internal/stress"
 	"smiley/recording"
+	"smiley/tracer/probe/ring"
 )
 
 // lateSink takes no block until the program has printed what says that it has finished: whatever finds no room until then is
@@ -138,5 +139,19 @@ func TestDroppedOutputIsCountedOnce(t *testing.T) {
 	const others = 10
 	if all := uint64(kept) + missing; missing == 0 || all < lines+1 || all > lines+1+others {
 		t.Errorf("%d lines kept and %d events missing, of %d lines", kept, missing, lines+1)
+	}
+}
+
+// TestReturnsOfCallsBeforeAttaching: a return without a call is a loss when calls of the function were dropped on its goroutine, and none
+// when its call began before smiley came.
+func TestReturnsOfCallsBeforeAttaching(t *testing.T) {
+	p := &probes{engine: &engine{opt: &Options{}, goroutines: map[int64]*goroutine{}}, lossy: true}
+	for _, losses := range []uint16{0, 3} {
+		if err := p.left(&seen{Record: &ring.Record{Goroutine: 5, Frame: 64, Losses: losses}}, &traced{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if p.strays != 1 || p.unmatched != 1 {
+		t.Errorf("%d returns whose calls were dropped, %d whose calls nobody could see; one each", p.strays, p.unmatched)
 	}
 }

@@ -611,8 +611,8 @@ func (p *probes) left(r *seen, f *traced) error {
 	if !ok {
 		switch {
 		case p.opt.MaxDepth > 0 || p.enough() || f.off:
-		case p.losing():
-			p.strays++ // its call was dropped
+		case r.Losses > 0:
+			p.strays++ // its call was dropped; else it began before it could be recorded
 		default:
 			p.unmatched++
 		}
