@@ -135,7 +135,7 @@ func hexDigit(c byte) int { return strings.IndexByte("0123456789abcdef", c) }
 func (p *Program) origins() func(string) Origin {
 	main := p.info.Main.Path
 	if main == "" { // built from files, or by other means than the go command
-		main = p.info.Path
+		main = strings.TrimSuffix(p.info.Path, ".test") // what is tested of the standard library belongs to no module
 	}
 	dependencies := make([]string, 0, len(p.info.Deps))
 	for _, d := range p.info.Deps {
