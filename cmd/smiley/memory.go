@@ -7,8 +7,9 @@ import (
 	"runtime/metrics"
 )
 
-// memoryLimit leaves room for what does not count below the 256 MiB that smiley means to need: its own code, and rings.
-const memoryLimit = 176 << 20
+// memoryLimit leaves room for what does not count below the 256 MiB that smiley means to need: its own code, rings, and what of the
+// program's file was looked at a moment ago.
+const memoryLimit = 160 << 20
 
 // limitMemory has garbage collected more often when there is much of it, as while a large program is started: without, one with
 // ten thousand functions takes 400 MiB for a moment. It bounds nothing that is in use. GOMEMLIMIT comes first.
