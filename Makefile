@@ -48,9 +48,9 @@ test: setup-test check-format check-vet check-lint check-vulnerabilities check-m
 	@echo '== tests of channel and monitor without the race detector: cmd/smiley'
 	$(GO) test -run 'TestStressRemote|TestMonitor' ./cmd/smiley
 	@echo '== tests of the bundle'
-	cd web/islands/bundle && $(GO) test ./... && cd ../../..
+	(cd web/islands/bundle && $(GO) test ./...)
 	@echo '== tests in a browser'
-	cd web/browsertests && $(GO) test ./... && cd ../..
+	(cd web/browsertests && $(GO) test ./...)
 	@echo '== tests'
 	$(GO) test -race -shuffle=on -timeout 12m $(RACE) ./...
 
