@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 
 	"smiley/store"
 	"smiley/web"
@@ -65,6 +66,22 @@ func TestWhatComesBeforeTheWatchIsShown(t *testing.T) {
 	run.Call(3)
 	close(grown)
 	b.await(rows, before+3)
+	run.Finish()
+}
+
+// TestKeysWhileTheListGrows chooses a run by keys while another one begins, and opens it.
+func TestKeysWhileTheListGrows(t *testing.T) {
+	file, run := begin(t)
+	b := openFile(t, file, []webtest.Recorded{run.Recorded})
+	b.goTo("/")
+	b.do(chromedp.KeyEvent("j"))
+	db, err := store.Open(t.Context(), file)
+	check(t, err)
+	t.Cleanup(func() { check(t, db.Close()) })
+	other := webtest.Begin(t, db, &webtest.Friendly, 1)
+	b.await(`document.querySelectorAll(".runs tbody tr").length`, 2)
+	b.press(kb.Enter, "/runs/"+run.ID.String())
+	other.Finish()
 	run.Finish()
 }
 

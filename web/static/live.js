@@ -23,6 +23,27 @@
     }
   };
 
+  // The link or button of a page that is the one of the page before: it leads to the same place and says the same.
+  const counterpart = (element, before, now) => {
+    const all = [...now.querySelectorAll("a, button")];
+    const at = [...before.querySelectorAll("a, button")].indexOf(element);
+    const same = (other) => other && other.href === element.href && other.textContent === element.textContent;
+    return same(all[at]) ? all[at] : all.find(same);
+  };
+
+  // Whoever goes through a page by keys stays where they are, also when there is more before it now.
+  const replace = (main, news) => {
+    const active = main.contains(document.activeElement) && document.activeElement.matches("a, button") ? document.activeElement : null;
+    const focus = active && counterpart(active, main, news);
+    const rows = [...main.querySelectorAll("[data-row]")];
+    const current = rows.findIndex((row) => row.classList.contains("current"));
+    const link = rows[current]?.querySelector("a.fn, a");
+    const again = link ? counterpart(link, main, news)?.closest("[data-row]") : news.querySelectorAll("[data-row]")[current];
+    main.replaceWith(news);
+    again?.classList.add("current");
+    focus?.focus({ preventScroll: true });
+  };
+
   // What a script has drawn stays, and the script brings it up to date. It is told at most once in a while: what it asks for is
   // more than a page.
   const pause = 1500; // ms
@@ -62,11 +83,7 @@
         waiting = true;
         break;
       }
-      const rows = [...main.querySelectorAll("[data-row]")];
-      const current = rows.findIndex((row) => row.classList.contains("current"));
-      main.replaceWith(news);
-      const again = news.querySelectorAll("[data-row]")[current];
-      if (again) again.classList.add("current");
+      replace(main, news);
       takeOver(page, [".crumbs", ".banner.warn"]);
     }
     asking = false;
