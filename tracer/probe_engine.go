@@ -186,8 +186,7 @@ func (p *probes) takeInstalled(s *session, bySite map[*places.Function]*watched)
 				w.traced = nil // it is defined when it has got its probes, or when it is sure that it never will
 				continue
 			}
-			w.symbol.Reason = skipped.Reason
-			refused = append(refused, *w.symbol)
+			refused = append(refused, w.symbol.refused(skipped.Reason))
 			w.traced = nil
 		}
 	}
@@ -235,16 +234,17 @@ func (p *probes) candidates(img *places.Image, symbols []Symbol) (list []watched
 	for i := range symbols {
 		sym := &symbols[i]
 		f := img.FunctionAt(sym.Entry - p.bias)
+		reason := ""
 		switch {
 		case p.opt.unprobed != nil && p.opt.unprobed(sym.Name):
-			sym.Reason = "refused for a test"
+			reason = "refused for a test"
 		case f == nil || f.Addr != sym.Entry-p.bias:
-			sym.Reason = "the function table does not have it"
+			reason = "the function table does not have it"
 		default:
-			sym.Reason = f.Skip
+			reason = f.Skip
 		}
-		if sym.Reason != "" {
-			refused = append(refused, *sym)
+		if reason != "" {
+			refused = append(refused, sym.refused(reason))
 			continue
 		}
 		list = append(list, watched{function: f, symbol: sym, traced: &traced{}})
@@ -273,8 +273,7 @@ func (p *probes) watch(candidates []watched, inlined map[string]bool) (list []wa
 		}
 		plan, err := p.program.PlanValues(w.symbol)
 		if err != nil {
-			w.symbol.Reason = err.Error()
-			refused = append(refused, *w.symbol)
+			refused = append(refused, w.symbol.refused(err.Error()))
 			continue
 		}
 		plan.Function.Trace = recording.TraceProbe

@@ -36,6 +36,13 @@ type Symbol struct {
 	index int // in the function table
 }
 
+// refused returns a copy of s with the reason why it cannot be traced in one way. In another it may be.
+func (s *Symbol) refused(reason string) Symbol {
+	other := *s
+	other.Reason = reason
+	return other
+}
+
 // Functions returns every function, by entry address; those of the main module that were inlined everywhere, which have
 // no code of their own, come last. The list is the Program's.
 func (p *Program) Functions() []Symbol {

@@ -138,20 +138,20 @@ func (g *Generator) wait(full Label) {
 	g.retry() // try again; an abandoned ring comes here once more and drops
 	// The link moves first: from then on a signal leaves the thread where it is, and the count is exact.
 	a.Bind(drop)
-	a.AddImm(R15, 1)
-	silent := a.NewLabel()
-	a.CmpMem8Imm(At(R15, -1), silentLink)
-	a.J(Equal, silent)
-	a.Inc(At(R13, ring.Drops))
-	a.Bind(silent)
-	g.drop()
+	g.drop(func() { a.Inc(At(R13, ring.Drops)) })
 	g.part(start, indexIntact)
 }
 
-// drop notes of which goroutine and function there is no record, see ring.SharedLosses, and goes on behind the link, which has moved.
-func (g *Generator) drop() {
+// drop moves the link, counts a record that is given up unless it is silent, notes of which goroutine and function it would have been, see
+// ring.SharedLosses, and goes on behind the link.
+func (g *Generator) drop(record func()) {
 	a := g.code
-	told, out := a.NewLabel(), a.NewLabel()
+	silent, told, out := a.NewLabel(), a.NewLabel(), a.NewLabel()
+	a.AddImm(R15, 1)
+	a.CmpMem8Imm(At(R15, -1), silentLink)
+	a.J(Equal, silent)
+	record()
+	a.Bind(silent)
 	a.CmpMemImm(Abs(g.cfg.Rings.Base+ring.SharedLosing), 0)
 	a.J(NotEqual, told) // whoever writes records reads it
 	a.StoreImm(Abs(g.cfg.Rings.Base+ring.SharedLosing), 1)
@@ -236,12 +236,6 @@ func (g *Generator) claim(claim Label) {
 	a.Store(At(R12, o.ThreadSlot), R13)
 	g.retry()
 	a.Bind(lost)
-	a.AddImm(R15, 1)
-	silent := a.NewLabel()
-	a.CmpMem8Imm(At(R15, -1), silentLink)
-	a.J(Equal, silent)
-	a.LockInc(Abs(g.cfg.Rings.Base + ring.SharedUnplaced))
-	a.Bind(silent)
-	g.drop()
+	g.drop(func() { a.LockInc(Abs(g.cfg.Rings.Base + ring.SharedUnplaced)) })
 	g.part(start, indexIntact)
 }
