@@ -90,6 +90,7 @@ var conditions = []condition{
 	{name: "a million frames deep", program: installs + "extremes", args: []string{"deep"}, short: []string{"deep", "150000"}},
 	{name: "10,000 goroutines in one function", program: installs + "extremes", args: []string{"goroutines"}},
 	{name: "panics in deferred functions of panics", program: installs + "extremes", args: []string{"panics"}},
+	{name: "Goexit", program: installs + "extremes", args: []string{"goexit"}},
 	{name: "1,000 threads", program: "conditions", args: []string{"threads"}},
 	{name: "threads that end", program: installs + "threads", few: true},
 	{name: "nil in the first instruction, recovered", program: installs + "faults", args: []string{"none"}, few: true},

@@ -37,9 +37,9 @@ func counted(t *testing.T, path string, args ...string) (run, *pairing) {
 }
 
 // TestR6FramesAtTheLimits: a million frames on one stack, ten thousand goroutines in the same function at once, panics in
-// deferred functions of panics.
+// deferred functions of panics, goroutines that end in the middle of their calls.
 func TestR6FramesAtTheLimits(t *testing.T) {
-	for _, mode := range []string{"deep", "goroutines", "panics"} {
+	for _, mode := range []string{"deep", "goroutines", "panics", "goexit"} {
 		t.Run(mode, func(t *testing.T) {
 			r, _ := counted(t, fixture(t, "extremes"), mode)
 			t.Logf("%d events", r.events)

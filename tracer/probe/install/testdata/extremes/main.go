@@ -4,13 +4,14 @@ package main
 import (
 	"fmt"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"strconv"
 	"sync"
 	"sync/atomic"
 )
 
-var nDeep, nOne, nNest atomic.Int64
+var nDeep, nOne, nNest, nLeave, nAway, nSwallow atomic.Int64
 
 //go:noinline
 func deep(n int) int {
@@ -46,6 +47,41 @@ func nest(n int) (out int) {
 	return nest(n-1) + 1
 }
 
+// leave ends its goroutine n calls further down.
+//
+//go:noinline
+func leave(n int) {
+	nLeave.Add(1)
+	defer away(n)
+	if n == 0 {
+		runtime.Goexit()
+	}
+	leave(n - 1)
+}
+
+// away is called while the goroutine ends: it panics and recovers, or ends it once more.
+//
+//go:noinline
+func away(n int) {
+	nAway.Add(1)
+	defer func() { recover() }()
+	if n%3 == 1 {
+		panic(n)
+	}
+	if n%5 == 4 {
+		runtime.Goexit()
+	}
+}
+
+// swallow ends its goroutine while it panics, which ends the panic, too.
+//
+//go:noinline
+func swallow(n int) {
+	nSwallow.Add(1)
+	defer runtime.Goexit()
+	panic(n)
+}
+
 func main() {
 	debug.SetMaxStack(1 << 30)
 	switch os.Args[1] {
@@ -72,8 +108,25 @@ func main() {
 			}()
 		}
 		fmt.Println("done")
+	case "goexit":
+		for i := range 2000 {
+			ended := make(chan bool)
+			go func() {
+				defer close(ended)
+				if i%4 == 3 {
+					swallow(i)
+				}
+				leave(i % 9)
+				fmt.Println("not ended")
+			}()
+			<-ended
+		}
+		fmt.Println("done")
 	}
 	fmt.Fprintln(os.Stderr, "main.deep", nDeep.Load())
 	fmt.Fprintln(os.Stderr, "main.one", nOne.Load())
 	fmt.Fprintln(os.Stderr, "main.nest", nNest.Load())
+	fmt.Fprintln(os.Stderr, "main.leave", nLeave.Load())
+	fmt.Fprintln(os.Stderr, "main.away", nAway.Load())
+	fmt.Fprintln(os.Stderr, "main.swallow", nSwallow.Load())
 }
