@@ -43,6 +43,7 @@ func TestEnginesAgree(t *testing.T) {
 	}{
 		{"concurrent", nil},
 		{"recover", nil},
+		{"panics", []string{"nested"}},
 		{"goexit", nil},
 		{"goroutines", nil},
 		{"output", nil},

@@ -204,17 +204,15 @@ func (p *probes) panicked(r *seen) error {
 	return p.append(g, &raw)
 }
 
-// maxPanics bounds the panics in each other that a recovery looks through.
-const maxPanics = 4
-
-// recoveryCapture records the g in RAX and its innermost panics.
+// recoveryCapture records the g in RAX and its panics, the innermost first: as many as a record has room for, which are hundreds.
 func (p *probes) recoveryCapture(gSize uint64) *probeCapture {
 	const size = 104
-	links := []link{{0, gSize}, {p.offsets.Panic, size}}
-	for range maxPanics - 1 {
-		links = append(links, link{p.link, size})
-	}
-	return p.hooked(registers(asm.RAX), p.chain(links...))
+	next := routine.Entry{Kind: routine.Fixed, At: uint32(p.link), Max: size}
+	next.Node = p.nodes.Add([]routine.Entry{next}, size)
+	p.nodes.SetNode(next.Node, 0, next.Kind, next.Node) // a panic leads to the one that it began in, and so on
+	innermost := routine.Entry{Kind: routine.Fixed, At: uint32(p.offsets.Panic), Max: size, Node: next.Node}
+	g := routine.Entry{Kind: routine.Fixed, Max: uint32(gSize), Node: p.nodes.Add([]routine.Entry{innermost}, uint32(gSize))}
+	return p.hooked(registers(asm.RAX), g)
 }
 
 // recovered handles the entry of runtime.recovery, on the system stack, as onRecovery does.
