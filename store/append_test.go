@@ -3,8 +3,10 @@ package store
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash/crc32"
+	"math"
 	"math/rand/v2"
 	"path/filepath"
 	"testing"
@@ -358,6 +360,16 @@ func FuzzBlock(f *testing.F) {
 				}
 			}
 		}
+		if part, err := newDigestPart(block); err == nil {
+			d := newDigest(defaultTuning, 1)
+			d.add(part)
+			if _, err := decodeNode(appendNode(nil, part.node), nil); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := d.shared.view(d.sharedOpen(), d.coverage(1)).stacks(&StackQuery{}); err != nil {
+				t.Fatal(err)
+			}
+		}
 		run.advance(block)
 		if run.captured != run.stored+run.dropped {
 			t.Fatalf("ledger: %d captured, %d stored, %d dropped", run.captured, run.stored, run.dropped)
@@ -375,7 +387,11 @@ func TestMutatedBlocks(t *testing.T) {
 	for range 300 {
 		block := bytes.Clone(fix.blocks[0])
 		for range 1 + rng.IntN(3) {
-			block[80+rng.IntN(len(block)-84)] ^= byte(1 << rng.IntN(8))
+			at := 40 + rng.IntN(len(block)-44) // the times of the head, and what is behind them
+			if at >= 56 && at < 80 {
+				continue
+			}
+			block[at] ^= byte(1 << rng.IntN(8))
 		}
 		reseal(block)
 		if _, err := s.Append(t.Context(), block); err != nil {
@@ -438,11 +454,46 @@ func askEverything(t testing.TB, r *Reader, id recording.RunID) {
 	note(err)
 	_, err = r.Types(t.Context(), id)
 	note(err)
+	note(askDigest(t, r, id, goroutines))
 	for _, err := range errs {
 		if recording.CodeOf(err) == recording.CodeInternal {
 			t.Fatal(err)
 		}
 	}
+}
+
+// askDigest asks what flame graph and time line ask.
+func askDigest(t testing.TB, r *Reader, id recording.RunID, goroutines []GoroutineInfo) error {
+	t.Helper()
+	var errs []error
+	note := func(err error) { errs = append(errs, err) }
+	one := map[int64]bool{}
+	for i := range goroutines {
+		g := goroutines[i].ID
+		one[g] = true
+		_, err := r.Stacks(t.Context(), id, StackQuery{Goroutine: g})
+		note(err)
+		_, err = r.TimeBuckets(t.Context(), id, TimeQuery{Goroutines: []int64{0, g}})
+		note(err)
+	}
+	for _, query := range []StackQuery{{}, {Inverted: true, By: ByCalls}, {Function: 1}} {
+		_, err := r.Stacks(t.Context(), id, query)
+		note(err)
+	}
+	for _, query := range []TimeQuery{{}, {From: -1 << 62, Width: 1}, {From: math.MinInt64, To: math.MaxInt64}, {To: 1}} {
+		_, err := r.TimeBuckets(t.Context(), id, query)
+		note(err)
+	}
+	for _, from := range []int64{math.MinInt64, 0} {
+		nothing := func(*recording.Call) {}
+		_, err := r.Window(t.Context(), id, WindowQuery{From: from, To: math.MaxInt64, Goroutines: one, Levels: 9}, nothing, func(*Mark) {})
+		note(err)
+		_, _, err = r.GoroutinesWithin(t.Context(), id, GoroutineQuery{From: from, To: math.MaxInt64})
+		note(err)
+	}
+	_, err := r.BlockSpans(t.Context(), id, 1)
+	note(err)
+	return errors.Join(errs...)
 }
 
 // A goroutine's number that is given again, which Go does not do, hides nothing: the blocks of both are found.

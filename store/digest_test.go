@@ -341,3 +341,22 @@ func TestDeletedRunIsNotRead(t *testing.T) {
 		equal(t, "code", recording.CodeOf(err), recording.CodeNotFound)
 	}
 }
+
+// Times that no program has, further apart than an int64 can say, end neither the digest nor the process: what a sender says is stored as it
+// is.
+func TestDigestOfTimesFarApart(t *testing.T) {
+	const far = 1 << 62
+	s := openStore(t)
+	f := build(t, newRun(t, 0), false, func(b *recording.Builder) {
+		for goroutine, at := range map[int64]int64{1: -far, 2: far} {
+			for i, kind := range []recording.Kind{recording.KindCall, recording.KindReturn} {
+				raw := recording.Raw{Kind: kind, Function: 1, Goroutine: goroutine, Time: at + int64(i), Frame: 64}
+				check(t, b.Append(&raw))
+			}
+		}
+	})
+	keep(t, s, f)
+	askEverything(t, s.Reader, f.run.ID)
+	stacks, _ := ask(t, s.Reader, f.run.ID)
+	equal(t, "calls", stacks.Stacks[0].Calls, 2)
+}

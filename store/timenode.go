@@ -63,10 +63,11 @@ type nodeCell struct {
 	timeCell
 }
 
-// cellShift returns the least shift for which the time from first to last has at most n cells.
-func cellShift(first, last int64, n int64) uint {
+// cellShift returns the least shift for which the time from first to last has at most n cells. A damaged run can begin and end so far
+// apart that no int64 holds the distance.
+func cellShift(first, last int64, n uint64) uint {
 	shift := uint(0)
-	for last>>shift-first>>shift >= n {
+	for uint64(last>>shift)-uint64(first>>shift) >= n {
 		shift++
 	}
 	return shift
