@@ -104,7 +104,9 @@ func (t *typeTable) load(offset debuginfo.Offset) dwarfType {
 	}
 	switch {
 	case d.entry.HasKind:
-		d.kind = kindOf(d.entry.Kind)
+		if d.kind = kindOf(d.entry.Kind); d.kind == recording.KindPointer && string(d.entry.RawName()) == pointerShape {
+			d.kind = recording.KindUnsafePointer
+		}
 	case d.entry.Tag == dwarf.TagPointerType && d.entry.Type == 0: // unsafe.Pointer, or a type declared as it
 		d.kind = recording.KindUnsafePointer
 	}

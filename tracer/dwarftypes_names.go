@@ -17,6 +17,10 @@ func (d *debugInfo) typeName(full string) (name, pkg string) {
 	return name, pkg
 }
 
+// pointerShape is the type that stands for all pointers where type arguments were merged: what they lead to is not known, and it is hardly
+// ever a byte.
+const pointerShape = "go.shape.*uint8"
+
 // isNamed reports whether a type has a name of its own, to judge by how it is written.
 func isNamed(full string) bool {
 	for _, literal := range []string{"*", "[", "map[", "chan ", "chan<-", "<-chan", "func(", "struct {", "interface {"} {
@@ -44,6 +48,9 @@ func (d *debugInfo) shorten(full string) string {
 				b.WriteString("[" + d.shorten(strings.TrimSuffix(full[i+1:end], "]")) + "]")
 			}
 			i = end
+		case strings.HasPrefix(full[i:], pointerShape):
+			b.WriteString("unsafe.Pointer")
+			i += len(pointerShape)
 		case isWord(c):
 			end := i
 			for end < len(full) && isWord(full[end]) {

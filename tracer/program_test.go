@@ -190,6 +190,9 @@ func TestTypeNames(t *testing.T) {
 		"main.Pair[string,example.com/m/k.V]":     {"main.Pair[string,k.V]", "main"},
 		"[]go.shape.string":                       {"[]string", ""},
 		"go.shape.int":                            {"int", ""},
+		"go.shape.*uint8":                         {"unsafe.Pointer", ""},
+		"map[string][]go.shape.*uint8":            {"map[string][]unsafe.Pointer", ""},
+		"main.Pair[int,go.shape.*uint8]":          {"main.Pair[...]", "main"},
 		"main.local·1":                            {"main.local", "main"},
 	} {
 		name, pkg := d.typeName(full)

@@ -219,6 +219,14 @@ func generics() {
 	makePair("k", 0.5)
 	want("(*list[...]).push", `&main.list[...]{items: nil} | "x"`, "1")
 	new(list[string]).push("x")
+	at := &point{1, 2} // which is not known where pointers of all types are one
+	shown := fmt.Sprintf("unsafe.Pointer(%p)", at)
+	want("first[...]", "[]unsafe.Pointer{"+shown+", nil} | nil", shown)
+	first([]*point{at, nil}, nil)
+	want("makePair[...]", `"k" | `+shown, `main.pair[...]{Key: "k", Value: `+shown+`}`)
+	makePair("k", at)
+	want("(*list[...]).push", `&main.list[...]{items: nil} | `+shown, "1")
+	new(list[*point]).push(at)
 	same("kAny", `any(main.pair[string,int]{Key: "a", Value: 1})`)
 	kAny(pair[string, int]{"a", 1})
 }
