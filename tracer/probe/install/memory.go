@@ -100,6 +100,9 @@ func zeroByte(img *site.Image) uint64 {
 // A mapping is a part of the shared memory in the program.
 type mapping struct{ at, size, mode, offset uint64 }
 
+// sharedParts is how many parts there are.
+const sharedParts = 3
+
 // mappings are the three parts: code, the shared page behind it, rings elsewhere.
 func mappings(code, codeSize uint64, l ring.Layout) []mapping {
 	return []mapping{

@@ -3,6 +3,7 @@
 package install
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 	"strings"
 
 	"smiley/recording"
+	"smiley/tracer/probe/ring"
 	"smiley/tracer/probe/site"
 )
 
@@ -51,6 +53,7 @@ func Owner(pid int) (int, error) {
 type sharedMapping struct {
 	file       string // device and inode
 	from, to   uint64
+	offset     uint64 // in the file
 	executable bool
 }
 
@@ -60,7 +63,7 @@ func parseShared(line string) (sharedMapping, bool) {
 		return sharedMapping{}, false
 	}
 	m := sharedMapping{file: fields[3] + " " + fields[4], executable: fields[1][2] == 'x'}
-	_, err := fmt.Sscanf(fields[0], "%x-%x", &m.from, &m.to)
+	_, err := fmt.Sscanf(fields[0]+" "+fields[2], "%x-%x %x", &m.from, &m.to, &m.offset)
 	return m, err == nil
 }
 
@@ -70,20 +73,40 @@ func sharedRegions(pid int) ([]sharedMapping, error) {
 	return slices.DeleteFunc(all, func(m sharedMapping) bool { return !m.executable }), err
 }
 
-// sharedMappings lists all that tracers shared with a program.
+// sharedMappings lists all that tracers shared with a program, see mappings: code, the shared page behind it, and rings, of one file. A program
+// can have such files of its own, a smiley that records another one among them: what is not mapped like that is none of ours.
 func sharedMappings(pid int) ([]sharedMapping, error) {
 	maps, err := os.ReadFile(fmt.Sprintf("/proc/%d/maps", pid))
 	if err != nil {
 		return nil, recording.Errorf(recording.CodePermission, "reading the mappings of process %d: %w", pid, err).
 			WithHint("try as its user, or as root")
 	}
+	return ours(string(maps)), nil
+}
+
+// ours lists what tracers mapped, in the order of maps, the mappings of a process.
+func ours(maps string) []sharedMapping {
+	files := map[string][]sharedMapping{}
 	var list []sharedMapping
-	for line := range strings.Lines(string(maps)) {
+	for line := range strings.Lines(maps) {
 		if m, ok := parseShared(line); ok {
+			files[m.file] = append(files[m.file], m)
 			list = append(list, m)
 		}
 	}
-	return list, nil
+	return slices.DeleteFunc(list, func(m sharedMapping) bool { return !whole(files[m.file]) })
+}
+
+// whole reports whether the mappings of a file are those that a tracer makes.
+func whole(file []sharedMapping) bool {
+	if len(file) != sharedParts {
+		return false
+	}
+	slices.SortFunc(file, func(a, b sharedMapping) int { return cmp.Compare(a.offset, b.offset) })
+	code, shared, rings := file[0], file[1], file[2]
+	return code.executable && !shared.executable && !rings.executable &&
+		code.offset == 0 && shared.offset == code.to-code.from && rings.offset == shared.offset+ring.SharedLen &&
+		shared.from == code.to && shared.to-shared.from == ring.SharedLen
 }
 
 // Left reports whether a tracer that died left something in a program's code. It does not stop the program. A living tracer's

@@ -3,12 +3,14 @@
 package install
 
 import (
+	"cmp"
 	"encoding/binary"
 	"slices"
 )
 
-// unusedMax bounds the mappings that one attach takes out: the stub that does it has little room. An attach leaves three.
-const unusedMax = 6
+// unusedMax bounds the mappings that one attach takes out: the stub that does it has little room. An attach leaves as many as it makes, and only
+// those that are together are known for what they are.
+const unusedMax = 2 * sharedParts
 
 // unused returns what earlier tracers mapped into the program and nothing in it refers to any more: no thread runs in their
 // routines, and no stack, those of signal handlers included, holds an address of them. Their jumps were taken out before, and the signal
@@ -45,5 +47,6 @@ func (a *attachment) unused(s *stopped) ([]sharedMapping, error) {
 		return nil, err
 	}
 	all = slices.DeleteFunc(all, func(m sharedMapping) bool { return used[m.file] })
+	slices.SortStableFunc(all, func(a, b sharedMapping) int { return cmp.Compare(a.file, b.file) })
 	return all[:min(len(all), unusedMax)], nil
 }
