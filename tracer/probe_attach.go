@@ -72,7 +72,7 @@ func (s *session) recordAttached(ctx context.Context, pid int) error {
 	until, stopWaiting := context.WithCancel(ctx)
 	go func() {
 		defer close(over)
-		awaitProcess(until, pid)
+		awaitProcess(until, pid, s.probes.installed.Gone)
 	}()
 	ticks := make(chan struct{})
 	ticked := make(chan struct{})
@@ -251,7 +251,8 @@ func (s *session) armAttached(ctx context.Context, pid int, img *places.Image, b
 
 // leave takes the probes out and reads what was still written.
 func (s *session) leave(pid int) error {
-	if !lives(pid) {
+	gone := func() bool { return !lives(pid) || s.probes.installed.Gone() }
+	if gone() {
 		s.probes.drain()
 		return nil
 	}
@@ -268,7 +269,7 @@ func (s *session) leave(pid int) error {
 	_, whole, err := install.Settle(pid, img)
 	s.probes.drain() // what the last threads wrote on their way out
 	switch {
-	case !lives(pid):
+	case gone():
 		return nil
 	case err == nil && !whole:
 		warn(s.opt, StillLeaving(pid))
@@ -297,18 +298,24 @@ func (p *probes) readOut() {
 	p.drain()
 }
 
-// awaitProcess returns when ctx ends or a process that is not our child does.
-func awaitProcess(ctx context.Context, pid int) {
+// awaitProcess returns when ctx ends or a process that is not our child does, or when it becomes another program, which gone tells.
+func awaitProcess(ctx context.Context, pid int, gone func() bool) {
+	const often = 100 * time.Millisecond // nothing tells of an exec by itself
 	if fd, err := unix.PidfdOpen(pid, 0); err == nil {
 		defer func() { _ = unix.Close(fd) }()
-		if _, err := awaitEnd(ctx, fd, 0); err == nil || ctx.Err() != nil {
-			return
+		for {
+			ended, err := awaitEnd(ctx, fd, often)
+			if ended || ctx.Err() != nil || gone() {
+				return
+			}
+			if err != nil {
+				break
+			}
 		}
 	}
-	const often = 50 * time.Millisecond // the kernel, or a sandbox, has no means for it
-	ticker := time.NewTicker(often)
+	ticker := time.NewTicker(often) // the kernel, or a sandbox, has no means for it
 	defer ticker.Stop()
-	for lives(pid) {
+	for lives(pid) && !gone() {
 		select {
 		case <-ctx.Done():
 			return

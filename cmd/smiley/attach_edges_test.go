@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"os"
 	"os/exec"
@@ -92,6 +93,40 @@ func TestAttachToAStoppedProgram(t *testing.T) {
 	}
 	if out := program.end(); out != "wrong results: 0\n" {
 		t.Errorf("the program says %q", out)
+	}
+}
+
+// TestAttachedProgramBecomesAnother: the recording ends by itself when the program becomes another one, and says so.
+func TestAttachedProgramBecomesAnother(t *testing.T) {
+	command := exec.Command(buildBusy(t), "exec", "/bin/sleep", "1000")
+	program, in := startReady(t, command)
+	smiley := smileyIn(t)
+	before := text(t, program.pid)
+	type outcome struct {
+		said string
+		err  error
+	}
+	ended := make(chan outcome, 1)
+	go func() {
+		said, err := smiley("attach", program.pid)
+		ended <- outcome{said, err}
+	}()
+	for bytes.Equal(before, text(t, program.pid)) { // until there are probes
+		select {
+		case o := <-ended:
+			t.Fatalf("%v\n%s", o.err, o.said)
+		default:
+		}
+	}
+	_ = in.Close()
+	if o := <-ended; o.err != nil || !strings.Contains(o.said, "1 event dropped") {
+		t.Errorf("%v\n%s", o.err, o.said)
+	}
+	if exe, err := os.Readlink("/proc/" + program.pid + "/exe"); err != nil || exe == command.Path {
+		t.Errorf("the program is %q, %v", exe, err)
+	}
+	if out, err := smiley("replay", "last"); err != nil || !strings.Contains(out, "the program became /bin/sleep by exec") {
+		t.Errorf("%v\n%s", err, out)
 	}
 }
 

@@ -14,6 +14,8 @@ import (
 // File is a program's file. It does not change and may be used by many goroutines, until Close.
 type File struct {
 	*elf.File
+	Identity os.FileInfo // tells whether another file is this one, see os.SameFile
+
 	raw   *os.File
 	bytes []byte
 }
@@ -34,11 +36,11 @@ func Open(path string) (*File, error) {
 }
 
 func (f *File) open() error {
-	info, err := f.raw.Stat()
-	if err != nil {
+	var err error
+	if f.Identity, err = f.raw.Stat(); err != nil {
 		return err
 	}
-	if size := info.Size(); size > 0 && size == int64(int(size)) {
+	if size := f.Identity.Size(); size > 0 && size == int64(int(size)) {
 		if f.bytes, err = mapped(f.raw, int(size)); err != nil {
 			return &os.PathError{Op: "mmap", Path: f.raw.Name(), Err: err}
 		}

@@ -6,7 +6,9 @@ import (
 	"cmp"
 	"debug/elf"
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"slices"
@@ -191,6 +193,9 @@ func Bias(pid int, img *site.Image) (uint64, error) {
 func (a *attachment) install(s *stopped) error {
 	begin := time.Now()
 	p := a.process
+	if err := s.runs(a.img, a.bias); err != nil {
+		return err
+	}
 	if err := p.open(); err != nil {
 		return err
 	}
@@ -433,6 +438,9 @@ func (a *attachment) moveThreads(s *stopped, patches []routine.Patch) error {
 // their rings: the caller reads until they have found it, and then calls Reader.Abandon.
 func (p *Process) Remove() error {
 	return whileStopped(p.Pid, func(s *stopped) error {
+		if p.Gone() {
+			return nil
+		}
 		undo := make([]routine.Patch, len(p.program.Patches))
 		for i, patch := range p.program.Patches {
 			undo[i] = routine.Patch{Addr: patch.Addr, Old: patch.New, New: patch.Old}
@@ -442,6 +450,13 @@ func (p *Process) Remove() error {
 		}
 		return write(p.memory, undo)
 	})
+}
+
+// Gone reports whether the program is no more: it ended, or became another one.
+func (p *Process) Gone() bool {
+	var b [1]byte
+	_, err := p.memory.ReadAt(b[:], int64(p.program.Shim.Addr))
+	return errors.Is(err, io.EOF) // memory that nobody runs in any more
 }
 
 // leaveIslands takes threads that stand at islands back to their sites: an island's bytes are about to become others.
@@ -480,6 +495,9 @@ func Clean(pid int, img *site.Image) (int, error) {
 	for range cleanTries {
 		busy := false
 		err = whileStopped(pid, func(s *stopped) error {
+			if err := s.runs(img, bias); err != nil {
+				return err
+			}
 			if busy = s.inside(p.memory, img.Lookup(stubHost), bias); busy {
 				return nil
 			}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"smiley/internal/child"
+	"smiley/recording"
 	"smiley/tracer/probe/ring"
 	"smiley/tracer/probe/site"
 )
@@ -198,6 +199,30 @@ func TestF8TracerKilled(t *testing.T) {
 		}
 	}
 	t.Logf("%d of 8 left something behind", cleaned)
+	if out := end(); out != "wrong results: 0\n" {
+		t.Errorf("the program says %q", out)
+	}
+}
+
+// TestAnotherProgram: what was made for one program is not put into another one that the process became meanwhile.
+func TestAnotherProgram(t *testing.T) {
+	pid, img, end := busy(t)
+	other, err := site.Load(fixture(t, "count"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Attach(pid, other, mainProbes(other, twoWords), Options{}); recording.CodeOf(err) != recording.CodeNotFound {
+		t.Errorf("attaching: %v", err)
+	}
+	if _, err := Clean(pid, other); recording.CodeOf(err) != recording.CodeNotFound {
+		t.Errorf("cleaning: %v", err)
+	}
+	if _, _, err := Settle(pid, other); recording.CodeOf(err) != recording.CodeNotFound {
+		t.Errorf("settling: %v", err)
+	}
+	if left, err := Left(pid, img); left || err != nil {
+		t.Errorf("the code is not what it was, %v", err)
+	}
 	if out := end(); out != "wrong results: 0\n" {
 		t.Errorf("the program says %q", out)
 	}

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"smiley/recording"
+	"smiley/tracer/probe/site"
 )
 
 // stopped is a running program whose threads stand still for a moment. It is stopped by PTRACE_SEIZE, which sends no signal
@@ -114,6 +115,18 @@ func (s *stopped) seize() error {
 			return nil
 		}
 	}
+}
+
+// runs makes sure that a program that is stopped is still the one that img was read from, where it was. What is looked at before
+// it is stopped takes long, and it may have become another one meanwhile, whose code is no business of ours.
+func (s *stopped) runs(img *site.Image, bias uint64) error {
+	file, err := os.Stat(fmt.Sprintf("/proc/%d/exe", s.pid))
+	if err == nil && os.SameFile(file, img.File) {
+		if now, err := Bias(s.pid, img); err == nil && now == bias {
+			return nil
+		}
+	}
+	return recording.Errorf(recording.CodeNotFound, "process %d became another program meanwhile", s.pid).WithHint("try again")
 }
 
 func threadsOf(pid int) ([]int, error) {

@@ -44,6 +44,9 @@ func Settle(pid int, img *site.Image) (restored int, done bool, err error) {
 			return 0, false, err
 		}
 		err = whileStopped(pid, func(s *stopped) error {
+			if err := s.runs(img, bias); err != nil {
+				return err
+			}
 			if s.inRoutines(regions) {
 				calm = 0
 				return nil

@@ -6,6 +6,7 @@ import (
 	"debug/elf"
 	"encoding/binary"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 
@@ -17,9 +18,10 @@ import (
 // Image is the code of a program as its file holds it. All addresses are those of the file; a position-independent
 // program runs at these plus a bias. An Image does not change after Load and may be used by many goroutines.
 type Image struct {
-	Functions []Function // by address
-	Entry     uint64     // where the program begins
-	Base      uint64     // address of the first loaded segment, rounded down to a page
+	Functions []Function  // by address
+	Entry     uint64      // where the program begins
+	Base      uint64      // address of the first loaded segment, rounded down to a page
+	File      os.FileInfo // the file that all of it was read from
 
 	text    []byte
 	addr    uint64
@@ -78,7 +80,7 @@ func New(f *elffile.File, functions []pclntab.Function) (*Image, error) {
 		return nil, recording.Errorf(recording.CodeUnsupported, "a program for %s", f.Machine).
 			WithHint("probes need a program built with GOARCH=amd64")
 	}
-	img := &Image{Entry: f.Entry}
+	img := &Image{Entry: f.Entry, File: f.Identity}
 	for _, p := range f.Progs {
 		if p.Type == elf.PT_LOAD {
 			img.Base = p.Vaddr &^ 4095

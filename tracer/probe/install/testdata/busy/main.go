@@ -1,5 +1,5 @@
 // Command busy calls functions in many goroutines until its input ends, and checks its own arithmetic. With the argument "exec" it
-// then becomes another program at once, while they go on.
+// then becomes itself again at once, while they go on, or the program that further arguments name.
 package main
 
 import (
@@ -108,7 +108,11 @@ func main() {
 	fmt.Println("ready")
 	io.Copy(io.Discard, os.Stdin)
 	if len(os.Args) > 1 && os.Args[1] == "exec" {
-		fmt.Println(syscall.Exec("/proc/self/exe", []string{"busy"}, os.Environ()))
+		args := []string{"/proc/self/exe"}
+		if len(os.Args) > 2 {
+			args = os.Args[2:]
+		}
+		fmt.Println(syscall.Exec(args[0], args, os.Environ()))
 	}
 	stop.Store(true)
 	close(end)
