@@ -45,13 +45,16 @@ func (r *Reader) Functions(ctx context.Context, id recording.RunID) ([]recording
 	return functions, err
 }
 
+// functionsAtOnce bounds the functions that room is made for because the file says that there are so many.
+const functionsAtOnce = 64 << 10
+
 // readFunctions adds to functions those of a run that come behind them.
 func readFunctions(ctx context.Context, q queries, file string, run *runRow, functions []recording.Function) ([]recording.Function, error) {
 	last := recording.FunctionID(0)
 	if n := len(functions); n > 0 {
 		last = functions[n-1].ID
 	}
-	functions = slices.Grow(functions, int(run.Functions)-len(functions))
+	functions = slices.Grow(functions, int(min(run.Functions-uint64(len(functions)), functionsAtOnce)))
 	err := each(ctx, q, func(rows *sql.Rows) error {
 		var f recording.Function
 		var params, results string

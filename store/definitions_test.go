@@ -112,3 +112,18 @@ func TestDefinitionsOfOlderRuns(t *testing.T) {
 		equal(t, fmt.Sprintf("definitions, of which those of %d blocks are rows", since), read(), want)
 	}
 }
+
+// A file that says that a run has more functions than there can be ends nobody who reads it.
+func TestFunctionsAreNotCountedOnTrust(t *testing.T) {
+	s := openStore(t)
+	f := small(t, newRun(t, 0))
+	keep(t, s, f)
+	check(t, s.Close())
+	execute(t, s.File(), `UPDATE runs SET functions = 1 << 60`)
+	r, err := OpenReader(t.Context(), s.File())
+	check(t, err)
+	defer func() { check(t, r.Close()) }()
+	functions, err := r.Functions(t.Context(), f.run.ID)
+	check(t, err)
+	equal(t, "functions", len(functions), len(testTables().Functions))
+}
