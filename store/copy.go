@@ -13,7 +13,8 @@ import (
 
 // Export writes one run to a new database, which holds nothing else and can be read, imported and sent around like any
 // other. A run that is being recorded is exported as far as it is, and marked as interrupted there. The file is made
-// whole under another name first, with mode 0600. A file that exists is refused with CodeInvalid unless overwrite is set.
+// whole under another name first, with mode 0600. A file that exists is refused with CodeInvalid unless overwrite is set, and the
+// file that the run is in, and what is no file, in any case.
 func (r *Reader) Export(ctx context.Context, id recording.RunID, file string, overwrite bool) error {
 	return wrap(file, r.export(ctx, id, file, overwrite))
 }
@@ -23,7 +24,7 @@ func (r *Reader) export(ctx context.Context, id recording.RunID, file string, ov
 	if err != nil {
 		return wrap(r.file, err)
 	}
-	if err := checkTarget(file, overwrite); err != nil {
+	if err := r.checkTarget(file, overwrite); err != nil {
 		return err
 	}
 	partial := file + ".partial"
@@ -37,15 +38,25 @@ func (r *Reader) export(ctx context.Context, id recording.RunID, file string, ov
 	if err := errors.Join(err, dst.Close()); err != nil {
 		return err
 	}
+	// What a writer that was killed has left beside the file that is replaced would be taken for a part of the new one.
+	for _, suffix := range beside {
+		if err := os.Remove(file + suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
 	return os.Rename(partial, file)
 }
 
 // checkTarget says why file cannot be written.
-func checkTarget(file string, overwrite bool) error {
+func (r *Reader) checkTarget(file string, overwrite bool) error {
 	info, err := os.Stat(file)
 	switch {
 	case err == nil && info.IsDir():
 		return failure(recording.CodeInvalid, nil, file+" is a directory", "name a file in it")
+	case err == nil && !info.Mode().IsRegular():
+		return failure(recording.CodeInvalid, nil, file+" is not a file", "choose another name")
+	case err == nil && r.isIn(info):
+		return failure(recording.CodeInvalid, nil, file+" is the database that the run is in", "choose another name")
 	case err == nil && !overwrite:
 		return failure(recording.CodeInvalid, nil, file+" exists", "choose another name, or remove it first")
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
@@ -57,9 +68,19 @@ func checkTarget(file string, overwrite bool) error {
 	return nil
 }
 
+// isIn reports whether info is that of the file that r reads.
+func (r *Reader) isIn(info os.FileInfo) bool {
+	own, err := os.Stat(r.file)
+	return err == nil && os.SameFile(own, info)
+}
+
+// beside are the endings of the files that SQLite makes beside a database.
+var beside = [...]string{"-wal", "-shm", "-journal"}
+
 func removeDatabase(file string) {
-	for _, suffix := range []string{"", "-wal", "-shm", "-journal"} {
-		_ = os.Remove(file + suffix) // what cannot be removed is found when the file is made
+	_ = os.Remove(file) // what cannot be removed is found when the file is made
+	for _, suffix := range beside {
+		_ = os.Remove(file + suffix)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"os"
 	"path/filepath"
 	"testing"
@@ -36,6 +37,45 @@ func TestExportAndImport(t *testing.T) {
 		wantOneFile(t, file)
 	}
 	wantStatus(t, s.Reader, cut, recording.StatusRecording) // the export changed nothing
+}
+
+// A run that replaces a file is what the file holds then, also when a writer of the old one was killed and left a log.
+func TestExportReplacesAllOfAFile(t *testing.T) {
+	s := openStore(t)
+	f, g := small(t, newRun(t, 0)), small(t, newRun(t, 1))
+	keep(t, s, f)
+	file := filepath.Join(t.TempDir(), "run.db")
+	old, err := Open(t.Context(), file)
+	check(t, err)
+	keep(t, old, g)
+	log, err := os.ReadFile(file + "-wal")
+	check(t, err)
+	check(t, old.Close())
+	check(t, os.WriteFile(file+"-wal", log, 0o600))
+	check(t, s.Export(t.Context(), f.run.ID, file, true))
+	wantOneFile(t, file)
+	r, err := OpenReader(t.Context(), file)
+	check(t, err)
+	defer func() { check(t, r.Close()) }()
+	equalLists(t, "runs", runIDs(t, r, false, 10), []string{f.run.ID.String()})
+}
+
+// The database that a run is in is not replaced by that run, and neither is what is no file.
+func TestExportRefusesToReplace(t *testing.T) {
+	s := openStore(t)
+	f, g := small(t, newRun(t, 0)), small(t, newRun(t, 1))
+	keep(t, s, f)
+	keep(t, s, g)
+	link := filepath.Join(t.TempDir(), "link")
+	check(t, os.Symlink(s.File(), link))
+	socket := filepath.Join(t.TempDir(), "socket")
+	l, err := net.Listen("unix", socket)
+	check(t, err)
+	defer func() { check(t, l.Close()) }()
+	for _, file := range []string{s.File(), link, socket, t.TempDir()} {
+		wantError(t, s.Export(t.Context(), f.run.ID, file, true), recording.CodeInvalid, file)
+	}
+	equal(t, "runs", len(runIDs(t, s.Reader, false, 10)), 2)
 }
 
 // wantOneFile checks that an exported file is private, whole by itself, and alone in its directory.
