@@ -177,7 +177,11 @@ func (s *Store) takeRun(ctx context.Context, src *Reader, run *runRow) (int64, e
 		if h.Run != run.ID || h.Number != number {
 			return key, damaged(src.file, nil)
 		}
-		if key, err = s.takeBlock(ctx, src, h, body); err != nil {
+		taken, err := s.takeBlock(ctx, src, h, body)
+		if taken != 0 { // else nobody knows what it is now, but what came in before it has to go
+			key = taken
+		}
+		if err != nil {
 			return key, err
 		}
 	}

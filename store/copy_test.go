@@ -115,6 +115,11 @@ func wantSame(t *testing.T, s *Store, f *fixture) {
 // refused whole.
 func TestImportBelievesOnlyBlocks(t *testing.T) {
 	f, g := small(t, newRun(t, 0)), small(t, newRun(t, 1))
+	short := build(t, f.run, false, func(b *recording.Builder) { // of f, which goes on
+		w := newWorld(t, b, 1)
+		w.steps(20)
+		check(t, b.Cut(w.now))
+	})
 	for _, c := range []struct {
 		name, change string
 		code         recording.Code
@@ -129,6 +134,7 @@ func TestImportBelievesOnlyBlocks(t *testing.T) {
 		{"a block that is none", `UPDATE block_bodies SET body = x'00' WHERE number = 2`, recording.CodeDamaged},
 		{"a block is missing", `DELETE FROM block_bodies WHERE number = 1`, recording.CodeDamaged},
 		{"the end too early", `UPDATE block_bodies SET body = (SELECT body FROM block_bodies WHERE number = 3) WHERE number = 1`, recording.CodeDamaged},
+		{"an end in the middle", fmt.Sprintf(`UPDATE block_bodies SET body = x'%x' WHERE number = 1`, short.blocks[1]), recording.CodeDamaged},
 		{"no source", `DELETE FROM files`, recording.CodeDamaged},
 		{"another source", `UPDATE files SET body = (SELECT body FROM block_bodies LIMIT 1)`, recording.CodeDamaged},
 		{"no metadata", `UPDATE runs SET settings = '{'`, recording.CodeDamaged},
