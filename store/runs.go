@@ -115,7 +115,7 @@ func (r *Reader) scanRun(row scanner) (*runRow, error) {
 func (r *Reader) Runs(ctx context.Context, query RunsQuery) ([]RunInfo, error) {
 	where, args := visible, []any{}
 	if query.Failed {
-		where += ` AND (error != '' OR signal != '' OR exit_code != 0)`
+		where += ` AND (error != '' OR signal != '' OR exit_code > 0)` // as RunInfo.Failed: one of an attach is not known
 	}
 	if query.Before != (recording.RunID{}) {
 		where += ` AND (start_ns, key) < (SELECT start_ns, key FROM runs WHERE id = ?)`
