@@ -160,9 +160,9 @@ func (k *digestKeeper) close() {
 // keepLast writes what is not in the file yet, when the run does not go on or nobody wants more.
 func (d *digester) keepLast(ctx context.Context, k *digestKeeper, over bool) error {
 	d.mu.Lock()
-	pending := d.digest.blocks - d.stored
+	pending := d.digest != nil && d.digest.blocks > d.stored // nil: a question has found another one in the file
 	d.mu.Unlock()
-	if over && pending > 0 {
+	if over && pending {
 		// Writing is not cut off: it takes milliseconds, and reading again what was read would take longer.
 		if err := d.keep(context.WithoutCancel(ctx), k); err != nil {
 			return err
@@ -170,7 +170,7 @@ func (d *digester) keepLast(ctx context.Context, k *digestKeeper, over bool) err
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if over && !d.digest.kept && d.digest.blocks == d.stored && ctx.Err() == nil {
+	if over && d.digest != nil && !d.digest.kept && d.digest.blocks == d.stored && ctx.Err() == nil {
 		d.digest.leave()
 	}
 	return nil

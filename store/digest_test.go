@@ -360,3 +360,27 @@ func TestDigestOfTimesFarApart(t *testing.T) {
 	stacks, _ := ask(t, s.Reader, f.run.ID)
 	equal(t, "calls", stacks.Stacks[0].Calls, 2)
 }
+
+// A question that finds out that another process has made the digest further forgets the one in memory, also while it is about to be read
+// on: that begins with the one in the file then.
+func TestDigestThatIsForgottenWhileItIsRead(t *testing.T) {
+	s := openStore(t)
+	f := busy(t, newRun(t, 0), false)
+	keep(t, s, f)
+	ask(t, s.Reader, f.run.ID)
+	check(t, s.Close()) // it is in the file then
+	r, err := OpenReader(t.Context(), s.File())
+	check(t, err)
+	t.Cleanup(func() { check(t, r.Close()) })
+	row, err := r.runRow(t.Context(), r.db, f.run.ID)
+	check(t, err)
+	d := r.digests.of(r, row.key) // nobody reads for it, and it has none
+	d.target = row.blocks
+	k := &digestKeeper{r: r}
+	defer k.close()
+	check(t, d.keepLast(t.Context(), k, true))
+	state, err := d.readOn(t.Context(), k)
+	check(t, err)
+	equal(t, "more to read", state.more, false)
+	equal(t, "blocks of the digest", int(d.digest.blocks), len(f.blocks))
+}

@@ -125,13 +125,7 @@ func (d *digester) readOn(ctx context.Context, k *digestKeeper) (readState, erro
 	if err != nil {
 		return readState{}, wrap(d.r.file, err)
 	}
-	d.mu.Lock()
-	from, to := d.digest.blocks, min(blocks, d.target)
-	if from < to && d.digest.kept { // it goes on
-		err = d.load(ctx, true)
-		from = d.digest.blocks
-	}
-	d.mu.Unlock()
+	from, to, err := d.wanted(ctx, blocks)
 	s := readState{more: from < to, over: state != string(recording.StatusRecording)}
 	if err != nil || !s.more {
 		return s, err
@@ -148,6 +142,23 @@ func (d *digester) readOn(ctx context.Context, k *digestKeeper) (readState, erro
 		}
 		return err
 	})
+}
+
+// wanted returns which blocks are to be read, of a run that has so many, and makes the digest ready for them.
+func (d *digester) wanted(ctx context.Context, blocks uint32) (from, to uint32, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.digest == nil { // a question has found another one in the file
+		if err := d.load(ctx, false); err != nil {
+			return 0, 0, err
+		}
+	}
+	from, to = d.digest.blocks, min(blocks, d.target)
+	if from < to && d.digest.kept { // it goes on
+		err = d.load(ctx, true)
+		from = d.digest.blocks
+	}
+	return from, to, err
 }
 
 func errDeleted(cause error) error {
