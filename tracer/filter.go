@@ -142,14 +142,24 @@ func (f *filter) byOrigin(sym *Symbol) bool {
 
 // unmatched is the error for an include that names nothing, with the names that come near.
 func (f *filter) unmatched(p recording.Pattern, symbols []Symbol) error {
-	last := p.String()[strings.LastIndexAny(p.String(), "./")+1:]
-	var near []string
+	at := strings.LastIndexAny(p.String(), "./") + 1
+	head, last := p.String()[:at], p.String()[at:]
+	var near, mistyped []string
 	for i := range symbols {
 		name := strings.ReplaceAll(symbols[i].Name, "[...]", "")
-		if last != "" && strings.EqualFold(name[strings.LastIndexByte(name, '.')+1:], last) && len(near) < 3 {
+		at := strings.LastIndexByte(name, '.') + 1
+		switch {
+		case last == "":
+		case strings.EqualFold(name[at:], last):
 			near = append(near, symbols[i].Name)
+		case name[:at] == head && alike(name[at:], last):
+			mistyped = append(mistyped, symbols[i].Name)
 		}
 	}
+	if len(near) == 0 {
+		near = mistyped
+	}
+	near = near[:min(len(near), 3)]
 	err := recording.Errorf(recording.CodeNotFound, "the pattern %q matches no function and no package of the program", p.String())
 	if len(near) > 0 {
 		return err.WithHint("the program has %s", strings.Join(near, ", "))
@@ -158,4 +168,23 @@ func (f *filter) unmatched(p recording.Pattern, symbols []Symbol) error {
 		return err.WithHint("a function that nothing calls is not in the program; a pattern is the name of a function (main.parse) or a package (example.com/m/store), %q standing for any text", "...")
 	}
 	return err.WithHint("a function that was inlined everywhere, or that nothing calls, is not in the binary; give smiley the package instead, or build it with -gcflags=all=-l")
+}
+
+// alike reports whether a word is another one with a single mistake: a letter too many, missing, wrong, or exchanged with the next.
+func alike(a, b string) bool {
+	if len(a) > len(b) {
+		a, b = b, a
+	}
+	same := 0
+	for same < len(a) && a[same] == b[same] {
+		same++
+	}
+	a, b = a[same:], b[same:]
+	switch {
+	case len(a) < len(b):
+		return a == b[1:]
+	case len(a) > 1 && a[0] == b[1] && a[1] == b[0]:
+		return a[2:] == b[2:]
+	}
+	return a == "" || a[1:] == b[1:]
 }

@@ -107,6 +107,21 @@ func TestFilterSaysWhich(t *testing.T) {
 			t.Errorf("%q: %v", pattern, failure)
 		}
 	}
+	for pattern, near := range map[string]string{
+		"main.leef": "main.leaf", "main.laef": "main.leaf", "main.lea": "main.leaf", "main.leaff": "main.leaf", "Main.Leaf": "main.leaf",
+		"leaf": "main.leaf", "main.(*Cart).Ad": "main.(*Cart).Add", "main.Mapp": "main.Map[...]", "main.Stack.Push": "main.(*Stack[...]).Push",
+		"main.lxxf": "", "strings.leef": "",
+	} {
+		f, err := newFilter(&Options{Include: []string{pattern}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _, err = f.choose(symbolsOfProgram, func(*recording.Error) {})
+		e, ok := err.(*recording.Error)
+		if !ok || (near != "") != (e.Hint == "the program has "+near) {
+			t.Errorf("%q: %v", pattern, err)
+		}
+	}
 	f, err := newFilter(&Options{Exclude: []string{"main.nowhere"}})
 	if err != nil {
 		t.Fatal(err)

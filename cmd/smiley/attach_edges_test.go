@@ -36,7 +36,7 @@ func TestRefusedAttachLeavesNothing(t *testing.T) {
 		program := startBusy(t, "-ldflags="+flag)
 		smiley := smileyIn(t)
 		const want = "smiley: the program has no debug information\n" +
-			"hint: attaching needs a program that was built without -ldflags=-s or -w\n"
+			"hint: attaching needs a program made by go build or go test -c without -ldflags=-s or -w; go run and go test leave debug information out\n"
 		if out, err := smiley("attach", program.pid, "--for", "100ms"); err == nil || out != want {
 			t.Errorf("%s: %v\n%s", flag, err, out)
 		}

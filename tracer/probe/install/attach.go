@@ -148,7 +148,7 @@ func (a *attachment) symbols(path string) error {
 	}
 	if a.options.Runtime.SchedSP == 0 {
 		return recording.Errorf(recording.CodeUnsupported, "the program has no debug information").
-			WithHint("attaching needs a program that was built without -ldflags=-s or -w")
+			WithHint("attaching needs a program made by go build or go test -c without -ldflags=-s or -w; go run and go test leave debug information out")
 	}
 	symbols, _ := f.Symbols()
 	for _, s := range symbols {
@@ -163,7 +163,7 @@ func (a *attachment) symbols(path string) error {
 		return nil
 	}
 	return recording.Errorf(recording.CodeUnsupported, "the program has no symbols").
-		WithHint("attaching needs a program that was built without -ldflags=-s or -w")
+		WithHint("attaching needs a program made by go build or go test -c without -ldflags=-s or -w; go run and go test leave debug information out")
 }
 
 // Bias returns the distance between where the program runs and where its file says (rule R13).
