@@ -119,7 +119,7 @@ func (l *layouts) of(id TypeID) *layout {
 		lay = opaqueLayout()
 	}
 	lay.finish()
-	lay.direct = lay.size <= 8 && l.types.pointerShaped(typ)
+	lay.direct = lay.size <= 8 && l.types.PointerShaped(typ)
 	l.byID[id] = lay
 	return lay
 }

@@ -76,10 +76,10 @@ func (ts *Types) isBytes(t *Type) bool {
 	return ok && elem.Kind == KindUint8
 }
 
-// pointerShaped reports whether an interface keeps a value of type t in its data word instead of pointing to it: one
+// PointerShaped reports whether an interface keeps a value of type t in its data word instead of pointing to it: one
 // pointer, and nothing else that has a size (the compiler's rule since Go 1.26; before, fields without a size beside
 // the pointer made a difference).
-func (ts *Types) pointerShaped(t *Type) bool {
+func (ts *Types) PointerShaped(t *Type) bool {
 	for range maxHeight {
 		switch t.Kind {
 		case KindPointer, KindMap, KindChan, KindFunc, KindUnsafePointer:

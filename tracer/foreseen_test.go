@@ -173,3 +173,34 @@ func TestItabsOfTheFile(t *testing.T) {
 		})
 	}
 }
+
+// TestPointerBesideNothing records structures of a pointer and fields without a size in interfaces, which since Go 1.26 hold the structure itself and
+// before pointed to it: what is shown is true, or said to be unknown.
+func TestPointerBesideNothing(t *testing.T) {
+	const beside = "main.beside{_: main.empty{}, P: &main.wide{A: 1, B: 2, C: 3}}"
+	want := []string{
+		"any(" + beside + ")", "any(main.within{In: [1]main.beside{" + beside + "}})", "any([1]main.beside{" + beside + "})",
+		"any(main.beside{_: main.empty{}, P: nil})", "any(struct { P *main.wide }{P: &main.wide{A: 1, B: 2, C: 3}})",
+	}
+	for _, toolchain := range []string{"", "go1.25.3", "go1.27.0"} {
+		path := built(t, toolchain, "beside")
+		if path == "" {
+			t.Logf("%s cannot be had here", toolchain)
+			continue
+		}
+		for _, engine := range []Engine{EngineProbe, EngineBreakpoint} {
+			told := record(t, Options{Target: path, Engine: engine}).told()
+			for _, key := range []string{"call main.keep", "return main.keep"} {
+				if len(told[key]) != len(want) {
+					t.Fatalf("%s, engine %v: %d times %s", toolchain, engine, len(told[key]), key)
+				}
+				for i, got := range told[key] {
+					unknown := toolchain == "go1.25.3" && i < len(want)-1
+					if unknown && got != "any(<unreadable: type unknown>)" || !unknown && got != want[i] {
+						t.Errorf("%s, engine %v: %s %s, want %s", toolchain, engine, key, got, want[i])
+					}
+				}
+			}
+		}
+	}
+}

@@ -148,21 +148,3 @@ func (c *captures) of(params []recording.Param, locations []location) *probeCapt
 func refers(t *recording.Type) bool {
 	return t.Kind >= recording.KindString && t.Kind != recording.KindUnsafePointer && t.Kind != recording.KindOpaque || t.Kind == recording.KindFunc
 }
-
-// pointerShaped reports whether an interface keeps a value in its data word itself.
-func pointerShaped(types *recording.Types, t *recording.Type) bool {
-	switch t.Kind {
-	case recording.KindPointer, recording.KindMap, recording.KindChan, recording.KindFunc, recording.KindUnsafePointer:
-		return true
-	case recording.KindStruct:
-		if len(t.Fields) != 1 {
-			return false
-		}
-		field, ok := types.Get(t.Fields[0].Type)
-		return ok && pointerShaped(types, field)
-	case recording.KindArray:
-		elem, ok := types.Get(t.Elem)
-		return ok && t.Len == 1 && pointerShaped(types, elem)
-	}
-	return false
-}

@@ -286,7 +286,7 @@ func (n *nodes) behind(e *nodeEntry, pointers, nesting int) uint32 {
 // held returns the list for the data word of interfaces that hold values of type t.
 func (n *nodes) held(t *recording.Type) uint32 {
 	var entries []nodeEntry
-	if pointerShaped(n.types, t) {
+	if n.types.PointerShaped(t) {
 		entries = n.entries(nil, t)
 	} else {
 		entries = n.pieces(nil, routine.Nested, t, 0)

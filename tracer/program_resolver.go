@@ -140,8 +140,34 @@ func (r *resolver) DynamicType(word uint64) recording.TypeID {
 		return 0 // made by reflect, or nonsense
 	}
 	id := r.program.types.dynamic(at - m.types)
+	if r.program.boxes(id) {
+		id = 0 // better not known than taken for what it is not
+	}
 	r.words.all[word] = id
 	return id
+}
+
+// boxes reports whether interfaces of the program point to values of a type that recordings take for one whose values are in the interface
+// itself, because a field without a size lies beside a pointer: before Go 1.26 that made a difference.
+func (p *Program) boxes(id recording.TypeID) bool {
+	if minor := goMinor(p.info.GoVersion); minor == 0 || minor >= 26 {
+		return false
+	}
+	t, ok := p.types.all.Get(id)
+	if !ok || !p.types.all.PointerShaped(t) {
+		return false
+	}
+	for ok && (t.Kind == recording.KindStruct || t.Kind == recording.KindArray) {
+		if t.Kind == recording.KindArray {
+			t, ok = p.types.all.Get(t.Elem)
+			continue
+		}
+		if len(t.Fields) != 1 {
+			return true
+		}
+		t, ok = p.types.all.Get(t.Fields[0].Type)
+	}
+	return false
 }
 
 // itabType is the offset of the dynamic type in an itab.
