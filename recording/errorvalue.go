@@ -143,9 +143,6 @@ var errorFormats = map[string]func(*message, *Value){
 	"runtime.plainError":                   func(m *message, v *Value) { m.value(v) },
 	"runtime.errorAddressString":           func(m *message, v *Value) { m.add("runtime error: ").field(v, "msg") },
 	"runtime.boundsError":                  boundsMessage,
-	"*runtime.PanicNilError": func(m *message, _ *Value) {
-		m.add("panic called with nil argument (use GODEBUG=panicnil=1 to disable)")
-	},
 }
 
 func joinMessage(m *message, v *Value) {
@@ -167,7 +164,7 @@ func errnoMessage(m *message, v *Value) {
 		m.add(errnoTexts[v.Bits])
 		return
 	}
-	m.add("errno ").add(strconv.FormatUint(v.Bits, 10))
+	m.add("errno ").add(strconv.FormatInt(int64(v.Bits), 10))
 }
 
 func opMessage(m *message, v *Value) {

@@ -11,6 +11,7 @@ import (
 	"net"
 	"os"
 	"reflect"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -170,7 +171,7 @@ func TestErrorMessages(t *testing.T) {
 		os.NewSyscallError("fork", syscall.EAGAIN), &os.LinkError{Op: "link", Old: "a", New: "b", Err: syscall.EXDEV},
 		numErr, rangeErr, syntaxErr, context.Canceled, context.DeadlineExceeded, os.ErrDeadlineExceeded, net.ErrClosed,
 		boundsPanic(5), boundsPanic(-1), &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED},
-		&net.DNSError{Err: "no such host", Name: "h", Server: "s"}, syscall.Errno(9999),
+		&net.DNSError{Err: "no such host", Name: "h", Server: "s"}, syscall.Errno(9999), ^syscall.Errno(0),
 	}
 	for errno := range syscall.Errno(140) {
 		errs = append(errs, errno)
@@ -185,6 +186,10 @@ func TestErrorMessages(t *testing.T) {
 				t.Errorf("follow %d: %T %q is shown as %s", follow, err, err, v.String())
 			}
 		}
+	}
+	worded := error(&runtime.PanicNilError{}) // in other words by other versions of Go
+	if v := captureOf(l, worded, DefaultBounds()); v.Children[0].HasMessage && v.Children[0].Message != worded.Error() {
+		t.Errorf("%q is shown as %s", worded, v.String())
 	}
 }
 
