@@ -3,6 +3,10 @@
 package tracer
 
 import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -67,6 +71,39 @@ func TestWhatIsForeseenFirst(t *testing.T) {
 					t.Errorf("when %d types are foreseen, %s is shown %s", types, name, v)
 				}
 			}
+		}
+	}
+}
+
+// TestManyTypesAreForeseenOfMany records a program of thousands of functions that passes values of more types than are foreseen in small programs
+// before anything can have been learned of them.
+func TestManyTypesAreForeseenOfMany(t *testing.T) {
+	const types = foreseenFirst + 100
+	var source, values, functions strings.Builder
+	for i := range types {
+		fmt.Fprintf(&source, "type t%d struct { far [24]int; text string }\n", i)
+		fmt.Fprintf(&values, "keep(t%d{text: \"at the end\"})\n", i)
+	}
+	for i := range (2*types + 200) * functionsPerType { // pointers to these are foreseen, too, and some others
+		fmt.Fprintf(&source, "func f%d() {}\n", i)
+		fmt.Fprintf(&functions, "f%d,", i)
+	}
+	dir := t.TempDir()
+	file, path := filepath.Join(dir, "main.go"), filepath.Join(dir, "program")
+	text := fmt.Sprintf("package main\nimport \"os\"\nvar functions = []func(){%s}\nfunc keep(any) {}\nfunc main() {\nfunctions[len(os.Args)]()\n%s}\n%s", &functions, &values, &source)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command("go", "build", "-gcflags=-l", "-o", path, file).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%.3000s", err, out)
+	}
+	told := record(t, Options{Target: path, Engine: EngineProbe}).told()["call main.keep"]
+	if len(told) != types {
+		t.Fatalf("%d calls, not %d", len(told), types)
+	}
+	for i, v := range told {
+		if !strings.Contains(v, "at the end") {
+			t.Errorf("type %d of %d is shown as %s", i, types, v)
 		}
 	}
 }

@@ -41,7 +41,7 @@ func (s *session) armProbes(traced []Symbol) ([]Symbol, error) {
 	refused, err := s.putProbes(img, s.program.bias, traced, put)
 	s.image.image = nil // nothing of a program that was launched is ever put back
 	if err == nil {
-		s.probes.teach(foreseenFirst)
+		s.probes.teach(max(foreseenFirst, len(s.probes.handlers)/2/functionsPerType))
 	}
 	return refused, err
 }
