@@ -61,7 +61,7 @@ func Attach(ctx context.Context, pid int, opt Options, sink recording.Sink) (Res
 	return result, errors.Join(failure, s.engine.failure, flushErr, sinkErr)
 }
 
-// recordAttached reads what the program writes until it is enough, and leaves it.
+// recordAttached reads what the program writes until it is enough, or can no longer be kept, and leaves it.
 func (s *session) recordAttached(ctx context.Context, pid int) error {
 	if s.opt.MaxTime > 0 {
 		limited, cancel := context.WithTimeout(ctx, s.opt.MaxTime)
@@ -72,7 +72,7 @@ func (s *session) recordAttached(ctx context.Context, pid int) error {
 	until, stopWaiting := context.WithCancel(ctx)
 	go func() {
 		defer close(over)
-		awaitProcess(until, pid, s.probes.installed.Gone)
+		awaitProcess(until, pid, func() bool { return s.probes.installed.Gone() || s.out.failure() != nil })
 	}()
 	ticks := make(chan struct{})
 	ticked := make(chan struct{})
@@ -298,14 +298,14 @@ func (p *probes) readOut() {
 	p.drain()
 }
 
-// awaitProcess returns when ctx ends or a process that is not our child does, or when it becomes another program, which gone tells.
-func awaitProcess(ctx context.Context, pid int, gone func() bool) {
+// awaitProcess returns when ctx ends or a process that is not our child does, or when over says that there is nothing to wait for any more.
+func awaitProcess(ctx context.Context, pid int, over func() bool) {
 	const often = 100 * time.Millisecond // nothing tells of an exec by itself
 	if fd, err := unix.PidfdOpen(pid, 0); err == nil {
 		defer func() { _ = unix.Close(fd) }()
 		for {
 			ended, err := awaitEnd(ctx, fd, often)
-			if ended || ctx.Err() != nil || gone() {
+			if ended || ctx.Err() != nil || over() {
 				return
 			}
 			if err != nil {
@@ -315,7 +315,7 @@ func awaitProcess(ctx context.Context, pid int, gone func() bool) {
 	}
 	ticker := time.NewTicker(often) // the kernel, or a sandbox, has no means for it
 	defer ticker.Stop()
-	for lives(pid) && !gone() {
+	for lives(pid) && !over() {
 		select {
 		case <-ctx.Done():
 			return

@@ -308,6 +308,39 @@ func TestAttach(t *testing.T) {
 	}
 }
 
+// TestAttachThatCannotBeKept: when the sink takes no more, the program is left at once and not when somebody asks for it.
+func TestAttachThatCannotBeKept(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "busy")
+	if out, err := exec.Command("go", "build", "-o", path, "./probe/install/testdata/busy").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	program := child.Start(t, exec.Command(path))
+	sink := &finite{blocks: &blocks{}, most: 3}
+	result, err := Attach(t.Context(), program.Pid, Options{Bounds: recording.DefaultBounds(), RingBytes: MinRingBytes}, sink)
+	if recording.CodeOf(err) != recording.CodeFull || !result.Ledger.Balances() || result.Ledger.Dropped == 0 {
+		t.Errorf("%v, %+v", err, result)
+	}
+	if cleaned, err := Detach(program.Pid, nil); err != nil || cleaned.Bytes != 0 {
+		t.Errorf("%+v was left in the program, %v", cleaned, err)
+	}
+	if rest := program.End(); rest != "wrong results: 0\n" {
+		t.Errorf("the program says %q", rest)
+	}
+}
+
+// finite has room for some blocks.
+type finite struct {
+	*blocks
+	most int
+}
+
+func (f *finite) Send(encoded []byte) error {
+	if len(f.all) >= f.most {
+		return recording.Errorf(recording.CodeFull, "no room")
+	}
+	return f.blocks.Send(encoded)
+}
+
 // enough calls reached when it has got some blocks.
 type enough struct {
 	*blocks
