@@ -29,6 +29,9 @@ type Image struct {
 	landing bitmap // by offset in text: a return address behind a call
 	starts  bitmap // by offset in text: an instruction of a function begins here
 	shapes  []shape
+
+	// The FIPS module compares the bytes of this range with those that the linker wrote, those between its functions, too.
+	checkedFrom, checkedTo uint64
 }
 
 // shape is what one walk over a function's instructions found. It is of the same position as the function.
@@ -169,6 +172,12 @@ func (img *Image) addFunctions(f *elffile.File, functions []pclntab.Function) {
 	}
 	for i := range img.Functions {
 		img.Functions[i].index = i
+		switch img.Functions[i].Name {
+		case "go:textfipsstart":
+			img.checkedFrom = img.Functions[i].Addr
+		case "go:textfipsend":
+			img.checkedTo = img.Functions[i].Addr
+		}
 	}
 }
 

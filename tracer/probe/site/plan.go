@@ -284,10 +284,10 @@ func (p *planner) island(s *Site) {
 	}
 }
 
-// free reports whether n bytes are padding between functions that nothing uses.
+// free reports whether n bytes are padding between functions that nothing uses, and that nobody checks.
 func (p *planner) free(at uint64, n int) bool {
 	f := p.img.FunctionAt(at)
-	if f == nil {
+	if f == nil || at+uint64(n) > p.img.checkedFrom && at < p.img.checkedTo {
 		return false
 	}
 	tail := p.img.Text(at, f.End)

@@ -1,6 +1,7 @@
 package site
 
 import (
+	"debug/elf"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -73,6 +74,51 @@ func TestSharesOfRealPrograms(t *testing.T) {
 }
 
 func percent(a, b int) float64 { return 100 * float64(a) / float64(b) }
+
+// TestPaddingThatIsCheckedIsNotFree: the FIPS module compares all bytes between two symbols with what the linker wrote, the padding
+// between its functions, too. An island there, for a function beside it, would end the program before it began.
+func TestPaddingThatIsCheckedIsNotFree(t *testing.T) {
+	path := goBinary(t, "go")
+	f, err := elf.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	symbols, err := f.Symbols()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var start, end uint64
+	for _, s := range symbols {
+		switch s.Name {
+		case "go:textfipsstart":
+			start = s.Value
+		case "go:textfipsend":
+			end = s.Value
+		}
+	}
+	img := load(t, path)
+	p := planner{img: img, used: map[uint64]bool{}}
+	from, to := img.Bounds()
+	if start < from || start >= end || end > to {
+		t.Fatalf("the code that is checked lies from %#x to %#x", start, end)
+	}
+	checked, free := 0, 0
+	for at := from; at+JumpLen <= to; at++ {
+		switch {
+		case img.Text(at, at+1)[0] != 0xCC || !p.free(at, JumpLen):
+		case at+JumpLen <= start || at >= end:
+			free++
+		default:
+			if checked++; checked == 1 {
+				t.Errorf("%#x behind %s is taken for free", at, img.FunctionAt(at).Name)
+			}
+		}
+	}
+	if checked > 0 || free == 0 {
+		t.Errorf("of the padding that is checked, %d places are taken for free; elsewhere %d", checked, free)
+	}
+}
 
 // TestR3NothingLeadsIntoAJump checks rule R3 by another way than the planner's: every instruction of every function is
 // asked where it leads, and no answer lies inside of a patched range; and no two patches overlap.
