@@ -242,11 +242,30 @@ func (s *session) armAttached(ctx context.Context, pid int, img *places.Image, b
 		return install.Attach(pid, img, wanted, o)
 	})
 	if err != nil {
-		return err
+		return errors.Join(err, s.putBack(pid, img))
 	}
 	s.out.begin()
 	defer s.probes.beating(nil)() // long sources of many functions, or a slow sink, take their time
 	return s.noteUntraced(append(s.chosen.untraced, refused...))
+}
+
+// putBack takes out of a program what an attach that failed halfway has put in.
+func (s *session) putBack(pid int, img *places.Image) error {
+	left, err := install.Left(pid, img)
+	if err != nil || !left {
+		return err
+	}
+	if err := install.Abandon(pid); err != nil {
+		return err
+	}
+	if _, err := install.Clean(pid, img); err != nil {
+		return err
+	}
+	_, whole, err := install.Settle(pid, img)
+	if err == nil && !whole {
+		warn(s.opt, StillLeaving(pid))
+	}
+	return err
 }
 
 // leave takes the probes out and reads what was still written.

@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"smiley/internal/stress"
 )
 
@@ -47,6 +49,52 @@ func TestRefusedAttachLeavesNothing(t *testing.T) {
 			t.Errorf("%s: the program says %q", flag, out)
 		}
 	}
+}
+
+// TestFailedAttachPutsBack: a program whose addresses do not suffice for rings, which it turns out when it maps them, is as it was
+// afterwards, and can be attached to when there are more.
+func TestFailedAttachPutsBack(t *testing.T) {
+	binary := filepath.Join(t.TempDir(), "calm")
+	if out, err := exec.Command("go", "build", "-gcflags=-l", "-o", binary, "./testdata/calm").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	program := runBusy(t, binary)
+	smiley := smileyIn(t)
+	pid, err := strconv.Atoi(program.pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var usual unix.Rlimit
+	if err := unix.Prlimit(pid, unix.RLIMIT_AS, nil, &usual); err != nil {
+		t.Fatal(err)
+	}
+	statm, err := os.ReadFile("/proc/" + program.pid + "/statm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pages, err := strconv.ParseUint(strings.Fields(string(statm))[0], 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const room = 3 << 19 // for stubs, and less than the smallest rings take
+	few := unix.Rlimit{Cur: pages*uint64(os.Getpagesize()) + room, Max: usual.Max}
+	if err := unix.Prlimit(pid, unix.RLIMIT_AS, &few, nil); err != nil {
+		t.Fatal(err)
+	}
+	out, err := smiley("attach", program.pid, "--for", "100ms")
+	if failed := unix.Prlimit(pid, unix.RLIMIT_AS, &usual, nil); failed != nil {
+		t.Fatal(failed)
+	}
+	if err == nil || !strings.Contains(out, "cannot allocate memory") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if out, err := smiley("detach", program.pid); err != nil || !strings.Contains(out, "there is nothing of smiley in process") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if out, err := smiley("attach", program.pid, "--calls", "100"); err != nil || !strings.Contains(out, ": 100 calls") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	program.end()
 }
 
 // TestLeavingLosesNothing: threads that wait for room when the probes are taken out still find it. Rings are small, so that many
