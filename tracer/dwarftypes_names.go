@@ -56,7 +56,12 @@ func (d *debugInfo) shorten(full string) string {
 			for end < len(full) && isWord(full[end]) {
 				end++
 			}
-			b.WriteString(d.shortenWord(full[i:end]))
+			if isField(full, i, end) {
+				i += strings.LastIndexByte(full[i:end], '.') + 1
+				b.WriteString(full[i:end])
+			} else {
+				b.WriteString(d.shortenWord(full[i:end]))
+			}
 			i = end
 		default:
 			b.WriteByte(c)
@@ -65,6 +70,14 @@ func (d *debugInfo) shorten(full string) string {
 	}
 	name := strings.ReplaceAll(b.String(), "interface {}", "any")
 	return strings.ReplaceAll(name, "struct {}", "struct{}")
+}
+
+// isField reports whether a word is the name of a field, which has the path of its package before it when it is not exported. An embedded type is
+// none: no other type follows it.
+func isField(full string, from, to int) bool {
+	before, behind := full[:from], full[to:]
+	return (strings.HasSuffix(before, "struct { ") || strings.HasSuffix(before, "; ")) &&
+		len(behind) > 1 && behind[0] == ' ' && strings.IndexByte("\"`}", behind[1]) < 0
 }
 
 // isWord reports whether c can be part of an import path or identifier.

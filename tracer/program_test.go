@@ -187,13 +187,16 @@ func TestTypeNames(t *testing.T) {
 		"noalg.struct { F uintptr; X0 *a/b.C }":   {"struct { F uintptr; X0 *b.C }", ""},
 		`struct { A int "json:\"a/b.c\"" }`:       {`struct { A int "json:\"a/b.c\"" }`, ""},
 		"main.List[go.shape.int]":                 {"main.List[...]", "main"},
-		"main.Pair[string,example.com/m/k.V]":     {"main.Pair[string,k.V]", "main"},
-		"[]go.shape.string":                       {"[]string", ""},
-		"go.shape.int":                            {"int", ""},
-		"go.shape.*uint8":                         {"unsafe.Pointer", ""},
-		"map[string][]go.shape.*uint8":            {"map[string][]unsafe.Pointer", ""},
-		"main.Pair[int,go.shape.*uint8]":          {"main.Pair[...]", "main"},
-		"main.local·1":                            {"main.local", "main"},
+		"[]struct { A int; a/b.c func(a/b.D); a/b._ int; a/b.F }": {"[]struct { A int; c func(b.D); _ int; b.F }", ""},
+		"struct { a/b.C \"t\"; a/b.d chan int \"u\" }":            {"struct { b.C \"t\"; d chan int \"u\" }", ""},
+		"interface { A(); a/b.c(a/b.D) a/b.E }":                   {"interface { A(); b.c(b.D) b.E }", ""},
+		"main.Pair[string,example.com/m/k.V]":                     {"main.Pair[string,k.V]", "main"},
+		"[]go.shape.string":                                       {"[]string", ""},
+		"go.shape.int":                                            {"int", ""},
+		"go.shape.*uint8":                                         {"unsafe.Pointer", ""},
+		"map[string][]go.shape.*uint8":                            {"map[string][]unsafe.Pointer", ""},
+		"main.Pair[int,go.shape.*uint8]":                          {"main.Pair[...]", "main"},
+		"main.local·1":                                            {"main.local", "main"},
 	} {
 		name, pkg := d.typeName(full)
 		if name != want[0] || pkg != want[1] {
