@@ -18,11 +18,15 @@ type typeTable struct {
 	todo    []debuginfo.Offset                    // scratch of number, as the next two
 	batch   []dwarfType
 	parts   []part
+
+	image      *image // where the runtime describes types
+	module     moduledata
+	undeclared map[uint64]recording.TypeID // types that DWARF does not have, by where they are described; 0: they make no sense
 }
 
-func newTypeTable(d *debugInfo) *typeTable {
+func newTypeTable(d *debugInfo, im *image, module moduledata) *typeTable {
 	return &typeTable{
-		debug: d, all: recording.NewTypes(nil), ids: make(map[debuginfo.Offset]recording.TypeID, usualTypes),
+		debug: d, image: im, module: module, undeclared: map[uint64]recording.TypeID{}, all: recording.NewTypes(nil), ids: make(map[debuginfo.Offset]recording.TypeID, usualTypes),
 		targets: make(map[debuginfo.Offset]debuginfo.Offset, usualTypes),
 	}
 }
@@ -257,14 +261,14 @@ func (t *typeTable) hasMethods(d *dwarfType) bool {
 	return false
 }
 
-// dynamic returns the type that the runtime describes at an offset of its types; 0 when DWARF does not have it.
+// dynamic returns the type that the runtime describes at an offset of its types; 0 when there is none.
 func (t *typeTable) dynamic(offset uint64) recording.TypeID {
 	if t.debug == nil {
 		return 0
 	}
 	entry, ok := t.debug.runtimeTypes()[offset]
 	if !ok {
-		return 0
+		return t.described(offset)
 	}
 	return t.id(entry)
 }
@@ -276,7 +280,7 @@ func (t *typeTable) known(offset uint64) recording.TypeID {
 	}
 	entry, ok := t.debug.runtimeTypes()[offset]
 	if !ok {
-		return 0
+		return t.undeclared[offset]
 	}
 	return t.ids[t.canonical(entry)]
 }

@@ -152,7 +152,7 @@ func (p *Program) load(path string, read func(*Program)) error {
 	debug, _ := debuginfo.Open(p.file) // without it, values are not recorded
 	p.file.Forget()                    // as a rule it was compressed
 	p.debug = newDebugInfo(debug)
-	p.types = newTypeTable(p.debug)
+	p.types = newTypeTable(p.debug, p.image, p.module)
 	return nil
 }
 
