@@ -15,7 +15,7 @@ type location struct {
 	pieces []piece // in registers; empty on the stack
 	stack  int     // offset from SP, which points at the return address; −1: the value has no size
 	reason string  // why the place is not known
-	buffer []byte  // the value put together from registers
+	buffer []byte  // the value put together from registers, once there was any
 }
 
 // piece is a part of a value in one register.
@@ -98,7 +98,7 @@ func (a *assigner) value(p recording.Param, spilled bool) location {
 			if spilled {
 				a.spill = align(a.spill, alignment(a.types, t, 0)) + size
 			}
-			return location{size: size, pieces: a.pieces[:len(a.pieces):len(a.pieces)], buffer: make([]byte, size)}
+			return location{size: size, pieces: a.pieces[:len(a.pieces):len(a.pieces)]}
 		}
 		a.ints, a.floats = ints, floats
 	}

@@ -37,20 +37,9 @@ type budget struct {
 	waits uint64        // ticks that threads have waited for room, at at
 	share float64       // what was paid between the last two looks
 
-	functions []priced    // as the probes in the program
-	closing   []switchOff // their entries are off
-	off       []recording.Function
-}
-
-// priced is a function with probes and what they cost.
-type priced struct {
-	traced      *traced // nil: watched for itself, and never switched off
-	symbol      *Symbol
-	entry, exit float64 // ns a record
-	entries     uint64  // records at the last look
-	exits       uint64
-	copied      uint64 // copies in them
-	off         bool
+	each    []float64   // what each function took between the last two looks
+	closing []switchOff // their entries are off
+	off     []recording.Function
 }
 
 // switchOff is a function that is being switched off.
@@ -61,15 +50,9 @@ type switchOff struct {
 	share  float64 // what its probes cost
 }
 
-// newBudget prepares the accounts of the functions that have got probes.
-func (p *probes) newBudget(list []*watched) {
-	p.budget = budget{limit: p.opt.MaxOverhead, tick: measureTick(), at: time.Now(), cpu: p.spent(), functions: make([]priced, 0, len(list))}
-	for _, w := range list {
-		p.budget.functions = append(p.budget.functions, priced{
-			traced: w.traced, symbol: w.symbol,
-			entry: recordCost(w.entry.capture, p.budget.tick), exit: recordCost(w.exit.capture, p.budget.tick),
-		})
-	}
+// newBudget prepares the accounts.
+func (p *probes) newBudget() {
+	p.budget = budget{limit: p.opt.MaxOverhead, tick: measureTick(), at: time.Now(), cpu: p.spent()}
 }
 
 // measureTick returns how many ns it takes to read the time stamp counter here.
@@ -88,7 +71,7 @@ func measureTick() float64 {
 
 // recordCost estimates the ns that a record takes; docs/explanation/probes.md has the measurements behind it.
 func recordCost(c *probeCapture, tick float64) float64 {
-	return 1.5*tick + 0.5*float64(len(c.Words)) + 1.5*float64(len(c.entries))
+	return 1.5*tick + 0.5*float64(len(c.Words)) + 1.5*float64(c.refers)
 }
 
 // copyCost is the same for a copy of memory that values refer to.
@@ -134,39 +117,43 @@ func (p *probes) audit(held bool) error {
 // paid returns what the records of all probes and of each function took since the last look.
 func (p *probes) paid() (all float64, each []float64) {
 	b := &p.budget
-	each = make([]float64, len(b.functions))
-	for i := range b.functions {
-		f := &b.functions[i]
-		entries, exits := p.handlers[2*i].count, p.handlers[2*i+1].count
-		copied := p.handlers[2*i].copied + p.handlers[2*i+1].copied
-		each[i] = float64(entries-f.entries)*f.entry + float64(exits-f.exits)*f.exit + float64(copied-f.copied)*copyCost
-		f.entries, f.exits, f.copied = entries, exits, copied
-		all += each[i]
+	if b.each == nil {
+		b.each = make([]float64, len(p.watched))
 	}
-	return all, each
+	clear(b.each)
+	for i, h := range p.handlers {
+		if h == nil || h.volume == h.audited {
+			continue
+		}
+		cost := float64(h.count-h.audited.count)*recordCost(h.capture, b.tick) + float64(h.copied-h.audited.copied)*copyCost
+		h.audited = h.volume
+		b.each[i/2] += cost
+		all += cost
+	}
+	return all, b.each
 }
 
 // switchOff begins to switch off the hottest functions, one by one, until the others fit into the budget.
 func (p *probes) switchOff(each []float64, own float64, held bool) error {
 	b := &p.budget
 	paid := 0.0
-	for i := range b.functions {
-		if !b.functions[i].off {
+	for i := range p.watched {
+		if t := p.watched[i].traced; t == nil || !t.off {
 			paid += each[i]
 		}
 	}
 	var chosen []int
 	for paid > b.limit*own {
 		hottest := -1
-		for i := range b.functions {
-			if f := &b.functions[i]; f.traced != nil && !f.off && each[i] > 0 && (hottest < 0 || each[i] > each[hottest]) {
+		for i := range p.watched {
+			if t := p.watched[i].traced; t != nil && !t.off && each[i] > 0 && (hottest < 0 || each[i] > each[hottest]) {
 				hottest = i
 			}
 		}
 		if hottest < 0 {
 			break
 		}
-		b.functions[hottest].off = true
+		p.watched[hottest].traced.off = true
 		chosen = append(chosen, hottest)
 		paid -= each[hottest]
 	}
@@ -177,7 +164,6 @@ func (p *probes) switchOff(each []float64, own float64, held bool) error {
 		return err
 	}
 	for _, i := range chosen {
-		b.functions[i].traced.off = true
 		b.closing = append(b.closing, switchOff{i, b.at, p.clock(), each[i] / own})
 	}
 	return nil
@@ -208,7 +194,7 @@ func (p *probes) close(held bool, now time.Time) error {
 	var rest []switchOff
 	for _, c := range b.closing {
 		// What the rings held when the entry's probe went has to be read first.
-		returned := p.latest > c.latest && !open[b.functions[c.index].traced.id]
+		returned := p.latest > c.latest && !open[p.watched[c.index].traced.id]
 		if !returned && now.Sub(c.since) < returnsWithin {
 			rest = append(rest, c)
 			continue
@@ -252,7 +238,7 @@ func (p *probes) closeAll() error {
 // nameOff puts a function that was switched off among those that are not traced. It keeps its id for the calls that were
 // recorded, and gets another as one of which calls are missing.
 func (p *probes) nameOff(c *switchOff) error {
-	f := &p.budget.functions[c.index]
+	f := &p.watched[c.index]
 	reason := fmt.Sprintf("switched off after %.1f s and %d recorded calls: its probes cost %.0f %% of the program's time, and --max-overhead allows %.0f %% in all",
 		time.Duration(c.latest).Seconds(), f.traced.calls, 100*c.share, 100*p.budget.limit)
 	described := recording.Function{

@@ -178,14 +178,15 @@ func (l *leftover) probes(s *session) error {
 	}
 	for i := range list {
 		w := &list[i]
-		if !e.Fits(i, &w.entry.capture.Capture, &w.exit.capture.Capture) {
+		if entry, exit := w.captures(); !e.Fits(i, &entry.Capture, &exit.Capture) {
 			return other
 		}
-		p.handlers = append(p.handlers, w.entry, w.exit)
 		if w.traced != nil {
-			w.traced.id = s.program.AddFunction(w.symbol.Entry, w.traced.plan.Function)
+			p.add(w)
 		}
 	}
+	p.watched = list
+	p.hear()
 	now := time.Now()
 	p.installed = &install.Process{Pid: l.pid, Reader: e.Reader, Clock: ring.NewClock(now, ring.Ticks())}
 	p.engine.lost = e.Reader.Lost

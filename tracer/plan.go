@@ -174,6 +174,9 @@ func (l *location) root(regs *Registers) recording.Root {
 	case len(l.pieces) == 0:
 		return recording.Root{Addr: regs.SP + uint64(l.stack)}
 	}
+	if l.buffer == nil {
+		l.buffer = make([]byte, l.size)
+	}
 	for _, p := range l.pieces {
 		var word [8]byte
 		if p.float {

@@ -25,11 +25,12 @@ const (
 // probeCapture is the compiled form of a plan's arguments or results.
 type probeCapture struct {
 	routine.Capture
-	entries []nodeEntry // what the words refer to
-	linked  bool        // whether Node says so
+	entries []nodeEntry // what the words refer to, until Node says so
+	refers  int         // how many these are
 	stack   int         // words of the stack
 
-	locations []location // of the values
+	params    []recording.Param // of a function that has it; those of others differ in their names
+	locations []location        // of the values; nil where roots are known
 
 	// roots are where the values lie in a record; nil when that is not in one piece for each.
 	roots   []recording.Extent
@@ -41,7 +42,7 @@ type probeCapture struct {
 
 // compile lists the words that values at locations need, and what these refer to.
 func (all *captures) compile(params []recording.Param, locations []location) *probeCapture {
-	c := &probeCapture{locations: locations}
+	c := &probeCapture{params: params, locations: locations}
 	c.Words, all.placed, all.entries = all.words[:0], all.placed[:0], all.entries[:0]
 	for i := range locations {
 		if i >= len(params) || params[i].Unreadable != "" || locations[i].reason != "" {
@@ -51,9 +52,12 @@ func (all *captures) compile(params []recording.Param, locations []location) *pr
 			all.refer(c, t, all.place(c, &locations[i], t))
 		}
 	}
-	all.findRoots(c, params, locations)
+	if all.findRoots(c, params, locations); c.roots != nil {
+		c.locations = nil
+	}
 	all.words = c.Words
 	c.Words, c.entries = all.keptWords.keep(c.Words), all.keptEntries.keep(all.entries)
+	c.refers = len(c.entries)
 	return c
 }
 

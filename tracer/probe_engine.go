@@ -19,7 +19,8 @@ type probes struct {
 	*engine
 	installed *install.Process
 	bias      uint64
-	handlers  []recordHandler // by the number that records carry
+	watched   []watched        // the functions that have probes
+	handlers  []*recordHandler // by the number that records carry, see handler
 	memory    recordMemory
 	capturer  recording.Capturer // reads memory
 	regs      Registers
@@ -46,9 +47,27 @@ type probes struct {
 type recordHandler struct {
 	capture *probeCapture
 	see     func(*seen) error // nil: of no interest
-	count   uint64            // records
-	copied  uint64            // copies in them
+	volume
+	audited volume // of these, at the last look at what probes cost
 	templates
+}
+
+// volume counts records, and copies in them.
+type volume struct{ count, copied uint64 }
+
+// handler returns what turns the records of a site into events. It is made when the first one comes: of the functions of a large program most are
+// never called.
+func (p *probes) handler(site uint32) *recordHandler {
+	if h := p.handlers[site]; h != nil {
+		return h
+	}
+	f := p.watched[site/2].traced
+	h := handler(f.args, func(r *seen) error { return p.entered(r, f) })
+	if site%2 != 0 {
+		h = handler(f.results, func(r *seen) error { return p.left(r, f) })
+	}
+	p.handlers[site] = h
+	return h
 }
 
 // seen is a record with its registers loaded.
@@ -280,7 +299,7 @@ func (p *probes) record1(r *ring.Record) error {
 	if int(r.Site) >= len(p.handlers) {
 		return nil
 	}
-	h := &p.handlers[r.Site]
+	h := p.handler(r.Site)
 	h.count++
 	h.copied += uint64(len(r.Items))
 	if h.see == nil {
@@ -325,7 +344,7 @@ func (p *probes) entered(r *seen, f *traced) error {
 	if p.opt.MaxDepth > 0 && len(g.calls) >= p.opt.MaxDepth || p.enough() {
 		return nil
 	}
-	if err := p.appendEvent(g, recording.KindCall, r, f, f.args, f.plan.Function.Params); err != nil {
+	if err := p.appendEvent(g, recording.KindCall, r, f, f.args); err != nil {
 		return err
 	}
 	g.calls = append(g.calls, openCall{f.id, r.Losses, frame})
@@ -358,7 +377,7 @@ func (p *probes) left(r *seen, f *traced) error {
 		p.strays++ // a call of the function was dropped meanwhile: it can be that one which returns, in the place of the one that is known
 		return nil
 	}
-	return p.appendEvent(g, recording.KindReturn, r, f, f.results, f.plan.Function.Results)
+	return p.appendEvent(g, recording.KindReturn, r, f, f.results)
 }
 
 // losing reports whether the program has dropped anything yet.

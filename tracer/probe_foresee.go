@@ -33,11 +33,11 @@ const (
 )
 
 // foresee notes which packages are recorded.
-func (p *probes) foresee(list []watched) {
+func (p *probes) foresee() {
 	f := &p.foreseen
 	f.own = map[string]bool{}
-	for i := range list {
-		if w := &list[i]; w.traced != nil {
+	for i := range p.watched {
+		if w := &p.watched[i]; w.traced != nil {
 			f.own[w.symbol.Package] = true
 		}
 	}

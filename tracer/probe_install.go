@@ -16,9 +16,17 @@ import (
 // watched is a function that gets probes.
 type watched struct {
 	function    *places.Function
-	entry, exit recordHandler
-	symbol      *Symbol // owned by who chose it
-	traced      *traced // nil for hooks
+	symbol      *Symbol        // owned by who chose it
+	traced      *traced        // nil for hooks
+	entry, exit *recordHandler // of hooks
+}
+
+// captures returns what the records of both kinds hold.
+func (w *watched) captures() (entry, exit *probeCapture) {
+	if w.traced != nil {
+		return w.traced.args, w.traced.results
+	}
+	return w.entry.capture, w.exit.capture
 }
 
 // armProbes puts probes into the stopped program. It returns the functions that can have none, with their reasons.
@@ -90,14 +98,11 @@ func (s *session) putProbes(
 	survey := surveyOf(img, list)
 	list, more := p.watch(list, s.inlined)
 	refused = append(refused, more...)
-	bySite := map[*places.Function]*watched{}
 	wanted := make([]install.Probe, len(list))
 	for i := range list {
 		w := &list[i]
-		bySite[w.function] = w
-		wanted[i] = install.Probe{
-			Function: w.function, Args: &w.entry.capture.Capture, Results: &w.exit.capture.Capture, Events: w.traced != nil,
-		}
+		entry, exit := w.captures()
+		wanted[i] = install.Probe{Function: w.function, Args: &entry.Capture, Results: &exit.Capture, Events: w.traced != nil}
 	}
 	where, err := s.program.runtime()
 	if err != nil {
@@ -107,11 +112,11 @@ func (s *session) putProbes(
 		RingBytes: uint64(s.opt.RingBytes), DropWhenFull: s.opt.DropWhenFull, Runtime: where, Survey: <-survey, Note: s.note,
 		Nodes: &p.nodes.Nodes,
 	}
-	options.Ready = func() error { return s.announceProbed(list, options.Survey) }
+	options.Ready = func() error { return p.announceProbed(s, list, options.Survey) }
 	take := func(installed *install.Process) {
 		p.installed = installed
-		refused = append(refused, p.takeInstalled(s, bySite)...)
-		p.foresee(list)
+		refused = append(refused, p.takeInstalled(s, list)...)
+		p.foresee()
 	}
 	options.Placing = take
 	installed, err := put(wanted, options)
@@ -126,48 +131,66 @@ func (s *session) putProbes(
 	return refused, nil
 }
 
-// takeInstalled makes the handlers of the probes that were installed. It returns the functions that have none.
-func (p *probes) takeInstalled(s *session, bySite map[*places.Function]*watched) (refused []Symbol) {
-	for _, skipped := range p.installed.Skipped {
-		if w := bySite[skipped.Function]; w.traced != nil {
-			if skipped.Later {
-				if p.late == nil {
-					p.late = map[*places.Function]late{}
-				}
-				p.late[skipped.Function] = late{w.traced, *w.symbol, skipped.Reason}
-				w.traced = nil // it is defined when it has got its probes, or when it is sure that it never will
-				continue
+// takeInstalled makes the handlers of the probes that were installed, of those in list, which is no more needed. It returns the functions that
+// have none.
+func (p *probes) takeInstalled(s *session, list []watched) (refused []Symbol) {
+	skipped := map[*places.Function]*install.Skipped{}
+	for i := range p.installed.Skipped {
+		skipped[p.installed.Skipped[i].Function] = &p.installed.Skipped[i]
+	}
+	p.watched = list[:0]
+	for _, w := range list {
+		switch why := skipped[w.function]; {
+		case why == nil:
+			if w.traced != nil && w.traced.plan != nil { // not before: what is defined once stays what it is
+				p.add(&w)
 			}
-			refused = append(refused, w.symbol.refused(skipped.Reason))
-			w.traced = nil
+		case w.traced == nil && !why.Later:
+			continue
+		case w.traced == nil:
+		case why.Later: // it is defined when it has got its probes, or when it is sure that it never will
+			if p.late == nil {
+				p.late = map[*places.Function]late{}
+			}
+			p.late[w.function] = late{w.traced, *w.symbol, why.Reason}
+		default:
+			refused = append(refused, w.symbol.refused(why.Reason))
+			continue
 		}
+		p.watched = append(p.watched, w)
 	}
-	installed := make([]*watched, 0, len(p.installed.Probes))
-	p.handlers = make([]recordHandler, 0, 2*len(p.installed.Probes))
-	for _, probe := range p.installed.Probes {
-		w := bySite[probe.Function]
-		installed = append(installed, w)
-		p.handlers = append(p.handlers, w.entry, w.exit)
-		if w.traced != nil { // not before: what is defined once stays what it is
-			w.traced.id = s.program.AddFunction(w.symbol.Entry, w.traced.plan.Function)
-		}
-	}
-	p.installed.Probes = nil // the handlers are all that is needed of them
+	clear(list[len(p.watched):])
+	p.hear()
+	p.installed.Probes = nil // the captures are all that is needed of them
 	p.installed.Reader.Account(&s.out.ledger.Captured)
 	p.installed.Reader.Known = p.templateOf
 	p.engine.lost = p.installed.Reader.Lost
 	p.shift = int64(p.installed.Start.Sub(s.out.start))
-	p.newBudget(installed)
+	p.newBudget()
 	return refused
 }
 
+// add defines a function that has probes, or is about to. No more of its plan is needed then.
+func (p *probes) add(w *watched) {
+	w.traced.id = p.program.AddFunction(w.symbol.Entry, w.traced.plan.Function)
+	w.traced.plan = nil
+}
+
+// hear prepares for records of the functions that have probes.
+func (p *probes) hear() {
+	p.handlers = make([]*recordHandler, 2*len(p.watched))
+	for i := range p.watched {
+		p.handlers[install.EntryNumber(i)], p.handlers[install.ReturnNumber(i)] = p.watched[i].entry, p.watched[i].exit
+	}
+}
+
 // announceProbed defines the functions that are about to get probes, in the order of their sites.
-func (s *session) announceProbed(list []watched, survey *install.Survey) error {
+func (p *probes) announceProbed(s *session, list []watched, survey *install.Survey) error {
 	for some := range slices.Chunk(list, announcedAtOnce) {
 		s.program.expectFunctions(len(list), len(some))
 		for i := range some {
 			if w := &some[i]; w.traced != nil && survey.Complete(w.function) {
-				s.program.AddFunction(w.symbol.Entry, w.traced.plan.Function)
+				p.add(w)
 			}
 		}
 		if err := s.out.announce(s.engine.define); err != nil {
@@ -232,10 +255,7 @@ func (p *probes) watch(candidates []watched, inlined map[string]bool) (list []wa
 		if inlined[w.symbol.Name] {
 			plan.Function.Reason = inlinedSome
 		}
-		t := w.traced
-		t.plan = plan
-		w.entry.see = func(r *seen) error { return p.entered(r, t) }
-		w.exit.see = func(r *seen) error { return p.left(r, t) }
+		w.traced.plan = plan
 		list = append(list, w)
 	}
 	p.compile(list)
@@ -253,9 +273,8 @@ func (p *probes) compile(list []watched) {
 			for i := n * len(list) / workers; i < (n+1)*len(list)/workers; i++ {
 				if w := &list[i]; w.traced != nil {
 					plan := w.traced.plan
-					w.entry.capture = compiled.of(plan.Function.Params, plan.args)
-					w.exit.capture = compiled.of(plan.Function.Results, plan.results)
-					w.traced.args, w.traced.results = w.entry.capture, w.exit.capture
+					w.traced.args = compiled.of(plan.Function.Params, plan.args)
+					w.traced.results = compiled.of(plan.Function.Results, plan.results)
 					plan.args, plan.results = nil, nil // the captures have them, of which there are fewer
 				}
 			}
@@ -264,8 +283,8 @@ func (p *probes) compile(list []watched) {
 	all.Wait()
 	for i := range list {
 		if w := &list[i]; w.traced != nil {
-			p.nodes.root(w.entry.capture)
-			p.nodes.root(w.exit.capture)
+			p.nodes.root(w.traced.args)
+			p.nodes.root(w.traced.results)
 		}
 	}
 }

@@ -41,7 +41,7 @@ func (p *probes) tryLate() error {
 	for _, function := range placed {
 		if l, ok := p.late[function]; ok {
 			delete(p.late, function)
-			l.traced.id = p.program.AddFunction(l.symbol.Entry, l.traced.plan.Function)
+			p.add(&watched{symbol: &l.symbol, traced: l.traced})
 		}
 	}
 	return p.engine.define()

@@ -310,14 +310,14 @@ const maxTests = 4
 
 // root has c lead to what its words refer to.
 func (n *nodes) root(c *probeCapture) {
-	if c.linked || len(c.entries) == 0 {
+	if len(c.entries) == 0 {
 		return
 	}
-	c.linked = true
 	d := n.depth()
 	c.Node = n.AddRoot(n.link(c.entries, d.Pointers, d.Nesting), d, maxCopied)
 	if len(c.entries) == 1 && c.entries[0].Kind == routine.Text {
-		c.Text = &c.entries[0].Entry
+		text := c.entries[0].Entry
+		c.Text = &text
 	}
 	for i := range c.entries {
 		at := c.entries[i].At
@@ -331,4 +331,5 @@ func (n *nodes) root(c *probeCapture) {
 	if len(c.Tests) > maxTests {
 		c.Tests = nil
 	}
+	c.entries = nil
 }

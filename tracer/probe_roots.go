@@ -73,7 +73,7 @@ func (c *probeCapture) plain(rec *ring.Record) bool {
 
 // appendEvent adds a call or return of f with the values of a record, as c has them.
 func (p *probes) appendEvent(
-	g *goroutine, kind recording.Kind, rec *seen, f *traced, c *probeCapture, params []recording.Param,
+	g *goroutine, kind recording.Kind, rec *seen, f *traced, c *probeCapture,
 ) error {
 	// Filled in its place, as records are in the builder.
 	var raw recording.Raw
@@ -84,7 +84,7 @@ func (p *probes) appendEvent(
 		return p.append(g, &raw)
 	}
 	if c.outline == nil && c.roots != nil && (!rec.plain || rec.model) {
-		c.outline, _ = p.capturer.Outline(params, c.roots)
+		c.outline, _ = p.capturer.Outline(c.params, c.roots)
 	}
 	record := p.engine.record[:0]
 	var counts recording.Counts
@@ -98,7 +98,7 @@ func (p *probes) appendEvent(
 		record, counts = p.capturer.AppendOutlined(record, c.outline, rec.Words)
 	default:
 		p.roots = c.appendRoots(p.roots[:0], rec.Record, &p.regs)
-		return p.appendValues(g, &raw, &p.capturer, params)
+		return p.appendValues(g, &raw, &p.capturer, c.params)
 	}
 	p.engine.record = record
 	raw.Data, raw.Truncated, raw.Unreadable = record, counts.Truncated, counts.Unreadable

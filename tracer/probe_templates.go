@@ -52,7 +52,7 @@ func (p *probes) templateOf(site uint32, data []byte) *recording.Template {
 	if int(site) >= len(p.handlers) {
 		return nil
 	}
-	h := &p.handlers[site]
+	h := p.handler(site)
 	known := h.match(data)
 	h.copied += uint64(known.copies)
 	if known.Template != nil && p.opt.templated != nil {
