@@ -77,6 +77,7 @@ type Generator struct {
 	copying, lost  asm.Label
 	text, lostText asm.Label
 	now            routine
+	displaces      []site.Inst // scratch: the instructions of now
 	added          int
 	tails          []tail
 	kinds          *Kinds

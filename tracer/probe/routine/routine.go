@@ -19,8 +19,9 @@ func (g *Generator) routine(s *site.Site, p parts) error {
 	case s.Kind == site.Entry && s.Form != site.FormOverCheck:
 		g.record(p.entry, p.args, 0, site.Entry, nil)
 	}
-	for i := range s.Code {
-		in := &s.Code[i]
+	g.displaces = g.cfg.Image.Displaced(g.displaces[:0], s)
+	for i := range g.displaces {
+		in := &g.displaces[i]
 		if i > 0 {
 			g.now.moves = append(g.now.moves, Move{in.Addr + g.cfg.Bias, g.code.PC()})
 		}
@@ -33,8 +34,7 @@ func (g *Generator) routine(s *site.Site, p parts) error {
 		}
 	}
 	if s.Form == site.FormOverCheck {
-		last := s.Code[len(s.Code)-1]
-		g.record(p.entry, p.args, 0, site.Entry, &site.Inst{Addr: last.End()})
+		g.record(p.entry, p.args, 0, site.Entry, &site.Inst{Addr: s.Resume()})
 	}
 	g.mark(pinned, s.Resume()+g.cfg.Bias)
 	g.code.JmpTo(s.Resume() + g.cfg.Bias)

@@ -282,7 +282,7 @@ func (g *Generator) native(handler *site.Function) (uint64, error) {
 // Displaceable says why there is no room for a jump at addr of the program's file; nil when there is.
 func Displaceable(img *site.Image, addr uint64) error {
 	if s := img.Displace(addr); s.Form == site.FormNone {
-		return unpatchable(addr, s.Reason)
+		return unpatchable(addr, s.Reason.String())
 	}
 	return nil
 }
@@ -291,10 +291,11 @@ func Displaceable(img *site.Image, addr uint64) error {
 func Displaced(c *Code, img *site.Image, bias, addr uint64) error {
 	s := img.Displace(addr)
 	if s.Form == site.FormNone {
-		return unpatchable(addr, s.Reason)
+		return unpatchable(addr, s.Reason.String())
 	}
-	for i := range s.Code {
-		if err := move(c, img, bias, &s.Code[i]); err != nil {
+	code := img.Displaced(nil, &s)
+	for i := range code {
+		if err := move(c, img, bias, &code[i]); err != nil {
 			return err
 		}
 	}

@@ -268,12 +268,7 @@ func (z *Sizer) Add(s *site.Sites, args, results Capture) {
 func (z *Sizer) routine(s *site.Site) {
 	const record, instruction = 2 * linkLen, 20 // a table's line included
 	z.bytes += 64 + 16                          // it may need an island
-	for i := range s.Code {
-		if z.bytes += instruction; s.Code[i].Flow == site.FlowRet {
-			z.bytes += record
-		}
-	}
-	z.bytes += record
+	z.bytes += instruction*uint64(s.Instructions) + record*(1+uint64(s.Rets))
 }
 
 func (z *Sizer) tail(c Capture, kind site.Kind) {

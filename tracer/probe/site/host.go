@@ -6,10 +6,10 @@ package site
 
 // host gives a site without room two bytes of its own and an island in a host.
 func (p *planner) host(sites *Sites, s *Site) {
-	if s.Form != FormNone || len(s.Code) == 0 || sites.Entry.Form == FormNone {
+	if s.Form != FormNone || s.Bytes == 0 || sites.Entry.Form == FormNone {
 		return
 	}
-	size := int(s.Code[len(s.Code)-1].End() - s.Addr)
+	size := int(s.Bytes)
 	if size < ShortLen && !p.free(s.Addr+uint64(size), ShortLen-size) {
 		return
 	}
@@ -21,9 +21,9 @@ func (p *planner) host(sites *Sites, s *Site) {
 		p.used[s.Addr+uint64(k)] = true
 	}
 	sites.Hosts = append(sites.Hosts, host)
-	s.Form, s.Reason, s.Island, s.Patch = FormIsland, "", host.Addr+JumpLen, ShortLen
+	s.Form, s.Reason, s.Island, s.Patch = FormIsland, reasonNone, host.Addr+JumpLen, ShortLen
 	if s.Kind == Return {
-		s.Early, s.Adjust = frameOnly(s.Code[:len(s.Code)-1], p.img)
+		p.early(s)
 	}
 }
 
@@ -39,10 +39,10 @@ func (p *planner) shortEntry(sites *Sites, b *body) {
 	}
 	s := Site{Kind: Entry, Addr: first, Patch: ShortLen}
 	for i, n := check, 0; n < ShortLen; i++ {
-		if i >= len(b.head) || n > 0 && p.isTarget(b.head[i].Addr) || immovable(&b.head[i]) != "" || b.head[i].Flow == FlowRet {
+		if i >= len(b.head) || n > 0 && p.isTarget(b.head[i].Addr) || immovable(&b.head[i]) != reasonNone || b.head[i].Flow == FlowRet {
 			return
 		}
-		s.Code = append(s.Code, b.head[i])
+		s.displace(b.head[i])
 		n += int(b.head[i].Len)
 	}
 	s.Form = FormIsland
@@ -90,7 +90,7 @@ func (p *planner) hostAt(f *Function, at uint64) (Site, bool) {
 		if in.Flow != FlowNext || in.Addr > at && p.isTarget(in.Addr) || p.used[in.Addr] {
 			return s, false
 		}
-		if s.Code = append(s.Code, in); in.End()-at >= 2*JumpLen {
+		if s.displace(in); in.End()-at >= 2*JumpLen {
 			return s, in.End() <= p.img.codeEnd(f)
 		}
 	}
@@ -101,7 +101,7 @@ func (p *planner) hostAt(f *Function, at uint64) (Site, bool) {
 func overlaps(sites *Sites, from, to uint64) bool {
 	meets := func(s *Site) bool {
 		switch {
-		case len(s.Code) > 0:
+		case s.Bytes > 0:
 			return from < max(s.Resume(), s.Addr+uint64(s.Patch)) && to > s.Addr
 		case s.Kind == Return:
 			return from <= s.Ret && to > s.Ret

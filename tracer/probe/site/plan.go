@@ -30,6 +30,7 @@ type planner struct {
 	used map[uint64]bool // bytes of padding that are taken
 	head [headMax]Inst   // scratch of function
 	code []Inst          // scratch of block
+	gone []Inst          // scratch of displaced
 }
 
 // body is a function and its first instructions.
@@ -60,8 +61,8 @@ func (p *planner) function(f *Function) Sites {
 	if s.Entry.Form == FormNone {
 		p.shortEntry(&s, &b)
 	}
-	for i := range s.Entry.Code {
-		if in := &s.Entry.Code[i]; in.Flow == FlowTrap && in.Len == 1 {
+	for i := range b.head {
+		if in := &b.head[i]; in.Flow == FlowTrap && in.Len == 1 && in.Addr >= s.Entry.Addr && in.Addr < s.Entry.Resume() {
 			p.used[in.Addr] = true // padding behind a function shorter than a jump
 		}
 	}
@@ -72,7 +73,7 @@ func (p *planner) function(f *Function) Sites {
 		s.Returns = append(s.Returns, p.ret(f, addr, &s.Entry))
 	}
 	if s.Entry.Form != FormNone && len(b.head) > 0 && !shape.whole {
-		s.Entry = Site{Kind: Entry, Reason: "its code holds bytes that are no instructions"}
+		s.Entry = Site{Kind: Entry, Reason: reasonBytes}
 	}
 	return s
 }
@@ -85,9 +86,9 @@ func (p *planner) entry(b *body) Site {
 	s.Kind = Entry
 	switch {
 	case s.Form != FormNone && check == 0 && p.img.shapes[b.f.index].loops:
-		return Site{Kind: Entry, Reason: "a loop leads back to its first instruction"}
+		return Site{Kind: Entry, Reason: reasonLoop}
 	case s.Form != FormNone && check > 0 && p.isTarget(s.Addr):
-		s = Site{Kind: Entry, Reason: "a branch leads back to the instruction behind the stack check"}
+		s = Site{Kind: Entry, Reason: reasonBehindCheck}
 	}
 	if s.Form != FormNone || check == 0 {
 		return s
@@ -116,35 +117,41 @@ func checkEnd(code []Inst) int {
 // displace is rule R3: whole instructions from position i on that together have room for a jump.
 func (p *planner) displace(b *body, i int) Site {
 	if i >= len(b.head) {
-		return Site{Reason: "it has no instructions"}
+		return Site{Reason: reasonNoInstructions}
 	}
 	s := Site{Addr: b.head[i].Addr, Patch: JumpLen}
 	for n := 0; n < JumpLen; i++ {
 		if i >= len(b.head) {
-			return Site{Reason: "it is shorter than a jump"}
+			return Site{Reason: reasonShort}
 		}
 		in := b.head[i]
 		if n > 0 && p.isTarget(in.Addr) {
-			return Site{Reason: "a branch leads into the bytes of the jump"}
+			return Site{Reason: reasonBranch}
 		}
-		if why := immovable(&in); why != "" {
+		if why := immovable(&in); why != reasonNone {
 			return Site{Reason: why}
 		}
-		s.Code = append(s.Code, in)
+		s.displace(in)
 		n += int(in.Len)
 	}
 	s.Form = FormJump
 	return s
 }
 
-func immovable(in *Inst) string {
+func immovable(in *Inst) Reason {
 	switch in.Flow {
 	case FlowCall, FlowIndirectCall:
-		return "a call lies in the bytes of the jump"
+		return reasonCall
 	case FlowLoop, FlowOther:
-		return "an instruction that cannot be moved lies in the bytes of the jump"
+		return reasonImmovable
 	}
-	return ""
+	return reasonNone
+}
+
+// displaced returns the displaced instructions of a site. They are valid until the next call.
+func (p *planner) displaced(s *Site) []Inst {
+	p.gone = p.img.Displaced(p.gone[:0], s)
+	return p.gone
 }
 
 func (p *planner) isTarget(addr uint64) bool {
@@ -167,7 +174,7 @@ func (p *planner) ret(f *Function, addr uint64, entry *Site) Site {
 			return s
 		}
 	} else {
-		s.Reason = "its entry has none"
+		s.Reason = reasonEntry
 	}
 	// The last instructions of the block, up to the first that leave room.
 	code := p.block(f, addr, floor, JumpLen)
@@ -189,10 +196,11 @@ func (p *planner) ret(f *Function, addr uint64, entry *Site) Site {
 		s.Form = FormInside
 		return s
 	}
-	s.Reason = "no room for a jump at one of its returns"
+	s.Reason = reasonReturn
 	for j := len(code) - 1; j >= 0; j-- {
 		if room(code[j:])+pad >= ShortLen {
-			s.Addr, s.Code = code[j].Addr, slices.Clone(code[j:])
+			s.Addr = code[j].Addr
+			s.displace(code[j:]...)
 			break
 		}
 	}
@@ -214,7 +222,7 @@ func (p *planner) block(f *Function, addr, floor, bytes uint64) []Inst {
 	code := append(p.code[:0], ret)
 	for first := addr; ret.End()-first < bytes && !p.isTarget(first); first = code[len(code)-1].Addr {
 		before, ok := p.img.before(f, first)
-		if !ok || before.Addr < floor || immovable(&before) != "" || before.Flow == FlowRet || before.Flow == FlowJump ||
+		if !ok || before.Addr < floor || immovable(&before) != reasonNone || before.Flow == FlowRet || before.Flow == FlowJump ||
 			before.Flow == FlowIndirectJump || before.Flow == FlowTrap {
 			break
 		}
@@ -226,10 +234,10 @@ func (p *planner) block(f *Function, addr, floor, bytes uint64) []Inst {
 }
 
 func (p *planner) take(s *Site, code []Inst, form Form) {
-	s.Form, s.Reason = form, ""
+	s.Form, s.Reason = form, reasonNone
 	s.Addr, s.Patch = code[0].Addr, JumpLen
-	s.Code = slices.Clone(code)
-	s.Early, s.Adjust = frameOnly(s.Code[:len(s.Code)-1], p.img)
+	s.displace(code...)
+	s.Early, s.Adjust = frameOnly(code[:len(code)-1], p.img)
 }
 
 // padding returns how many int3 lie at an address, up to the next code.
@@ -249,17 +257,18 @@ func (p *planner) extendEntry(code []Inst, floor uint64, entry *Site) bool {
 	if entry.Form != FormJump || code[0].Addr != floor || p.isTarget(floor) {
 		return false
 	}
-	last := entry.Code[len(entry.Code)-1]
+	gone := p.displaced(entry)
+	last := &gone[len(gone)-1]
 	if last.Flow == FlowJump || last.Flow == FlowRet || last.Flow == FlowIndirectJump || last.Flow == FlowTrap {
 		return false
 	}
-	entry.Code = append(entry.Code, code...)
+	entry.displace(code...)
 	return true
 }
 
 // island gives a return without room two bytes of its own and five of padding nearby.
 func (p *planner) island(s *Site) {
-	if s.Form != FormNone || len(s.Code) == 0 {
+	if s.Form != FormNone || s.Bytes == 0 {
 		return
 	}
 	size := int(s.Ret + 1 - s.Addr)
@@ -278,8 +287,8 @@ func (p *planner) island(s *Site) {
 		for k := size; k < ShortLen; k++ {
 			p.used[s.Addr+uint64(k)] = true
 		}
-		s.Form, s.Reason, s.Island, s.Patch = FormIsland, "", at, ShortLen
-		s.Early, s.Adjust = frameOnly(s.Code[:len(s.Code)-1], p.img)
+		s.Form, s.Reason, s.Island, s.Patch = FormIsland, reasonNone, at, ShortLen
+		p.early(s)
 		return
 	}
 }
@@ -326,6 +335,12 @@ func (img *Image) FunctionAt(addr uint64) *Function {
 // instruction of a function that must not go on; leaving one byte of it is enough, for an int3 ends what runs into it.
 func (img *Image) codeEnd(f *Function) uint64 { return img.shapes[f.index].end }
 
+// early finds out whether a return can be recorded before its displaced instructions run.
+func (p *planner) early(s *Site) {
+	code := p.displaced(s)
+	s.Early, s.Adjust = frameOnly(code[:len(code)-1], p.img)
+}
+
 // frameOnly reports whether instructions do nothing but take down a frame, and how far they move the stack pointer.
 func frameOnly(code []Inst, img *Image) (early bool, adjust int32) {
 	for i := range code {
@@ -351,7 +366,7 @@ func frameOnly(code []Inst, img *Image) (early bool, adjust int32) {
 func (img *Image) Displace(addr uint64) Site {
 	f := img.FunctionAt(addr)
 	if f == nil {
-		return Site{Reason: "no function holds it"}
+		return Site{Reason: reasonNoFunction}
 	}
 	p := planner{img: img, used: map[uint64]bool{}}
 	b := p.body(f, addr)

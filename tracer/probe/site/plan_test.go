@@ -152,8 +152,8 @@ func nothingLeadsIntoAJump(t *testing.T, img *Image) {
 			if h.Resume()-h.Addr < 2*JumpLen {
 				t.Errorf("the host at %#x has %d bytes", h.Addr, h.Resume()-h.Addr)
 			}
-			for k := range h.Code {
-				if h.Code[k].Flow != FlowNext {
+			for _, in := range img.Displaced(nil, &h) {
+				if in.Flow != FlowNext {
 					t.Errorf("the host at %#x holds a branch", h.Addr)
 				}
 			}
@@ -196,20 +196,24 @@ func TestR3MovedInstructionsMeanTheSame(t *testing.T) {
 	compared, relative := 0, 0
 	for _, s := range img.Plan(candidates(img)) {
 		for _, site := range slices.Concat([]Site{s.Entry}, s.Returns, s.Hosts) {
-			for i := range site.Code {
-				in := &site.Code[i]
+			code := img.Displaced(nil, &site)
+			if int(site.Instructions) != len(code) {
+				t.Errorf("%d instructions are displaced at %#x, and %d were counted", len(code), site.Addr, site.Instructions)
+			}
+			for i := range code {
+				in := &code[i]
 				if in.Wide {
 					continue // the other decoder does not know them; TestMoveWide does
 				}
-				code := img.Text(in.Addr, in.End())
+				bytes := img.Text(in.Addr, in.End())
 				to := 0x10000000 + rand.Uint64N(1<<28)
-				moved, err := Move(nil, in, code, to)
+				moved, err := Move(nil, in, bytes, to)
 				if err != nil {
 					t.Fatal(err)
 				}
-				was, is := absolute(t, code, in.Addr), absolute(t, moved, to)
+				was, is := absolute(t, bytes, in.Addr), absolute(t, moved, to)
 				if was != is {
-					t.Fatalf("%#x % x: %q became %q (% x)", in.Addr, code, was, is, moved)
+					t.Fatalf("%#x % x: %q became %q (% x)", in.Addr, bytes, was, is, moved)
 				}
 				compared++
 				if in.RIP != 0 || in.Rel != 0 {

@@ -44,16 +44,69 @@ type Site struct {
 	Addr   uint64 // first byte of the jump
 	Island uint64 // FormIsland: where five bytes of padding, or of a host, take the long jump
 	Ret    uint64 // returns: the address of the RET
-	Code   []Inst // the displaced instructions, in order, whole
-	Reason string // FormNone: why there is no room
+	// The displaced instructions are whole, and one follows the other from Addr on, see Image.Displaced. They are so many bytes, so many
+	// instructions, and so many of these are RETs.
+	Bytes, Instructions, Rets uint8
+	Reason                    Reason // FormNone: why there is no room
 }
 
 // Resume returns the address behind the displaced instructions.
-func (s *Site) Resume() uint64 {
-	if len(s.Code) == 0 {
-		return s.Addr
+func (s *Site) Resume() uint64 { return s.Addr + uint64(s.Bytes) }
+
+// displace has instructions displaced that begin at the jump, or behind those that are displaced already.
+func (s *Site) displace(code ...Inst) {
+	for i := range code {
+		s.Bytes += code[i].Len
+		s.Instructions++
+		if code[i].Flow == FlowRet {
+			s.Rets++
+		}
 	}
-	return s.Code[len(s.Code)-1].End()
+}
+
+// Displaced appends the displaced instructions of a site to dst. There are hundreds of thousands of sites in a large program, so that they are
+// decoded when they are asked for.
+func (img *Image) Displaced(dst []Inst, s *Site) []Inst {
+	for in := range img.Instructions(s.Addr, s.Resume()) {
+		dst = append(dst, in)
+	}
+	return dst
+}
+
+// Reason is why there is no room for a jump.
+type Reason uint8
+
+const (
+	reasonNone Reason = iota
+	reasonNoFunction
+	reasonLoop
+	reasonBehindCheck
+	reasonBytes
+	reasonNoInstructions
+	reasonShort
+	reasonBranch
+	reasonCall
+	reasonImmovable
+	reasonEntry
+	reasonReturn
+)
+
+// String returns what there is to say of a reason, "" of none.
+func (r Reason) String() string {
+	return [...]string{
+		reasonNone:           "",
+		reasonNoFunction:     "no function holds it",
+		reasonLoop:           "a loop leads back to its first instruction",
+		reasonBehindCheck:    "a branch leads back to the instruction behind the stack check",
+		reasonBytes:          "its code holds bytes that are no instructions",
+		reasonNoInstructions: "it has no instructions",
+		reasonShort:          "it is shorter than a jump",
+		reasonBranch:         "a branch leads into the bytes of the jump",
+		reasonCall:           "a call lies in the bytes of the jump",
+		reasonImmovable:      "an instruction that cannot be moved lies in the bytes of the jump",
+		reasonEntry:          "its entry has none",
+		reasonReturn:         "no room for a jump at one of its returns",
+	}[r]
 }
 
 // Sites are the places of one function.
@@ -67,11 +120,11 @@ type Sites struct {
 // Complete reports whether every place takes a jump; if not, it says why the first one does not.
 func (s *Sites) Complete() (reason string, ok bool) {
 	if s.Entry.Form == FormNone {
-		return s.Entry.Reason, false
+		return s.Entry.Reason.String(), false
 	}
 	for i := range s.Returns {
 		if s.Returns[i].Form == FormNone {
-			return s.Returns[i].Reason, false
+			return s.Returns[i].Reason.String(), false
 		}
 	}
 	return "", true
