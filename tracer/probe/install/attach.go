@@ -98,9 +98,9 @@ type attachment struct {
 	size    uint64 // of the code
 	estate  []byte
 	bias    uint64
-	allgs   uint64        // address of runtime.allgs
-	allm    uint64        // address of runtime.allm
-	host    routine.Patch // the stub
+	allgs   uint64          // address of runtime.allgs
+	allm    uint64          // address of runtime.allm
+	host    []routine.Patch // the stub
 }
 
 func newAttachment(pid int, img *site.Image, probes []Probe, o Options) (*attachment, error) {
@@ -305,9 +305,10 @@ func (a *attachment) divide(s *stopped, patches []routine.Patch) (free, blocked 
 // blocked returns the owners of patches in whose bytes a goroutine will go on.
 func (a *attachment) blocked(s *stopped, patches []routine.Patch) (map[int]bool, error) {
 	covered := map[uint64]int{} // addresses that are no instructions any more, to owners
-	for _, p := range patches {
-		for _, m := range p.Moves {
-			if overwrites(&p, m) {
+	for i := range patches {
+		p := &patches[i]
+		for _, m := range a.process.program.Moves(p) {
+			if overwrites(p, m) {
 				covered[m.From] = int(p.Owner)
 			}
 		}
@@ -332,7 +333,7 @@ func (a *attachment) blocked(s *stopped, patches []routine.Patch) (map[int]bool,
 // overwrites reports whether a displaced instruction is no more where it was: a RET behind a jump of five bytes is, and a loop is
 // preempted there more often than anywhere else. Of islands and their hosts, which overwrite each other's, all are taken to be gone.
 func overwrites(p *routine.Patch, m routine.Move) bool {
-	return p.Stays || m.From-p.Addr < uint64(len(p.New))
+	return p.Stays || m.From-p.Addr < uint64(len(p.New()))
 }
 
 // inUse returns where the part of a goroutine's stack begins that it will come back to: behind it lie places where it was
@@ -414,8 +415,8 @@ func (a *attachment) forgetRings() error {
 // moveThreads takes threads out of bytes that are about to become jumps: they go on in the routine's copies.
 func (a *attachment) moveThreads(s *stopped, patches []routine.Patch) error {
 	moves := map[uint64]uint64{}
-	for _, p := range patches {
-		for _, m := range p.Moves {
+	for i := range patches {
+		for _, m := range a.process.program.Moves(&patches[i]) {
 			moves[m.From] = m.To
 		}
 	}
@@ -442,8 +443,8 @@ func (p *Process) Remove() error {
 			return nil
 		}
 		undo := make([]routine.Patch, len(p.program.Patches))
-		for i, patch := range p.program.Patches {
-			undo[i] = routine.Patch{Addr: patch.Addr, Old: patch.New, New: patch.Old}
+		for i := range undo {
+			undo[i] = p.program.Patches[i].Undo()
 		}
 		if err := s.leaveIslands(p.program.Patches); err != nil {
 			return err
@@ -596,7 +597,7 @@ func differences(memory *os.File, img *site.Image, bias uint64) ([]routine.Patch
 		if now[i] == file[i] || keep && addr >= handler.Addr && addr < handler.Addr+site.JumpLen {
 			continue
 		}
-		patches = append(patches, routine.Patch{Addr: addr + bias, Old: now[i : i+1], New: file[i : i+1], Owner: -1})
+		patches = append(patches, routine.NewPatch(addr+bias, now[i:i+1], file[i:i+1]))
 	}
 	return patches, nil
 }

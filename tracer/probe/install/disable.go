@@ -20,12 +20,13 @@ const (
 // does for all; islands, which nothing leads to then, stay. held says that the caller has stopped every thread.
 func (p *Process) Disable(functions []int, part Part, held bool) error {
 	var undo, rest []routine.Patch
-	for _, patch := range p.program.Patches {
-		if patch.Owner < 0 || patch.Stays || !slices.Contains(functions, int(patch.Owner)) || partOf(&patch) != part {
-			rest = append(rest, patch)
+	for i := range p.program.Patches {
+		patch := &p.program.Patches[i]
+		if patch.Owner < 0 || patch.Stays || !slices.Contains(functions, int(patch.Owner)) || partOf(patch) != part {
+			rest = append(rest, *patch)
 			continue
 		}
-		undo = append(undo, routine.Patch{Addr: patch.Addr, Old: patch.New, New: patch.Old})
+		undo = append(undo, patch.Undo())
 	}
 	if len(undo) == 0 {
 		return nil

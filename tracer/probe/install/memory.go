@@ -234,7 +234,7 @@ func byAddress(patches []routine.Patch) []*routine.Patch {
 func pageStart(p *routine.Patch) uint64 { return p.Addr &^ (pageSize - 1) }
 
 func pageEnd(p *routine.Patch) uint64 {
-	return (p.Addr + uint64(len(p.New)) + pageSize - 1) &^ (pageSize - 1)
+	return (p.Addr + uint64(len(p.New())) + pageSize - 1) &^ (pageSize - 1)
 }
 
 func writeRun(memory *os.File, patches []*routine.Patch, from uint64, text []byte) error {
@@ -243,11 +243,11 @@ func writeRun(memory *os.File, patches []*routine.Patch, from uint64, text []byt
 	}
 	for _, p := range patches {
 		at := text[p.Addr-from:]
-		if !bytes.Equal(at[:len(p.Old)], p.Old) && !(p.Replaces && at[0] == 0xE9) {
+		if !bytes.HasPrefix(at, p.Old()) && !(p.Replaces && at[0] == 0xE9) {
 			return recording.Errorf(recording.CodeUnsupported, "the program's code at %#x is not what its file says", p.Addr).
 				WithHint("is another tracer attached, or was the file replaced?")
 		}
-		copy(at, p.New)
+		copy(at, p.New())
 	}
 	if _, err := memory.WriteAt(text, int64(from)); err != nil {
 		return recording.Errorf(recording.CodePermission, "writing the program's code: %w", err)

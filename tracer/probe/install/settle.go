@@ -59,9 +59,9 @@ func Settle(pid int, img *site.Image) (restored int, done bool, err error) {
 				return err
 			}
 			restored = site.JumpLen
-			return write(p.memory, []routine.Patch{{
-				Addr: handler.Addr + bias, Old: now, New: img.Text(handler.Addr, handler.Addr+site.JumpLen), Owner: -1,
-			}})
+			return write(p.memory, []routine.Patch{
+				routine.NewPatch(handler.Addr+bias, now, img.Text(handler.Addr, handler.Addr+site.JumpLen)),
+			})
 		})
 		if err != nil {
 			return 0, false, err

@@ -34,7 +34,7 @@ func TestStackInUse(t *testing.T) {
 
 // TestInstructionBehindTheJumpStays: only where bytes change can nobody go on.
 func TestInstructionBehindTheJumpStays(t *testing.T) {
-	p := routine.Patch{Addr: 0x1000, New: make([]byte, 5)} // add rsp, 0x48; pop rbp; ret
+	p := routine.NewPatch(0x1000, make([]byte, 5), make([]byte, 5)) // add rsp, 0x48; pop rbp; ret
 	pop, ret := routine.Move{From: 0x1004}, routine.Move{From: 0x1005}
 	if !overwrites(&p, pop) || overwrites(&p, ret) {
 		t.Errorf("the last byte of the jump: %t, the first behind it: %t", overwrites(&p, pop), overwrites(&p, ret))

@@ -13,6 +13,7 @@ import (
 	"smiley/recording"
 	"smiley/tracer/probe/asm"
 	"smiley/tracer/probe/routine"
+	"smiley/tracer/probe/site"
 )
 
 // stub is code that maps the shared memory from within the program and then puts every register back by itself. A thread
@@ -238,8 +239,12 @@ func (a *attachment) mapRegion(s *stopped) ([]byte, error) {
 	if uint64(len(st.code)) > host.End-host.Addr {
 		return nil, recording.Errorf(recording.CodeUnsupported, "%s has no room for the stub", stubHost)
 	}
-	a.host = routine.Patch{Addr: st.addr, Old: a.img.Text(host.Addr, host.Addr+uint64(len(st.code))), New: st.code}
-	if err := write(a.process.memory, []routine.Patch{a.host}); err != nil {
+	file := a.img.Text(host.Addr, host.Addr+uint64(len(st.code)))
+	for at := 0; at < len(file); at += site.JumpLen {
+		end := min(at+site.JumpLen, len(file))
+		a.host = append(a.host, routine.NewPatch(st.addr+uint64(at), file[at:end], st.code[at:end]))
+	}
+	if err := write(a.process.memory, a.host); err != nil {
 		return nil, err
 	}
 	// From here on the handler's head leads to the hook, until it leads to the shim.
@@ -293,5 +298,9 @@ func (t *thread) settle() error {
 
 // restoreHost takes the stub out.
 func (a *attachment) restoreHost() error {
-	return write(a.process.memory, []routine.Patch{{Addr: a.host.Addr, Old: a.host.New, New: a.host.Old}})
+	undo := make([]routine.Patch, len(a.host))
+	for i := range undo {
+		undo[i] = a.host[i].Undo()
+	}
+	return write(a.process.memory, undo)
 }

@@ -36,17 +36,38 @@ type Config struct {
 	Kinds *Kinds
 }
 
-// Patch is one change of the program's text.
+// Patch is one change of the program's text, of no more bytes than a jump has: see NewPatch.
 type Patch struct {
 	Addr     uint64 // in the running program
-	Old, New []byte
-	Moves    []Move // with Config.Moves: of the instructions that the patch covers, but the first
 	For      uint64 // of an island: the address of the site that leads here; else 0
 	Owner    int32  // position of the function among those added; −1: none
 	AtEntry  bool   // it is the site at which a call begins
 	Replaces bool   // another jump may stand there: that of a tracer before us
 	Stays    bool   // an island, or the host of one: to be taken out only with all others, since a thread may stand there
+
+	// There are hundreds of thousands of patches in a large program, so that they hold what they need themselves, and nothing more.
+	moveCount uint8
+	move      uint32 // position of the first in Program.moves
+	length    uint8
+	old, new  [site.JumpLen]byte
 }
+
+// NewPatch returns the patch that makes old bytes new ones, which are as many. It has no owner.
+func NewPatch(addr uint64, old, new []byte) Patch {
+	p := Patch{Addr: addr, Owner: -1, length: uint8(len(new))}
+	copy(p.old[:], old)
+	copy(p.new[:], new)
+	return p
+}
+
+// Old returns the bytes that the patch finds.
+func (p *Patch) Old() []byte { return p.old[:p.length] }
+
+// New returns the bytes that the patch leaves.
+func (p *Patch) New() []byte { return p.new[:p.length] }
+
+// Undo returns the patch that takes this one back.
+func (p *Patch) Undo() Patch { return NewPatch(p.Addr, p.New(), p.Old()) }
 
 // Move says where a displaced instruction lies now.
 type Move struct{ From, To uint64 }
@@ -56,6 +77,13 @@ type Program struct {
 	Parts   []Part // of the code region; what lies between is not used
 	Patches []Patch
 	Shim    Patch // to be written before all others, and to be left in place
+
+	moves []Move // with Config.Moves: of all patches
+}
+
+// Moves returns those of the instructions that a patch covers, but the first, with Config.Moves.
+func (p *Program) Moves(patch *Patch) []Move {
+	return p.moves[patch.move:][:patch.moveCount]
 }
 
 // Part is a piece of the code region.
@@ -81,18 +109,15 @@ type Generator struct {
 	added          int
 	tails          []tail
 	kinds          *Kinds
-	tailAt         []int  // positions in tails, by the number of the kind of record; noTail: there is none yet
-	islands        int    // how many there are
-	jumps          []byte // room for those of patches
-	moves          []Move // the same
+	tailAt         []int // positions in tails, by the number of the kind of record; noTail: there is none yet
+	islands        int   // how many there are
 }
 
 // Expect makes room for the patches of n sites.
 func (g *Generator) Expect(n int) {
 	g.out.Patches = slices.Grow(g.out.Patches, n)
-	g.jumps = make([]byte, 0, n*site.JumpLen)
 	if g.cfg.Moves {
-		g.moves = make([]Move, 0, n)
+		g.out.moves = make([]Move, 0, n)
 	}
 }
 

@@ -136,8 +136,12 @@ func (g *Generator) patch(s *site.Site) {
 	if s.Form == site.FormIsland {
 		addr = s.Island
 	}
-	p := g.jump(addr, to)
-	p.Owner, p.Moves = int32(g.added), g.keepMoves()
+	p := Jump(g.cfg.Image, addr, g.cfg.Bias, to)
+	p.Owner = int32(g.added)
+	if g.cfg.Moves {
+		p.move, p.moveCount = uint32(len(g.out.moves)), uint8(len(g.now.moves))
+		g.out.moves = append(g.out.moves, g.now.moves...)
+	}
 	p.AtEntry = s.Kind == site.Entry
 	p.Stays = s.Kind == site.Host || s.Form == site.FormIsland
 	if s.Form == site.FormIsland {
@@ -147,41 +151,15 @@ func (g *Generator) patch(s *site.Site) {
 	if s.Form == site.FormIsland {
 		d := int64(s.Island) - int64(s.Addr) - site.ShortLen
 		old := g.cfg.Image.Text(s.Addr, s.Addr+site.ShortLen)
-		g.out.Patches = append(g.out.Patches, Patch{
-			Addr: s.Addr + g.cfg.Bias, Old: old, New: []byte{0xEB, byte(int8(d))}, Owner: p.Owner, Moves: p.Moves,
-			AtEntry: p.AtEntry,
-		})
+		short := NewPatch(s.Addr+g.cfg.Bias, old, []byte{0xEB, byte(int8(d))})
+		short.Owner, short.move, short.moveCount, short.AtEntry = p.Owner, p.move, p.moveCount, p.AtEntry
+		g.out.Patches = append(g.out.Patches, short)
 	}
-}
-
-// keepMoves returns the moves of the routine that was just generated, which are many small lists in one piece of memory.
-func (g *Generator) keepMoves() []Move {
-	if !g.cfg.Moves || len(g.now.moves) == 0 {
-		return nil
-	}
-	from := len(g.moves)
-	g.moves = append(g.moves, g.now.moves...)
-	return g.moves[from:len(g.moves):len(g.moves)]
-}
-
-// jump is Jump for an address near those before.
-func (g *Generator) jump(addr, to uint64) Patch {
-	if len(g.jumps)+site.JumpLen > cap(g.jumps) {
-		g.jumps = make([]byte, 0, 256*site.JumpLen)
-	}
-	from := len(g.jumps)
-	g.jumps = g.jumps[:from+site.JumpLen]
-	return jump(g.cfg.Image, addr, g.cfg.Bias, to, g.jumps[from:len(g.jumps):len(g.jumps)])
 }
 
 // Jump is the patch that makes a jump of five bytes at an address of the file lead to an address of the running program.
 func Jump(img *site.Image, addr, bias, to uint64) Patch {
-	return jump(img, addr, bias, to, make([]byte, site.JumpLen))
-}
-
-// jump is Jump with its bytes written to code.
-func jump(img *site.Image, addr, bias, to uint64, code []byte) Patch {
-	code[0] = 0xE9
+	code := [site.JumpLen]byte{0xE9}
 	binary.LittleEndian.PutUint32(code[1:], uint32(int32(int64(to)-int64(addr+bias+site.JumpLen))))
-	return Patch{Addr: addr + bias, Old: img.Text(addr, addr+site.JumpLen), New: code, Owner: -1}
+	return NewPatch(addr+bias, img.Text(addr, addr+site.JumpLen), code[:])
 }

@@ -106,7 +106,7 @@ func (g *Generator) shim(handler *site.Function) error {
 	a.Bind(outside)
 	g.atIsland(native)
 	g.part(start, indexNone)
-	g.out.Shim = g.jump(handler.Addr, g.cfg.Code+uint64(start))
+	g.out.Shim = Jump(g.cfg.Image, handler.Addr, g.cfg.Bias, g.cfg.Code+uint64(start))
 	g.out.Shim.Replaces = true
 	return nil
 }
