@@ -298,7 +298,7 @@ func (d *debugInfo) runtimeTypes() map[uint64]debuginfo.Offset {
 	}
 	d.runtime = map[uint64]debuginfo.Offset{}
 	for _, u := range d.units {
-		if u.Path != "runtime" {
+		if u.Path != runtimePath {
 			continue
 		}
 		e, ok := d.data.Entry(u.Offset)

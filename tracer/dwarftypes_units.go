@@ -87,6 +87,21 @@ func (u *unit) load(d *debugInfo) {
 	}
 }
 
+// forget gives back what only functions need: types are met until the program ends, and those that an interface can hold are all in the unit of
+// the runtime.
+func (d *debugInfo) forget() {
+	if d == nil {
+		return
+	}
+	d.data.Forget(func(u *debuginfo.Unit) bool { return u.Path == runtimePath })
+	for _, u := range d.units {
+		u.functions, u.abstract, u.origins = nil, nil, nil
+	}
+}
+
+// runtimePath is the import path of the runtime.
+const runtimePath = "runtime"
+
 // signature is a function's parameters and results as DWARF declares them.
 type signature struct {
 	params, results []variable

@@ -68,12 +68,11 @@ type hook func(*hit) error
 // traced is a function with a plan.
 type traced struct {
 	id                        recording.FunctionID
-	plan                      *Plan
 	floatParams, floatResults bool
+	off                       bool // its probes are being taken out
+	plan                      *Plan
 	args, results             *probeCapture // with probes
-
-	calls uint64 // recorded by probes
-	off   bool   // its probes are being taken out
+	calls                     uint64        // recorded by probes
 }
 
 // hit is a thread that stands at a site.

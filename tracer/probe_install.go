@@ -201,11 +201,12 @@ func (p *probes) announceProbed(s *session, list []watched, survey *install.Surv
 }
 
 // announcedAtOnce bounds the functions that are defined together: they take memory until they are encoded.
-const announcedAtOnce = 8192
+const announcedAtOnce = 2048
 
 // candidates are the functions that probes can be tried on, with their symbols. The others are refused, with the reason.
 func (p *probes) candidates(img *places.Image, symbols []Symbol) (list []watched, refused []Symbol) {
 	list = make([]watched, 0, len(symbols))
+	all := make([]traced, len(symbols))
 	for i := range symbols {
 		sym := &symbols[i]
 		f := img.FunctionAt(sym.Entry - p.bias)
@@ -222,7 +223,7 @@ func (p *probes) candidates(img *places.Image, symbols []Symbol) (list []watched
 			refused = append(refused, sym.refused(reason))
 			continue
 		}
-		list = append(list, watched{function: f, symbol: sym, traced: &traced{}})
+		list = append(list, watched{function: f, symbol: sym, traced: &all[i]})
 	}
 	return list, refused
 }
@@ -234,7 +235,11 @@ func surveyOf(img *places.Image, list []watched) <-chan *install.Survey {
 		functions[i] = list[i].function
 	}
 	done := make(chan *install.Survey, 1)
-	go func() { done <- install.NewSurvey(img, functions) }()
+	go func() {
+		survey := install.NewSurvey(img, functions)
+		img.Planned()
+		done <- survey
+	}()
 	return done
 }
 
@@ -258,6 +263,7 @@ func (p *probes) watch(candidates []watched, inlined map[string]bool) (list []wa
 		w.traced.plan = plan
 		list = append(list, w)
 	}
+	p.program.debug.forget()
 	p.compile(list)
 	return list, refused
 }

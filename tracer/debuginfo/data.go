@@ -4,10 +4,11 @@
 // Start with [Open]. The standard library's debug/dwarf reads everything that DWARF can say into lists of attributes; this
 // package knows the few attributes that matter, steps over the rest, and is some ten times faster, which is what starting a
 // program with ten thousand recorded functions waits for. It does no more I/O once Open has returned, and its Data may be
-// used by many goroutines.
+// used by many goroutines, as long as nobody calls [Data.Forget].
 package debuginfo
 
 import (
+	"bytes"
 	"debug/elf"
 	"encoding/binary"
 	"errors"
@@ -25,6 +26,8 @@ type Data struct {
 
 	info, addresses, ranges, lists, text, lineText []byte
 	abbreviations                                  map[uint64][]abbreviation
+
+	again func() ([]byte, error) // reads info once more; nil where the file has it as it is
 }
 
 // Unit is what was compiled together: a package, or a part of it.
@@ -36,6 +39,7 @@ type Unit struct {
 
 	begin   Offset // of its head
 	end     Offset
+	kept    []byte // what lies there, where nothing else is left
 	version int
 	wide    bool // offsets of eight bytes
 	table   []abbreviation
@@ -63,15 +67,44 @@ func Open(f *elffile.File) (*Data, error) {
 		if s == nil {
 			s = f.Section(".zdebug_" + name)
 		}
-		if s != nil {
-			all.Go(func() { *data, _ = content(f, s) }) // what is missing shows when it is needed
+		if s == nil {
+			continue
 		}
+		if name == "info" && s.Flags&elf.SHF_COMPRESSED != 0 {
+			d.again = func() ([]byte, error) { return content(f, s) }
+		}
+		all.Go(func() { *data, _ = content(f, s) }) // what is missing shows when it is needed
 	}
 	all.Wait()
 	if len(d.info) == 0 || len(abbrev) == 0 {
 		return nil, errNone
 	}
 	return d, d.readUnits(abbrev)
+}
+
+// Forget gives back the memory that units take, all but those that keep names. What is asked for of others later has all of them read again. Nobody
+// else may use the Data meanwhile, and from then on there may be one goroutine that does.
+func (d *Data) Forget(keep func(*Unit) bool) {
+	if d.again == nil || d.info == nil {
+		return
+	}
+	for _, u := range d.Units {
+		if keep(u) {
+			u.kept = bytes.Clone(d.info[u.begin:u.end])
+		}
+	}
+	d.info = nil
+}
+
+// of returns what holds a unit, and where that begins.
+func (d *Data) of(u *Unit) (data []byte, begin Offset) {
+	if u.kept != nil {
+		return u.kept, u.begin
+	}
+	if d.info == nil {
+		d.info, _ = d.again() // it could be read before
+	}
+	return d.info[:min(int(u.end), len(d.info))], 0
 }
 
 // maxSection bounds a section: offsets have four bytes.

@@ -2,10 +2,12 @@ package debuginfo
 
 import (
 	"debug/dwarf"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"smiley/internal/stress"
@@ -180,5 +182,36 @@ func TestDamagedInformation(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestForget: what was given back is read again when it is asked for, and what was kept is not.
+func TestForget(t *testing.T) {
+	d, err := Open(program(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	listed := func(kept bool) (list []string) {
+		for _, u := range d.Units {
+			if kept != (u.Path == "runtime") {
+				continue
+			}
+			e, _ := d.Entry(u.Offset)
+			for c := range d.Children(&e) {
+				list = append(list, fmt.Sprint(c.Offset, c.Tag, c.Name(), c.Type))
+			}
+		}
+		return list
+	}
+	kept, others := listed(true), listed(false)
+	d.Forget(func(u *Unit) bool { return u.Path == "runtime" })
+	if !slices.Equal(listed(true), kept) || len(kept) == 0 {
+		t.Error("what was kept is not what it was")
+	}
+	if d.info != nil {
+		t.Error("nothing was given back, or what was kept had to be read again")
+	}
+	if !slices.Equal(listed(false), others) || len(others) == 0 {
+		t.Error("what was read again is not what it was")
 	}
 }

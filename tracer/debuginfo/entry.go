@@ -84,7 +84,8 @@ func (d *Data) Children(e *Entry) func(func(*Entry) bool) {
 
 // behind steps over the children that begin at an offset, and theirs, and returns what comes behind.
 func (d *Data) behind(u *Unit, at Offset) (Offset, bool) {
-	c := cursor{data: d.info[:u.end], at: uint64(at)}
+	data, begin := d.of(u)
+	c := cursor{data: data, at: uint64(at - begin)}
 	for depth := 1; depth > 0; {
 		a := u.abbreviation(c.uleb())
 		if a == nil {
@@ -99,23 +100,24 @@ func (d *Data) behind(u *Unit, at Offset) (Offset, bool) {
 		}
 		c.skipAll(u, a)
 	}
-	return Offset(c.at), !c.failed
+	return begin + Offset(c.at), !c.failed
 }
 
 // read decodes the entry at an offset of a unit; false when there is none. Its tag is 0 where a list of children ends.
 func (d *Data) read(u *Unit, at Offset, e *Entry) bool {
 	*e = Entry{Offset: at}
-	c := cursor{data: d.info[:u.end], at: uint64(at)}
+	data, begin := d.of(u)
+	c := cursor{data: data, at: uint64(at - begin)}
 	a := u.abbreviation(c.uleb())
 	if a == nil {
-		e.next = Offset(c.at)
+		e.next = begin + Offset(c.at)
 		return !c.failed && c.last == 0
 	}
 	e.Tag, e.Children = a.tag, a.children
 	for i := range a.fields {
 		d.field(u, e, &c, &a.fields[i])
 	}
-	e.next = Offset(c.at)
+	e.next = begin + Offset(c.at)
 	return !c.failed
 }
 

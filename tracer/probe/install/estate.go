@@ -56,7 +56,7 @@ const (
 // fit puts in.
 func estate(plan *plan, note []byte) []byte {
 	shapes := plan.shapes()
-	b := make([]byte, estateHead, estateHead+64*len(plan.probes)+len(note))
+	b := make([]byte, estateHead, estateHead+usualEntry*len(plan.probes)+len(note))
 	for i := range plan.probes {
 		p := &plan.probes[i]
 		address := p.Function.Addr << 1
@@ -76,6 +76,9 @@ func estate(plan *plan, note []byte) []byte {
 	}
 	return b
 }
+
+// usualEntry is more bytes than most functions take in an estate.
+const usualEntry = 12
 
 func fitEstate(b []byte, l ring.Layout) {
 	for i, v := range []uint64{l.Base, l.Rings, uint64(l.Count), l.DataSize} {

@@ -83,7 +83,7 @@ func (h *Held) Install(img *site.Image, probes []Probe, o Options) (*Process, er
 			return nil, err
 		}
 	}
-	if _, err := signalHandler(img); err != nil {
+	if err := plan.displaceable(); err != nil {
 		return nil, err
 	}
 	layout := o.layout(h.Pid, img)

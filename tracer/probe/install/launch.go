@@ -144,6 +144,7 @@ func Launch(img *site.Image, probes []Probe, o Options) (p *Process, err error) 
 }
 
 type plan struct {
+	handler site.Site // see Survey
 	probes  []Probe
 	sites   []*site.Sites // of the same functions
 	skipped []Skipped
@@ -151,9 +152,10 @@ type plan struct {
 	kinds   *routine.Kinds // of records, once codeSize has looked
 }
 
-// Survey holds the sites of functions.
+// Survey holds the sites of functions. No more is needed of the image than its text when there is one, see site.Image.Planned.
 type Survey struct {
-	sites map[*site.Function]*site.Sites
+	sites   map[*site.Function]*site.Sites
+	handler site.Site // where every signal handler of Go begins; at no address where there is no such place
 }
 
 // NewSurvey looks for the sites of all functions that are to be probed, and perhaps of more. It knows nothing of what will be
@@ -163,6 +165,9 @@ func NewSurvey(img *site.Image, functions []*site.Function) *Survey {
 	s := &Survey{sites: make(map[*site.Function]*site.Sites, len(sites))}
 	for i := range sites {
 		s.sites[sites[i].Function] = &sites[i]
+	}
+	if handler := img.Lookup(handlerName); handler != nil {
+		s.handler = img.Displace(handler.Addr)
 	}
 	return s
 }
@@ -187,6 +192,7 @@ func planned(img *site.Image, probes []Probe, survey *Survey) plan {
 		}
 		survey = NewSurvey(img, functions)
 	}
+	p.handler = survey.handler
 	p.probes = make([]Probe, 0, len(probes))
 	p.sites = make([]*site.Sites, 0, len(probes))
 	for i := range probes {
@@ -207,8 +213,7 @@ func planned(img *site.Image, probes []Probe, survey *Survey) plan {
 
 // generate makes the code for all sites.
 func (p *Process) generate(img *site.Image, plan plan, cfg routine.Config) error {
-	handler, err := signalHandler(img)
-	if err != nil {
+	if err := plan.displaceable(); err != nil {
 		return err
 	}
 	begin := time.Now()
@@ -219,23 +224,25 @@ func (p *Process) generate(img *site.Image, plan plan, cfg routine.Config) error
 		expected += 1 + len(s.Returns) + 2*len(s.Hosts) // there is an island for each host
 	}
 	gen.Expect(expected)
+	passing := img.Passing()
 	for i := range plan.sites {
+		passing(plan.sites[i].Function.Addr)
 		if err := gen.Add(plan.sites[i], EntryNumber(i), ReturnNumber(i), *plan.probes[i].Args, *plan.probes[i].Results); err != nil {
 			return err
 		}
 	}
-	p.program, err = gen.Finish(handler)
+	var err error
+	p.program, err = gen.Finish(&plan.handler)
 	p.Report.Generated = time.Since(begin)
 	return err
 }
 
-// signalHandler returns the function at which every signal handler of Go begins, if it takes a jump.
-func signalHandler(img *site.Image) (*site.Function, error) {
-	handler := img.Lookup("runtime.sigtramp")
-	if handler == nil {
-		return nil, recording.Errorf(recording.CodeUnsupported, "the program has no runtime.sigtramp")
+// displaceable says why the signal handler takes no jump; nil when it does.
+func (p *plan) displaceable() error {
+	if p.handler.Addr == 0 {
+		return recording.Errorf(recording.CodeUnsupported, "the program has no %s", handlerName)
 	}
-	return handler, routine.Displaceable(img, handler.Addr)
+	return routine.Displaceable(&p.handler)
 }
 
 // share takes over the mapped region. Its first size bytes are for code and what belongs to it, the rings are behind that.

@@ -248,7 +248,7 @@ func (a *attachment) mapRegion(s *stopped) ([]byte, error) {
 		return nil, err
 	}
 	// From here on the handler's head leads to the hook, until it leads to the shim.
-	hook := routine.Jump(a.img, a.img.Lookup(handlerName).Addr, a.bias, st.hook)
+	hook := routine.Jump(a.img, a.plan.handler.Addr, a.bias, st.hook)
 	hook.Replaces = true
 	if err := write(a.process.memory, []routine.Patch{hook}); err != nil {
 		return nil, err
@@ -275,11 +275,7 @@ const handlerName = "runtime.sigtramp"
 
 // handlerHead writes the head of the signal handler as it is in the program's file, and the way back to what follows it.
 func (a *attachment) handlerHead(c *asm.Code) error {
-	handler := a.img.Lookup(handlerName)
-	if handler == nil {
-		return recording.Errorf(recording.CodeUnsupported, "the program has no %s", handlerName)
-	}
-	return routine.Displaced(c, a.img, a.bias, handler.Addr)
+	return routine.Displaced(c, a.img, a.bias, &a.plan.handler)
 }
 
 // settle takes a thread out of the stop of a single step, into one that leaves no signal behind.

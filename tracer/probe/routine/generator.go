@@ -231,8 +231,8 @@ func check(captures ...Capture) error {
 	return nil
 }
 
-// Finish returns the generated program. handler is the function runtime.sigtramp, at which every Go signal handler begins.
-func (g *Generator) Finish(handler *site.Function) (*Program, error) {
+// Finish returns the generated program. handler is the site at the head of runtime.sigtramp, at which every Go signal handler begins.
+func (g *Generator) Finish(handler *site.Site) (*Program, error) {
 	for i := range g.tails {
 		g.write(&g.tails[i])
 	}

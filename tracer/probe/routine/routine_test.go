@@ -45,7 +45,8 @@ func generated(t *testing.T) (*Generator, *Program, Config) {
 			t.Fatal(err)
 		}
 	}
-	p, err := g.Finish(img.Lookup("runtime.sigtramp"))
+	handler := img.Displace(img.Lookup("runtime.sigtramp").Addr)
+	p, err := g.Finish(&handler)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -39,7 +39,7 @@ const (
 //     is marked unreadable.
 //
 // At entry RDI is the signal, RSI its information, RDX the context; RAX, RCX and R8 to R11 are free.
-func (g *Generator) shim(handler *site.Function) error {
+func (g *Generator) shim(handler *site.Site) error {
 	native, err := g.native(handler)
 	if err != nil {
 		return err
@@ -268,32 +268,31 @@ func (g *Generator) put(from, to int32) {
 }
 
 // native generates the displaced head of the handler and returns where it begins.
-func (g *Generator) native(handler *site.Function) (uint64, error) {
+func (g *Generator) native(handler *site.Site) (uint64, error) {
 	g.code.Align(granule)
 	start := g.code.Len()
 	at := g.code.PC()
-	if err := Displaced(g.code, g.cfg.Image, g.cfg.Bias, handler.Addr); err != nil {
+	if err := Displaced(g.code, g.cfg.Image, g.cfg.Bias, handler); err != nil {
 		return 0, err
 	}
 	g.part(start, indexNone)
 	return at, nil
 }
 
-// Displaceable says why there is no room for a jump at addr of the program's file; nil when there is.
-func Displaceable(img *site.Image, addr uint64) error {
-	if s := img.Displace(addr); s.Form == site.FormNone {
-		return unpatchable(addr, s.Reason.String())
+// Displaceable says why there is no room for a jump at a site; nil when there is.
+func Displaceable(s *site.Site) error {
+	if s.Form == site.FormNone {
+		return unpatchable(s.Addr, s.Reason.String())
 	}
 	return nil
 }
 
-// Displaced appends the instructions that a jump at addr of the program's file displaces, and a jump to what follows them.
-func Displaced(c *Code, img *site.Image, bias, addr uint64) error {
-	s := img.Displace(addr)
-	if s.Form == site.FormNone {
-		return unpatchable(addr, s.Reason.String())
+// Displaced appends the instructions that a jump at a site displaces, and a jump to what follows them.
+func Displaced(c *Code, img *site.Image, bias uint64, s *site.Site) error {
+	if err := Displaceable(s); err != nil {
+		return err
 	}
-	code := img.Displaced(nil, &s)
+	code := img.Displaced(nil, s)
 	for i := range code {
 		if err := move(c, img, bias, &code[i]); err != nil {
 			return err

@@ -16,7 +16,7 @@ import (
 )
 
 // Image is the code of a program as its file holds it. All addresses are those of the file; a position-independent
-// program runs at these plus a bias. An Image does not change after Load and may be used by many goroutines.
+// program runs at these plus a bias. An Image does not change between Load and Planned and may be used by many goroutines.
 type Image struct {
 	Functions []Function  // by address
 	Entry     uint64      // where the program begins
@@ -24,9 +24,9 @@ type Image struct {
 	File      os.FileInfo // the file that all of it was read from
 
 	text    []byte
+	forget  func() // gives back the memory that the text takes; nil: it is a copy
 	addr    uint64
-	targets bitmap // by offset in text: a direct branch or a data word leads here
-	landing bitmap // by offset in text: a return address behind a call
+	targets bitmap // by offset in text: a direct branch, a return address or a data word leads here
 	starts  bitmap // by offset in text: an instruction of a function begins here
 	shapes  []shape
 
@@ -73,7 +73,7 @@ func LoadAs(path, name string) (*Image, error) {
 	if err != nil {
 		return nil, recording.Errorf(recording.CodeOf(err), "%s: %w", name, err)
 	}
-	img.text = slices.Clone(img.text) // it is all that is needed of the file
+	img.text, img.forget = slices.Clone(img.text), nil // it is all that is needed of the file
 	return img, nil
 }
 
@@ -83,7 +83,7 @@ func New(f *elffile.File, functions []pclntab.Function) (*Image, error) {
 		return nil, recording.Errorf(recording.CodeUnsupported, "a program for %s", f.Machine).
 			WithHint("probes need a program built with GOARCH=amd64")
 	}
-	img := &Image{Entry: f.Entry, File: f.Identity}
+	img := &Image{Entry: f.Entry, File: f.Identity, forget: f.Forget}
 	for _, p := range f.Progs {
 		if p.Type == elf.PT_LOAD {
 			img.Base = p.Vaddr &^ 4095
@@ -102,6 +102,21 @@ func New(f *elffile.File, functions []pclntab.Function) (*Image, error) {
 	img.addFunctions(f, functions)
 	img.walk()
 	return img, img.markData(f)
+}
+
+// forgetEvery is after how much text it is given back where all of it is looked at.
+const forgetEvery = 4 << 20
+
+// Passing returns a function to call with the addresses at which the text is looked at, which ascend for the most part: that which was looked at is
+// given back now and then, since a large program has tens of megabytes of it.
+func (img *Image) Passing() func(addr uint64) {
+	last := img.addr
+	return func(addr uint64) {
+		if addr > last && addr-last >= forgetEvery && img.forget != nil {
+			last = addr
+			img.forget()
+		}
+	}
 }
 
 // Text returns the code of the half-open range [from, to). The caller must not change it.
@@ -253,6 +268,9 @@ func Package(name string) string {
 	}
 	return ""
 }
+
+// Planned gives back what only looking for sites takes, when nobody will look for any more.
+func (img *Image) Planned() { img.targets, img.starts, img.shapes = nil, nil, nil }
 
 func (img *Image) mark(b bitmap, addr uint64) {
 	if addr >= img.addr && addr < img.addr+uint64(len(img.text)) {

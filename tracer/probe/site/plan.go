@@ -10,11 +10,15 @@ import (
 func (img *Image) Plan(functions []*Function) []Sites {
 	p := planner{img: img, used: map[uint64]bool{}}
 	out := make([]Sites, len(functions))
+	passing := img.Passing()
 	for i, f := range functions {
+		passing(f.Addr)
 		out[i] = p.function(f)
 	}
+	passing = img.Passing()
 	for i := range out {
 		s := &out[i]
+		passing(s.Function.Addr)
 		for j := range s.Returns {
 			p.island(&s.Returns[j])
 		}
@@ -159,8 +163,7 @@ func (p *planner) isTarget(addr uint64) bool {
 	if addr < from || addr >= to {
 		return true
 	}
-	at := int(addr - from)
-	return p.img.targets.get(at) || p.img.landing.get(at)
+	return p.img.targets.get(int(addr - from))
 }
 
 // ret looks for room at the RET at an address, from the best form to the worst.
@@ -370,5 +373,7 @@ func (img *Image) Displace(addr uint64) Site {
 	}
 	p := planner{img: img, used: map[uint64]bool{}}
 	b := p.body(f, addr)
-	return p.displace(&b, 0)
+	s := p.displace(&b, 0)
+	s.Addr = addr
+	return s
 }

@@ -8,32 +8,37 @@ import (
 // walker goes over the instructions of functions once and notes all that is asked later, so that nothing but the neighbourhood of
 // a site is decoded again.
 type walker struct {
-	img                      *Image
-	targets, landing, starts bitmap
+	img             *Image
+	targets, starts bitmap
 }
 
 // walk goes over all functions, on as many processors as there are.
 func (img *Image) walk() {
 	img.shapes = make([]shape, len(img.Functions))
 	n := min(runtime.GOMAXPROCS(0), 8)
+	size := len(img.text)
 	walkers := make([]walker, n)
+	img.starts = newBitmap(size)
 	var all sync.WaitGroup
+	from := 0
 	for i := range walkers {
-		size := len(img.text)
-		walkers[i] = walker{img, newBitmap(size), newBitmap(size), newBitmap(size)}
-		from, to := i*len(img.Functions)/n, (i+1)*len(img.Functions)/n
+		walkers[i] = walker{img, newBitmap(size), img.starts}
+		to := (i + 1) * len(img.Functions) / n
+		for to < len(img.Functions) && (img.Functions[to].Addr-img.addr)%64 != 0 {
+			to++ // no two walkers write to one word of starts
+		}
+		functions, shapes := img.Functions[from:max(from, to)], img.shapes[from:max(from, to)]
 		all.Go(func() {
-			for f := from; f < to; f++ {
-				walkers[i].function(&img.Functions[f], &img.shapes[f])
+			for f := range functions {
+				walkers[i].function(&functions[f], &shapes[f])
 			}
 		})
+		from = max(from, to)
 	}
 	all.Wait()
-	img.targets, img.landing, img.starts = walkers[0].targets, walkers[0].landing, walkers[0].starts
+	img.targets = walkers[0].targets
 	for _, w := range walkers[1:] {
 		img.targets.or(w.targets)
-		img.landing.or(w.landing)
-		img.starts.or(w.starts)
 	}
 }
 
@@ -81,7 +86,7 @@ func (w *walker) function(f *Function, s *shape) {
 			img.mark(w.targets, f.Addr+uint64(end)+uint64(distance))
 			fallthrough
 		case FlowIndirectCall:
-			img.mark(w.landing, f.Addr+uint64(end))
+			img.mark(w.targets, f.Addr+uint64(end))
 			codeEnd, at = end+1, end // what a call returns to is not padding
 			continue
 		}
