@@ -64,7 +64,8 @@ func (t *typeTable) id(offset debuginfo.Offset) recording.TypeID {
 		t.all.Add(added)
 		t.added = append(t.added, added)
 	}
-	clear(t.parts)
+	clear(t.parts) // names hold on to what they were read from
+	clear(t.batch)
 	t.batch, t.parts = t.batch[:0], t.parts[:0]
 	return t.ids[offset]
 }

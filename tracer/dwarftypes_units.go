@@ -16,6 +16,7 @@ type debugInfo struct {
 	units    []*unit
 	ranges   []unitRange       // by address
 	packages map[string]string // import path → package name, where it is not the last element
+	names    map[string]string // of parameters
 	runtime  map[uint64]debuginfo.Offset
 	// described are the types of runtime, in the order of the file.
 	described []describedType
@@ -39,7 +40,7 @@ func newDebugInfo(data *debuginfo.Data) *debugInfo {
 	if data == nil || len(data.Units) == 0 {
 		return nil
 	}
-	d := &debugInfo{data: data, packages: map[string]string{}}
+	d := &debugInfo{data: data, packages: map[string]string{}, names: map[string]string{}}
 	for _, of := range data.Units {
 		if of.PackageName != "" {
 			d.packages[of.Path] = of.PackageName
@@ -94,6 +95,7 @@ func (d *debugInfo) forget() {
 		return
 	}
 	d.data.Forget(func(u *debuginfo.Unit) bool { return u.Path == runtimePath })
+	clear(d.names)
 	for _, u := range d.units {
 		u.functions, u.abstract, u.origins = nil, nil, nil
 	}
@@ -150,7 +152,7 @@ func (d *debugInfo) signatureAt(offset debuginfo.Offset) (signature, bool) {
 		if c.Type == 0 {
 			continue
 		}
-		name := c.Name()
+		name := d.named(c.RawName())
 		v := variable{name, c.Type}
 		if c.Result {
 			if name != "" && name != "_" && s.hasResult(name) {
@@ -176,6 +178,16 @@ func (d *debugInfo) signatureAt(offset debuginfo.Offset) (signature, bool) {
 		s.params = append(s.params, v)
 	}
 	return s, true
+}
+
+// named returns a name of a parameter. There are many, and few that are not of another one, too.
+func (d *debugInfo) named(name []byte) string {
+	known, ok := d.names[string(name)]
+	if !ok {
+		known = string(name)
+		d.names[known] = known
+	}
+	return known
 }
 
 func (s *signature) hasResult(name string) bool {

@@ -25,12 +25,12 @@ type Program struct {
 	info    *buildinfo.BuildInfo
 	module  moduledata
 	lines   *pclntab.Table
-	list    []pclntab.Function // addresses of the file
-	wrapper uint8              // function id of what the compiler made by itself
-	symbols []Symbol           // addresses of the file; nil until needed
-	debug   *debugInfo         // nil for a stripped binary
-	scopes  *scopeReader       // nil until needed
-	linked  map[uint64]uint64  // types of the itabs of the file, by their addresses; nil until needed
+	list    []pclntab.Function  // addresses of the file
+	wrapper uint8               // function id of what the compiler made by itself
+	origin  func(string) Origin // of packages; nil until needed, as wrapper
+	debug   *debugInfo          // nil for a stripped binary
+	scopes  *scopeReader        // nil until needed
+	linked  map[uint64]uint64   // types of the itabs of the file, by their addresses; nil until needed
 	types   *typeTable
 	defined definitions
 	sources sources
@@ -211,8 +211,7 @@ func (p *Program) FunctionContaining(pc uint64) (Symbol, bool) {
 	if !ok {
 		return Symbol{}, false
 	}
-	p.loadSymbols()
-	return p.moved(p.symbols[i]), true
+	return p.symbolOf(i), true
 }
 
 // LineAt returns the source position of the instruction at pc; line 0 outside Go code.

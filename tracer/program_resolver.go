@@ -64,8 +64,8 @@ func (p *Program) FunctionID(entry uint64) recording.FunctionID {
 	if !ok || p.list[i].Entry != file {
 		return 0
 	}
-	p.loadSymbols()
-	return p.AddFunction(entry, p.function(&p.symbols[i]))
+	s := p.symbolOf(i)
+	return p.AddFunction(entry, p.function(&s))
 }
 
 // function describes a function without its parameters.

@@ -44,51 +44,37 @@ func (s *Symbol) refused(reason string) Symbol {
 }
 
 // Functions returns every function, by entry address; those of the main module that were inlined everywhere, which have
-// no code of their own, come last. The list is the Program's.
+// no code of their own, come last. The list is the caller's: of a large program it takes more memory than all else that is known of the functions.
 func (p *Program) Functions() []Symbol {
-	p.loadSymbols()
-	if p.bias == 0 {
-		return p.symbols
-	}
-	all := make([]Symbol, len(p.symbols))
+	inlined := p.inlined()
+	all := make([]Symbol, len(p.list), len(p.list)+len(inlined))
 	for i := range all {
-		all[i] = p.moved(p.symbols[i])
+		all[i] = p.symbolOf(i)
+		delete(inlined, all[i].Name) // of a generic function another instance may have code
+	}
+	for _, name := range slices.Sorted(maps.Keys(inlined)) {
+		all = append(all, inlined[name])
 	}
 	return all
 }
 
-// moved returns s at its address in the running program.
-func (p *Program) moved(s Symbol) Symbol {
+// symbolOf returns a function of the function table, at its address in the running program.
+func (p *Program) symbolOf(i int) Symbol {
+	if p.origin == nil {
+		p.wrapper, p.origin = wrapperID(p.list), p.origins()
+	}
+	f := &p.list[i]
+	s := Symbol{
+		Name: plainName(f.Name), Package: packageOf(f.Name), File: f.File, Line: f.Line,
+		Entry: f.Entry, End: f.End, index: i,
+	}
+	s.Origin = p.origin(s.Package)
+	s.Reason, s.NotCode = p.untraceable(f, &s)
 	if s.Entry != 0 { // else it has no code
 		s.Entry += p.bias
 		s.End += p.bias
 	}
 	return s
-}
-
-func (p *Program) loadSymbols() {
-	if p.symbols != nil {
-		return
-	}
-	p.wrapper = wrapperID(p.list)
-	origins := p.origins()
-	inlined := p.inlined()
-	p.symbols = make([]Symbol, len(p.list), len(p.list)+len(inlined))
-	for i := range p.list {
-		f := &p.list[i]
-		s := Symbol{
-			Name: f.Name, Package: packageOf(f.Name), File: f.File, Line: f.Line,
-			Entry: f.Entry, End: f.End, index: i,
-		}
-		s.Name = plainName(f.Name)
-		s.Origin = origins(s.Package)
-		s.Reason, s.NotCode = p.untraceable(f, &s)
-		p.symbols[i] = s
-		delete(inlined, s.Name) // of a generic function another instance may have code
-	}
-	for _, name := range slices.Sorted(maps.Keys(inlined)) {
-		p.symbols = append(p.symbols, inlined[name])
-	}
 }
 
 // wrapperID returns the function id that this Go version gives to what the compiler made by itself, such as the function that a
