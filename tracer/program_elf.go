@@ -11,11 +11,7 @@ import (
 )
 
 // image is the program's memory as its file describes it: what the loader maps, before the program changes it.
-type image struct {
-	file    *elffile.File
-	symbols map[string]uint64 // nil until needed
-	addends map[uint64]uint64 // address of a word that the loader relocates → what the word becomes, without bias
-}
+type image struct{ file *elffile.File }
 
 var errNotMapped = errors.New("the file does not hold this address")
 
@@ -37,23 +33,16 @@ func (im *image) words(addr uint64, n int) ([]uint64, error) {
 	if err := im.read(raw, addr); err != nil {
 		return nil, err
 	}
-	im.relocate()
 	words := make([]uint64, n)
 	for i := range words {
 		words[i] = binary.LittleEndian.Uint64(raw[8*i:])
-		if addend, ok := im.addends[addr+8*uint64(i)]; ok {
-			words[i] = addend
-		}
 	}
+	im.relocate(words, addr)
 	return words, nil
 }
 
-// relocate reads the relative relocations of a position-independent binary, once.
-func (im *image) relocate() {
-	if im.addends != nil {
-		return
-	}
-	im.addends = map[uint64]uint64{}
+// relocate gives words at addr what the relative relocations of a position-independent binary make of them.
+func (im *image) relocate(words []uint64, addr uint64) {
 	if im.file.Type != elf.ET_DYN {
 		return
 	}
@@ -66,24 +55,21 @@ func (im *image) relocate() {
 			continue
 		}
 		for ; len(data) >= 24; data = data[24:] {
-			if binary.LittleEndian.Uint32(data[8:]) == uint32(elf.R_X86_64_RELATIVE) {
-				im.addends[binary.LittleEndian.Uint64(data)] = binary.LittleEndian.Uint64(data[16:])
+			at := binary.LittleEndian.Uint64(data) - addr
+			if at%8 == 0 && at/8 < uint64(len(words)) && binary.LittleEndian.Uint32(data[8:]) == uint32(elf.R_X86_64_RELATIVE) {
+				words[at/8] = binary.LittleEndian.Uint64(data[16:])
 			}
 		}
 	}
 }
 
 // symbol returns the address of a linker symbol.
-func (im *image) symbol(name string) (uint64, bool) {
-	if im.symbols == nil {
-		im.symbols = map[string]uint64{}
-		for s := range im.file.Symbols() {
-			if s.Defined {
-				im.symbols[string(s.Name)] = s.Value
-			}
+func (im *image) symbol(name string) (addr uint64, ok bool) {
+	for s := range im.file.Symbols() {
+		if s.Defined && string(s.Name) == name {
+			addr, ok = s.Value, true
 		}
 	}
-	addr, ok := im.symbols[name]
 	return addr, ok
 }
 

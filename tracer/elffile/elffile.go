@@ -69,7 +69,8 @@ func (f *File) Forget() { forget(f.bytes) }
 // Reader reads all of the file.
 func (f *File) Reader() *bytes.Reader { return bytes.NewReader(f.bytes) }
 
-// Stored returns what the file holds of a section, compressed or not. It is valid until Close, and must not be changed.
+// Stored returns what the file holds of a section, compressed or not. It is valid until Close, and must not be changed. All of it is in memory at
+// once: who asks for a section is about to look at it.
 func (f *File) Stored(s *elf.Section) ([]byte, error) {
 	size := uint64(len(f.bytes))
 	switch {
@@ -78,6 +79,7 @@ func (f *File) Stored(s *elf.Section) ([]byte, error) {
 	case s.Offset > size || s.FileSize > size-s.Offset:
 		return nil, io.ErrUnexpectedEOF
 	}
+	populate(f.bytes, s.Offset, s.FileSize)
 	return f.bytes[s.Offset : s.Offset+s.FileSize : s.Offset+s.FileSize], nil
 }
 

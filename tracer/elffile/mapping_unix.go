@@ -9,10 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// mapped returns the first size bytes of a file, which the caller gives back with unmap. It is populated at once: faults one by one cost
-// more than reading would.
+// mapped returns the first size bytes of a file, which the caller gives back with unmap.
 func mapped(f *os.File, size int) ([]byte, error) {
-	return syscall.Mmap(int(f.Fd()), 0, size, syscall.PROT_READ, syscall.MAP_PRIVATE|populate)
+	return syscall.Mmap(int(f.Fd()), 0, size, syscall.PROT_READ, syscall.MAP_PRIVATE)
 }
 
 func unmap(b []byte) error { return syscall.Munmap(b) }

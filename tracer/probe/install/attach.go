@@ -4,7 +4,6 @@ package install
 
 import (
 	"cmp"
-	"debug/elf"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -136,12 +135,8 @@ func (a *attachment) mapped() uint64 { return a.behind() + estateSize(a.estate) 
 
 // symbols reads what the program's file says about the runtime.
 func (a *attachment) symbols(path string) error {
-	f, err := elf.Open(path)
-	if err != nil {
-		return recording.Errorf(recording.CodePermission, "reading %s: %w", path, err)
-	}
-	defer func() { _ = f.Close() }()
 	if a.options.Runtime == nil {
+		var err error
 		if a.options.Runtime, err = readRuntime(path); err != nil {
 			return err
 		}
@@ -150,16 +145,8 @@ func (a *attachment) symbols(path string) error {
 		return recording.Errorf(recording.CodeUnsupported, "the program has no debug information").
 			WithHint("attaching needs a program made by go build or go test -c without -ldflags=-s or -w; go run and go test leave debug information out")
 	}
-	symbols, _ := f.Symbols()
-	for _, s := range symbols {
-		switch s.Name {
-		case "runtime.allgs":
-			a.allgs = s.Value + a.bias
-		case "runtime.allm":
-			a.allm = s.Value + a.bias
-		}
-	}
-	if a.allgs != 0 && a.allm != 0 {
+	if a.img.Goroutines != 0 && a.img.Threads != 0 {
+		a.allgs, a.allm = a.img.Goroutines+a.bias, a.img.Threads+a.bias
 		return nil
 	}
 	return recording.Errorf(recording.CodeUnsupported, "the program has no symbols").

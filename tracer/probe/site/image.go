@@ -23,6 +23,9 @@ type Image struct {
 	Base      uint64      // address of the first loaded segment, rounded down to a page
 	File      os.FileInfo // the file that all of it was read from
 
+	Goroutines uint64 // address of runtime.allgs; 0: the program has no symbols
+	Threads    uint64 // address of runtime.allm; the same
+
 	text    []byte
 	forget  func() // gives back the memory that the text takes; nil: it is a copy
 	addr    uint64
@@ -174,7 +177,7 @@ func functionTable(f *elffile.File, path string) ([]pclntab.Function, error) {
 
 // addFunctions takes over the functions of the table, and finds out which of them are candidates.
 func (img *Image) addFunctions(f *elffile.File, functions []pclntab.Function) {
-	adapters := adapters(f)
+	adapters := img.readSymbols(f)
 	stripped := !f.HasSymbols()
 	img.Functions = make([]Function, len(functions))
 	for i := range functions {
@@ -198,12 +201,17 @@ func (img *Image) addFunctions(f *elffile.File, functions []pclntab.Function) {
 
 func byAddress(a, b Function) int { return cmp.Compare(a.Addr, b.Addr) }
 
-// adapters returns where functions begin that have the stack convention only.
-func adapters(f *elffile.File) map[uint64]bool {
+// readSymbols finds what only symbols tell, and returns where functions begin that have the stack convention only.
+func (img *Image) readSymbols(f *elffile.File) (adapters map[uint64]bool) {
 	found := map[uint64]bool{}
 	for s := range f.Symbols() {
-		if s.Kind == elf.STT_FUNC && bytes.HasSuffix(s.Name, []byte(".abi0")) {
+		switch {
+		case s.Kind == elf.STT_FUNC && bytes.HasSuffix(s.Name, []byte(".abi0")):
 			found[s.Value] = true
+		case string(s.Name) == "runtime.allgs":
+			img.Goroutines = s.Value
+		case string(s.Name) == "runtime.allm":
+			img.Threads = s.Value
 		}
 	}
 	for s := range f.Symbols() {
