@@ -3,6 +3,7 @@
 package install
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/binary"
 	"errors"
@@ -561,30 +562,55 @@ const (
 	userCode    = 0x33     // the segment in which 64-bit programs run
 )
 
+// comparedAtOnce is how much of the program's text is read at once where all of it is compared.
+const comparedAtOnce = 1 << 20
+
 // differences lists the bytes of the program's text that are not those of its file.
 func differences(memory *os.File, img *site.Image, bias uint64) ([]routine.Patch, error) {
-	from, to := img.Bounds()
-	now := make([]byte, to-from)
-	if _, err := memory.ReadAt(now, int64(from+bias)); err != nil {
-		return nil, recording.Errorf(recording.CodePermission, "reading the program's code: %w", err)
-	}
-	handler := img.Lookup(handlerName)
-	file := img.Text(from, to)
-	// The head of the signal handler stays as it is when it leads to a shim. One that leads into the text leads to the
-	// hook of a tracer that died while it was attaching.
-	keep := false
-	if handler != nil {
-		head := now[handler.Addr-from:]
-		to := int64(handler.Addr) + site.JumpLen + int64(int32(binary.LittleEndian.Uint32(head[1:])))
-		keep = head[0] == 0xE9 && img.Text(uint64(to), uint64(to)+1) == nil
+	keep, at, err := keptHead(memory, img, bias)
+	if err != nil {
+		return nil, err
 	}
 	var patches []routine.Patch
-	for i := range now {
-		addr := from + uint64(i)
-		if now[i] == file[i] || keep && addr >= handler.Addr && addr < handler.Addr+site.JumpLen {
+	passing := img.Passing()
+	from, to := img.Bounds()
+	now := make([]byte, min(comparedAtOnce, to-from))
+	for ; from < to; from += uint64(len(now)) {
+		passing(from)
+		now = now[:min(uint64(len(now)), to-from)]
+		if _, err := memory.ReadAt(now, int64(from+bias)); err != nil {
+			return nil, unreadableCode(err)
+		}
+		file := img.Text(from, from+uint64(len(now)))
+		if bytes.Equal(now, file) { // nearly always
 			continue
 		}
-		patches = append(patches, routine.NewPatch(addr+bias, now[i:i+1], file[i:i+1]))
+		for i := range now {
+			addr := from + uint64(i)
+			if now[i] == file[i] || keep && addr >= at && addr < at+site.JumpLen {
+				continue
+			}
+			patches = append(patches, routine.NewPatch(addr+bias, now[i:i+1], file[i:i+1]))
+		}
 	}
 	return patches, nil
+}
+
+// keptHead returns where the head of the signal handler is, and whether that stays as it is, since it leads to a shim. One that leads into the
+// text leads to the hook of a tracer that died while it was attaching.
+func keptHead(memory *os.File, img *site.Image, bias uint64) (keep bool, at uint64, err error) {
+	handler := img.Lookup(handlerName)
+	if handler == nil {
+		return false, 0, nil
+	}
+	head := make([]byte, site.JumpLen)
+	if _, err := memory.ReadAt(head, int64(handler.Addr+bias)); err != nil {
+		return false, 0, unreadableCode(err)
+	}
+	to := handler.Addr + site.JumpLen + uint64(int64(int32(binary.LittleEndian.Uint32(head[1:]))))
+	return head[0] == 0xE9 && img.Text(to, to+1) == nil, handler.Addr, nil
+}
+
+func unreadableCode(err error) error {
+	return recording.Errorf(recording.CodePermission, "reading the program's code: %w", err)
 }
