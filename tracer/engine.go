@@ -69,9 +69,11 @@ type hook func(*hit) error
 type traced struct {
 	id                        recording.FunctionID
 	floatParams, floatResults bool
-	off                       bool // its probes are being taken out
-	plan                      *Plan
+	off                       bool          // its probes are being taken out
+	inlined                   bool          // at some of its calls
+	plan                      *Plan         // with breakpoints
 	args, results             *probeCapture // with probes
+	values                    *values       // with probes, until it is defined
 	calls                     uint64        // recorded by probes
 }
 

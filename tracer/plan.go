@@ -41,10 +41,12 @@ func (p *Program) Plan(sym Symbol) (*Plan, error) {
 	if sym.Reason != "" || sym.Entry == 0 {
 		return nil, cannotTrace(sym.Name, sym.Reason)
 	}
-	pl, err := p.PlanValues(&sym)
+	v, err := p.valuesOf(&sym)
 	if err != nil {
 		return nil, err
 	}
+	pl := &Plan{Function: p.function(&sym), args: v.args, results: v.returned}
+	pl.Function.Params, pl.Function.Results = v.params, v.results
 	f := &p.list[sym.index]
 	code := make([]byte, f.End-f.Entry)
 	if err := p.image.read(code, f.Entry); err != nil {
@@ -61,39 +63,43 @@ func (p *Program) Plan(sym Symbol) (*Plan, error) {
 	return pl, nil
 }
 
-// PlanValues is Plan without the places to stop at: Entry and Returns are for others to find.
-func (p *Program) PlanValues(sym *Symbol) (*Plan, error) {
+// values are the values of a function, and where they lie.
+type values struct {
+	params, results []recording.Param
+	args, returned  []location
+}
+
+// valuesOf finds a function's values.
+func (p *Program) valuesOf(sym *Symbol) (values, error) {
 	i := sym.index
 	if i < 0 || i >= len(p.list) || p.list[i].Entry+p.bias != sym.Entry {
-		return nil, cannotTrace(sym.Name, "no function begins at its address")
+		return values{}, cannotTrace(sym.Name, "no function begins at its address")
 	}
-	pl := &Plan{Function: p.function(sym)}
-	p.placeValues(pl, &p.list[i])
-	return pl, nil
+	return p.placed(&p.list[i]), nil
 }
 
 func cannotTrace(name, reason string) error {
 	return recording.Errorf(recording.CodeUnsupported, "%s cannot be traced: %s", name, reason)
 }
 
-// placeValues fills the plan's parameters and where they lie.
-func (p *Program) placeValues(pl *Plan, f *pclntab.Function) {
+// placed returns the values that a function declares, and where they lie.
+func (p *Program) placed(f *pclntab.Function) (v values) {
 	if p.debug == nil {
-		return
+		return v
 	}
 	declared, complete := p.debug.signature(f.Entry)
-	pl.Function.Params = p.params(declared.params)
-	pl.Function.Results = p.params(declared.results)
-	where, ok := p.assign(&pl.Function, f, declared.dictionary)
+	v.params, v.results = p.params(declared.params), p.params(declared.results)
+	where, ok := p.assign(&v, f, declared.dictionary)
 	if !ok || !complete {
 		const reason = "the binary does not say where its function's values lie"
-		for _, list := range [][]recording.Param{pl.Function.Params, pl.Function.Results} {
+		for _, list := range [][]recording.Param{v.params, v.results} {
 			for i := range list {
 				list[i].Unreadable = reason
 			}
 		}
 	}
-	pl.args, pl.results = where.args, where.results
+	v.args, v.returned = where.args, where.results
+	return v
 }
 
 func (p *Program) params(declared []variable) []recording.Param {
@@ -109,20 +115,20 @@ func (p *Program) params(declared []variable) []recording.Param {
 
 // assign places a function's values. It is false when the declared values are not those that the function table was made
 // for, such as when DWARF left some out.
-func (p *Program) assign(fn *recording.Function, f *pclntab.Function, dictionary int) (assignment, bool) {
+func (p *Program) assign(v *values, f *pclntab.Function, dictionary int) (assignment, bool) {
 	fits := func(a assignment) bool { return !a.unknown && (f.Args < 0 || a.width == f.Args) }
 	if dictionary < 0 && strings.Contains(f.Name, "[go.shape.") { // closures in instances have none
 		guess := 0
 		if isMethod(plainName(f.Name)) {
 			guess = 1
 		}
-		if guess <= len(fn.Params) {
-			if a := assign(p.types.all, fn.Params, fn.Results, guess); fits(a) {
+		if guess <= len(v.params) {
+			if a := assign(p.types.all, v.params, v.results, guess); fits(a) {
 				return a, true
 			}
 		}
 	}
-	a := assign(p.types.all, fn.Params, fn.Results, dictionary)
+	a := assign(p.types.all, v.params, v.results, dictionary)
 	return a, fits(a)
 }
 

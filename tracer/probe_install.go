@@ -142,7 +142,7 @@ func (p *probes) takeInstalled(s *session, list []watched) (refused []Symbol) {
 	for _, w := range list {
 		switch why := skipped[w.function]; {
 		case why == nil:
-			if w.traced != nil && w.traced.plan != nil { // not before: what is defined once stays what it is
+			if w.traced != nil && w.traced.values != nil { // not before: what is defined once stays what it is
 				p.add(&w)
 			}
 		case w.traced == nil && !why.Later:
@@ -170,10 +170,15 @@ func (p *probes) takeInstalled(s *session, list []watched) (refused []Symbol) {
 	return refused
 }
 
-// add defines a function that has probes, or is about to. No more of its plan is needed then.
+// add defines a function that has probes, or is about to.
 func (p *probes) add(w *watched) {
-	w.traced.id = p.program.AddFunction(w.symbol.Entry, w.traced.plan.Function)
-	w.traced.plan = nil
+	f := p.program.function(w.symbol)
+	f.Params, f.Results, f.Trace = w.traced.values.params, w.traced.values.results, recording.TraceProbe
+	if w.traced.inlined {
+		f.Reason = inlinedSome
+	}
+	w.traced.id = p.program.AddFunction(w.symbol.Entry, f)
+	w.traced.values = nil
 }
 
 // hear prepares for records of the functions that have probes.
@@ -251,16 +256,12 @@ func (p *probes) watch(candidates []watched, inlined map[string]bool) (list []wa
 			list = append(list, w)
 			continue
 		}
-		plan, err := p.program.PlanValues(w.symbol)
+		v, err := p.program.valuesOf(w.symbol)
 		if err != nil {
 			refused = append(refused, w.symbol.refused(err.Error()))
 			continue
 		}
-		plan.Function.Trace = recording.TraceProbe
-		if inlined[w.symbol.Name] {
-			plan.Function.Reason = inlinedSome
-		}
-		w.traced.plan = plan
+		w.traced.values, w.traced.inlined = &v, inlined[w.symbol.Name]
 		list = append(list, w)
 	}
 	p.program.debug.forget()
@@ -278,10 +279,10 @@ func (p *probes) compile(list []watched) {
 			compiled := newCaptures(p.capturer.Types, p.opt.Bounds)
 			for i := n * len(list) / workers; i < (n+1)*len(list)/workers; i++ {
 				if w := &list[i]; w.traced != nil {
-					plan := w.traced.plan
-					w.traced.args = compiled.of(plan.Function.Params, plan.args)
-					w.traced.results = compiled.of(plan.Function.Results, plan.results)
-					plan.args, plan.results = nil, nil // the captures have them, of which there are fewer
+					v := w.traced.values
+					w.traced.args = compiled.of(v.params, v.args)
+					w.traced.results = compiled.of(v.results, v.returned)
+					v.args, v.returned = nil, nil // the captures have them, of which there are fewer
 				}
 			}
 		})

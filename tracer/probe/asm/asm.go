@@ -96,7 +96,7 @@ func New(addr uint64) *Code { return &Code{addr: addr} }
 
 // NewIn is New for code that is written to the capacity of room, as far as that goes; Bytes then returns a part of it.
 func NewIn(addr uint64, room []byte) *Code {
-	const branch = 32 // room for that many bytes has room for a label
+	const branch = 96 // room for that many bytes, most of which stays free, has room for a label
 	return &Code{addr: addr, buf: room[:0], labels: make([]int32, 0, cap(room)/branch)}
 }
 

@@ -262,7 +262,8 @@ func (p *Process) place(code, size uint64, nodes *routine.Nodes) {
 		}
 		p.Report.CodeBytes += len(part.Bytes)
 	}
-	p.program.Parts = nil // the region may be gone before the program is forgotten
+	p.program.Parts = nil                               // the region may be gone before the program is forgotten
+	_ = unix.Madvise(region[:code], unix.MADV_DONTNEED) // it is the program's from now on: only memory is lost without it
 }
 
 // open opens the program's memory.
