@@ -43,7 +43,7 @@ func (s *session) armProbes(traced []Symbol) ([]Symbol, error) {
 		if err := s.out.announce(s.engine.define); err != nil {
 			return nil, err
 		}
-		o.Patience = launchedPatience
+		o.Patience, o.Lasting = launchedPatience, s.opt.MaxOverhead == 0
 		return s.process.held.Install(img, wanted, o)
 	}
 	refused, err := s.putProbes(img, s.program.bias, traced, put)
@@ -157,11 +157,12 @@ func (p *probes) takeInstalled(s *session, list []watched) (refused []Symbol) {
 			refused = append(refused, w.symbol.refused(why.Reason))
 			continue
 		}
+		w.function = nil // it is a part of all that is known of the program's code
 		p.watched = append(p.watched, w)
 	}
 	clear(list[len(p.watched):])
 	p.hear()
-	p.installed.Probes = nil // the captures are all that is needed of them
+	p.installed.Probes, p.installed.Skipped = nil, nil // the captures are all that is needed of them
 	p.installed.Reader.Account(&s.out.ledger.Captured)
 	p.installed.Reader.Known = p.templateOf
 	p.engine.lost = p.installed.Reader.Lost

@@ -130,7 +130,11 @@ func (h *Held) Install(img *site.Image, probes []Probe, o Options) (*Process, er
 	if o.Placing != nil {
 		o.Placing(p)
 	}
-	return p, <-beside
+	err = <-beside
+	if o.Lasting {
+		p.program.Patches = nil
+	}
+	return p, err
 }
 
 // mapRegion makes the program map shared memory, and maps all of it here. The program keeps no descriptor; the tracer does.

@@ -37,6 +37,7 @@ type Options struct {
 	RingBytes    uint64        // bytes for records in each ring, rounded up to a page; 0: DefaultRingBytes
 	Patience     time.Duration // for how long without a heartbeat threads wait for room; 0: DefaultPatience
 	DropWhenFull bool
+	Lasting      bool           // launching: no probe is taken out before the program ends, so that nothing is kept for that
 	KeepHandler  bool           // leave the signal handler as it is: for measuring what the shim does
 	Runtime      *Runtime       // nil: to be read from the program's file
 	Survey       *Survey        // nil: to be made
