@@ -64,18 +64,18 @@ func Open(dir string, run recording.RunID) (*Spool, []Entry, error) {
 
 // load reads all segments.
 func (s *Spool) load() ([]Entry, error) {
-	names, err := filepath.Glob(filepath.Join(s.dir, "*"+suffix))
+	files, err := os.ReadDir(s.dir)
 	if err != nil {
 		return nil, err
 	}
 	var entries []Entry
-	for _, name := range names { // sorted
-		serial, err := strconv.Atoi(strings.TrimSuffix(filepath.Base(name), suffix))
-		if err != nil || serial <= 0 || segmentName(serial) != filepath.Base(name) {
+	for _, file := range files { // sorted
+		serial, err := strconv.Atoi(strings.TrimSuffix(file.Name(), suffix))
+		if err != nil || serial <= 0 || segmentName(serial) != file.Name() {
 			continue // not ours
 		}
 		s.serial = max(s.serial, serial+1)
-		if err := s.loadSegment(name); err != nil {
+		if err := s.loadSegment(filepath.Join(s.dir, file.Name())); err != nil {
 			return nil, err
 		}
 	}

@@ -224,6 +224,25 @@ func TestDamageIsFound(t *testing.T) {
 }
 
 // A directory that cannot be written is one clear error, and the spool goes on when it can be again.
+// The name of a directory may have any characters.
+func TestSpoolIsFoundUnderAnyName(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "spools[of me]")
+	s := Create(dir, testInfo)
+	if err := s.Append(1, body(1, 100)); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(1); err != nil {
+		t.Fatal(err)
+	}
+	s, entries, err := Open(dir, testInfo.Run)
+	if err != nil || len(entries) != 1 {
+		t.Fatalf("%v, error %v", entries, err)
+	}
+	if err := s.Close(2); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestUnwritableDirectory(t *testing.T) {
 	parent := t.TempDir()
 	dir := filepath.Join(parent, "spool")
