@@ -56,7 +56,7 @@ type Raw struct {
 	// Truncated and Unreadable count the values in Data that a bound cut and that could not be read.
 	Truncated  uint16
 	Unreadable uint16
-	// Data is the capture record (see docs/reference/format.md): arguments for a call, results for a return, the
+	// Data is the capture record (see docs/reference/capture.md): arguments for a call, results for a return, the
 	// panic value for a panic, the written bytes for output behind one byte with the descriptor, text for a gap
 	// behind an 8-byte count. With a Template, it is the memory that this makes the capture record of. It is valid during Append only.
 	Data     []byte

@@ -37,7 +37,7 @@ type stackPart struct {
 	open []openStack
 }
 
-// view makes a view of some stacks together, and takes over their open calls. c.Last is the time up to which those count.
+// viewOf makes a view of some stacks together, and takes over their open calls. c.Last is the time up to which those count.
 func viewOf(parts []stackPart, c Coverage) *stackView {
 	if len(parts) == 1 {
 		return parts[0].tree.view(parts[0].open, c)

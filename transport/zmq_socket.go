@@ -16,7 +16,7 @@ import (
 // wouldBlock reports whether err says that there is nothing to read or no room to write.
 func wouldBlock(err error) bool { return zmq4.AsErrno(err) == zmq4.Errno(syscall.EAGAIN) }
 
-// option sets an option of a socket; the first error stays.
+// options sets options of a socket one after the other; the first error stays.
 type options struct{ err error }
 
 func (o *options) set(err error) {

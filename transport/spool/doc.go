@@ -5,5 +5,5 @@
 // what a block holds. docs/reference/protocol.md states the format as a table.
 //
 // A spool survives the death of its process at any moment: a record that was written in part is cut off when the spool
-// is opened. It does not promise to survive the machine; files are synced when they are full and when the spool closes.
+// is opened. It does not promise to survive the machine; files are synced when the spool closes.
 package spool

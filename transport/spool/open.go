@@ -37,7 +37,7 @@ func List(dir string) ([]recording.RunID, error) {
 
 // Open opens the spool that a sender left, and returns its blocks by ascending number. Records that were written in part
 // are cut off; one that is damaged ends its file, so that numbers may be missing. Errors are CodeLocked (its sender
-// lives, or somebody else delivers it), CodeNotFound, CodeDamaged when no file has a good head, CodeNewer.
+// lives, or somebody else delivers it), CodeNotFound, CodeDamaged when the head of a file is not good, CodeNewer.
 func Open(dir string, run recording.RunID) (*Spool, []Entry, error) {
 	s := &Spool{info: Info{Run: run}, dir: filepath.Join(dir, run.String()), serial: 1, full: segmentSize}
 	if _, err := os.Stat(s.dir); err != nil {

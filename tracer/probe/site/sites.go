@@ -17,7 +17,7 @@ const (
 	FormJump                  // five bytes of whole instructions
 	FormOverCheck             // entry: the jump replaces the stack check, which runs at its other end
 	FormPadding               // return: the jump reaches into the padding behind the function
-	FormIsland                // return: two bytes jump to five in padding nearby
+	FormIsland                // two bytes jump to five nearby, which lie in padding or are displaced in a host
 	FormInside                // return: the bytes displaced at the entry hold this RET
 )
 
