@@ -67,7 +67,10 @@ func (r Ring) Generate() (transport.KeyPair, error) {
 		return pair, r.explain(err)
 	}
 	_, err = fmt.Fprintln(file, pair.Secret)
-	return pair, r.explain(errors.Join(err, file.Sync(), file.Close()))
+	if err = errors.Join(err, file.Sync(), file.Close()); err != nil {
+		err = errors.Join(err, os.Remove(name)) // it would be in the way of the next try
+	}
+	return pair, r.explain(err)
 }
 
 // Own returns the own pair. Errors are CodeNotFound when there is none, CodePermission when others can read it, and
