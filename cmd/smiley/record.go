@@ -114,11 +114,11 @@ func (a *app) listen(ctx context.Context, recordings *store.Store, o recordOptio
 	if err != nil {
 		return err
 	}
+	defer listener.Close(nil)
 	serving, stop := context.WithCancel(ctx)
 	defer stop()
 	metrics, stopMetrics, err := measures.serve(serving, o.metrics, listener)
 	if err != nil {
-		listener.Close(err)
 		return err
 	}
 	defer stopMetrics()
@@ -137,6 +137,10 @@ func (a *app) listen(ctx context.Context, recordings *store.Store, o recordOptio
 			}
 		}
 	}()
+	defer func() {
+		stop()
+		<-ended
+	}()
 	if err := a.say("listening at %s, recording into %s", listener.Endpoint(), export.Escape(recordings.File())); err != nil {
 		return err
 	}
@@ -147,16 +151,13 @@ func (a *app) listen(ctx context.Context, recordings *store.Store, o recordOptio
 	}
 	// A commit that has begun ends: the sender can be told about it.
 	committing := context.WithoutCancel(ctx)
-	err = transport.Serve(ctx, listener, func(encoded []byte) error {
+	return transport.Serve(ctx, listener, func(encoded []byte) error {
 		measures.resume(committing, recordings.Reader, encoded)
 		began := time.Now()
 		head, err := recordings.Append(committing, encoded)
 		measures.committed(time.Since(began), head, len(encoded), err)
 		return err
 	})
-	stop()
-	<-ended
-	return err
 }
 
 // serverKeys are the keys of a recorder on this machine.
