@@ -12,8 +12,15 @@ import (
 )
 
 // writeFile makes a file of what write writes. It is written under another name first, so that a file that was there stays
-// whole until the new one is.
+// whole until the new one is. A device or a pipe is written into.
 func writeFile(name string, write func(io.Writer) error) error {
+	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() && !info.IsDir() {
+		f, err := os.OpenFile(name, os.O_WRONLY, 0)
+		if err == nil {
+			err = errors.Join(write(f), f.Close())
+		}
+		return writeError(name, err)
+	}
 	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*")
 	if err != nil {
 		return writeError(name, err)
@@ -29,12 +36,16 @@ func writeFile(name string, write func(io.Writer) error) error {
 	return nil
 }
 
+// writeError says what to do about an error of writing a file; nil stays nil.
 func writeError(name string, err error) error {
+	if err == nil {
+		return nil
+	}
 	e := &recording.Error{Code: recording.CodeInternal, Message: "cannot write " + name + ": " + err.Error(), Err: err}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		e.Code, e.Message = recording.CodeNotFound, "cannot write "+name+": there is no such directory"
-		e.Hint = "make it first: mkdir -p " + filepath.Dir(name)
+		e.Hint = "make it first: mkdir -p " + recording.ShellWord(filepath.Dir(name))
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
 		e.Code, e.Message = recording.CodePermission, "cannot write "+name+": the system does not permit it"
 		e.Hint = "choose a directory that you may write to"
