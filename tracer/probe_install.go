@@ -207,7 +207,7 @@ func (p *probes) announceProbed(s *session, list []watched, survey *install.Surv
 }
 
 // announcedAtOnce bounds the functions that are defined together: they take memory until they are encoded.
-const announcedAtOnce = 2048
+const announcedAtOnce = 8192
 
 // candidates are the functions that probes can be tried on, with their symbols. The others are refused, with the reason.
 func (p *probes) candidates(img *places.Image, symbols []Symbol) (list []watched, refused []Symbol) {
