@@ -98,6 +98,7 @@ type attachment struct {
 	size    uint64 // of the code
 	estate  []byte
 	bias    uint64
+	changes *textChanges
 	allgs   uint64          // address of runtime.allgs
 	allm    uint64          // address of runtime.allm
 	host    []routine.Patch // the stub
@@ -114,6 +115,9 @@ func newAttachment(pid int, img *site.Image, probes []Probe, o Options) (*attach
 		return nil, err
 	}
 	if err := a.symbols(path); err != nil {
+		return nil, err
+	}
+	if err := a.compare(); err != nil {
 		return nil, err
 	}
 	a.layout = o.layout(pid, img)
@@ -220,6 +224,7 @@ func (a *attachment) install(s *stopped) error {
 // address counts.
 func (a *attachment) avoid(s *stopped) error {
 	p := a.process
+	a.leaveChanged()
 	free, blocked, err := a.divide(s, p.program.Patches)
 	if err != nil || len(blocked) == 0 {
 		return err
@@ -468,8 +473,8 @@ func (s *stopped) leaveIslands(patches []routine.Patch) error {
 	return nil
 }
 
-// Clean takes out what a tracer that died left in a program: every byte of the functions' code that differs from the file,
-// but the head of the signal handler, is written back. It returns how many bytes that were.
+// Clean takes out what a tracer that died left in a program: every byte of the functions' code that it wrote, but the head of the
+// signal handler, is what the file says again. It returns how many bytes that were.
 func Clean(pid int, img *site.Image) (int, error) {
 	bias, err := Bias(pid, img)
 	if err != nil {
@@ -480,6 +485,10 @@ func Clean(pid int, img *site.Image) (int, error) {
 		return 0, err
 	}
 	defer func() { _ = p.memory.Close() }()
+	code, err := sharedRegions(pid)
+	if err != nil {
+		return 0, err
+	}
 	n := 0
 	for range cleanTries {
 		busy := false
@@ -490,15 +499,15 @@ func Clean(pid int, img *site.Image) (int, error) {
 			if busy = s.inside(p.memory, img.Lookup(stubHost), bias); busy {
 				return nil
 			}
-			patches, err := differences(p.memory, img, bias)
-			n = len(patches)
+			changes, err := changesOf(p.memory, img, bias, code)
 			if err != nil {
 				return err
 			}
+			n = len(changes.ours)
 			if err := leaveUnknownIslands(s, p.memory, img, bias); err != nil {
 				return err
 			}
-			return write(p.memory, patches)
+			return write(p.memory, changes.ours)
 		})
 		if err != nil || !busy {
 			return n, err

@@ -121,6 +121,10 @@ func Left(pid int, img *site.Image) (bool, error) {
 		return false, err
 	}
 	defer func() { _ = p.memory.Close() }()
-	patches, err := differences(p.memory, img, bias)
-	return len(patches) > 0, err
+	code, err := sharedRegions(pid)
+	if err != nil {
+		return false, err
+	}
+	changes, err := changesOf(p.memory, img, bias, code)
+	return err == nil && len(changes.ours) > 0, err
 }

@@ -1,0 +1,115 @@
+//go:build linux && amd64
+
+package install
+
+import (
+	"encoding/binary"
+	"fmt"
+	"os"
+	"slices"
+
+	"smiley/recording"
+	"smiley/tracer/probe/routine"
+	"smiley/tracer/probe/site"
+)
+
+// textChanges are the bytes of a running program's text that are not those of its file. Tracers leave some, and they are not the only ones: the
+// kernel writes breakpoints for programs that watch others (uprobes), and some programs put jumps into functions of their own.
+type textChanges struct {
+	ours   []routine.Patch // what tracers have written, and how it becomes what it was
+	others []uint64        // where the rest is, in the running program
+}
+
+// changesOf compares the text of a program with its file. code is what tracers have mapped there.
+func changesOf(memory *os.File, img *site.Image, bias uint64, code []sharedMapping) (*textChanges, error) {
+	all, err := differences(memory, img, bias)
+	if err != nil || len(all) == 0 {
+		return &textChanges{}, err
+	}
+	var always []*site.Function // where tracers write that have mapped nothing yet
+	for _, name := range []string{stubHost, handlerName} {
+		if f := img.Lookup(name); f != nil {
+			always = append(always, f)
+		}
+	}
+	c := &textChanges{}
+	for i := range all {
+		at := all[i].Addr - bias
+		ours := slices.ContainsFunc(always, func(f *site.Function) bool { return at >= f.Addr && at < f.End })
+		if ours || len(code) > 0 && byTracer(all, i, img, bias, code) {
+			c.ours = append(c.ours, all[i])
+		} else {
+			c.others = append(c.others, all[i].Addr)
+		}
+	}
+	return c, nil
+}
+
+// byTracer reports whether a tracer has written one of the bytes that differ: as part of a jump into code, or of one of two bytes to such
+// a jump. It can have been killed while it wrote, page by page: what lies where pages meet counts as written.
+func byTracer(all []routine.Patch, i int, img *site.Image, bias uint64, code []sharedMapping) bool {
+	const before = site.JumpLen - 1
+	addr := all[i].Addr
+	if within := addr % pageSize; within < before || within >= pageSize-before {
+		return true
+	}
+	var now [before + site.JumpLen]byte // the text around it
+	first := addr - before
+	copy(now[:], img.Text(first-bias, first-bias+uint64(len(now))))
+	file := now
+	for j := max(0, i-before); j < len(all) && all[j].Addr < first+uint64(len(now)); j++ {
+		if all[j].Addr >= first {
+			now[all[j].Addr-first] = all[j].Old()[0]
+		}
+	}
+	for start := range site.JumpLen {
+		if now[start] != 0xE9 {
+			continue
+		}
+		to := first + uint64(start) + site.JumpLen + uint64(int64(int32(binary.LittleEndian.Uint32(now[start+1:]))))
+		if slices.ContainsFunc(code, func(m sharedMapping) bool { return to >= m.from && to < m.to }) {
+			return true
+		}
+	}
+	short := func(start int) bool { return now[start] == 0xEB && file[start] != 0xEB }
+	return short(before) || short(before-1)
+}
+
+// in reports whether anybody else has changed a function.
+func (c *textChanges) in(f *site.Function, bias uint64) bool {
+	i, _ := slices.BinarySearch(c.others, f.Addr+bias)
+	return i < len(c.others) && c.others[i] < f.End+bias
+}
+
+// compare looks for what others have changed in the program's text.
+func (a *attachment) compare() error {
+	code, err := sharedRegions(a.process.Pid)
+	if err != nil {
+		return err
+	}
+	memory, err := os.Open(fmt.Sprintf("/proc/%d/mem", a.process.Pid))
+	if err != nil {
+		return recording.Errorf(recording.CodePermission, "opening the program's memory: %w", err)
+	}
+	defer func() { _ = memory.Close() }()
+	a.changes, err = changesOf(memory, a.img, a.bias, code)
+	return err
+}
+
+// leaveChanged leaves out functions that anybody else has changed: they are not what the probes were made for.
+func (a *attachment) leaveChanged() {
+	if len(a.changes.others) == 0 {
+		return
+	}
+	changed := map[int]bool{}
+	for i := range a.plan.sites {
+		if f := a.plan.sites[i].Function; a.changes.in(f, a.bias) {
+			changed[i] = true
+			a.process.Skipped = append(a.process.Skipped, Skipped{
+				Function: f, Reason: "something else has changed its code: it is not what the program's file says",
+			})
+		}
+	}
+	p := a.process
+	p.program.Patches = slices.DeleteFunc(p.program.Patches, func(patch routine.Patch) bool { return changed[int(patch.Owner)] })
+}
