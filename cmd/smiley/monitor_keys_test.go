@@ -86,10 +86,14 @@ func TestMonitorConnectsWithKeys(t *testing.T) {
 	deceived.knows(s.address, stranger.key)
 	recorder.knows(s.address, recorder.key)
 	recorder.must("keys", "authorize", recorder.key, "itself")
+	// On its own machine it takes keys, too, from those who noted down its key for that name.
+	loopback := strings.Replace(s.address, "0.0.0.0", "127.0.0.1", 1)
+	friend.knows(loopback, recorder.key)
+	recorder.knows(loopback, recorder.key)
 
-	r := s.run(s.address) // with the recorder's own keys
+	r := s.run(loopback) // with the recorder's own keys
 	s.progress(0)
-	w := s.monitorAs(friend, "--connect", s.address, "--exit", "--json")
+	w := s.monitorAs(friend, "--connect", loopback, "--exit", "--json")
 	w.note("watching (.*)$")
 	lines := w.lines()
 	var q sequence
@@ -97,14 +101,16 @@ func TestMonitorConnectsWithKeys(t *testing.T) {
 		q.line(t, <-lines)
 	}
 	for _, other := range []struct {
-		who  *person
-		says string
+		who     *person
+		address string
+		says    string
 	}{
-		{stranger, "does not accept this key"},
-		{deceived, "has no keys or others than expected"},
-		{s.person("nobody"), "there is no key"},
+		{stranger, s.address, "does not accept this key"},
+		{stranger, loopback, "it may want keys"},
+		{deceived, s.address, "has no keys or others than expected"},
+		{s.person("nobody"), s.address, "there is no key"},
 	} {
-		status, says := other.who.fails("monitor", "--connect", s.address, "--json")
+		status, says := other.who.fails("monitor", "--connect", other.address, "--json")
 		if status != 1 || !strings.Contains(says, other.says) {
 			t.Errorf("status %d, and not %q but:\n%s", status, other.says, says)
 		}

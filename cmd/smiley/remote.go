@@ -85,23 +85,31 @@ func (a *app) remoteOptions(f *remoteFlags, address string) (transport.RemoteOpt
 	return o, err
 }
 
-// clientKeys are the keys to talk to a recorder with, nil when it takes none.
+// clientKeys are the keys to talk to a recorder with, nil when it takes none. One that is reached on this machine takes some
+// when its key was noted down: it may listen beyond the machine, or be at the other end of a tunnel.
 func clientKeys(recorder transport.Endpoint, insecure bool) (*transport.ClientKeys, error) {
-	if recorder.Local() || insecure {
+	if insecure {
 		return nil, nil
 	}
 	ring, err := keyring.Default()
+	if err != nil && recorder.Local() {
+		return nil, nil // there is no place where a key could have been noted down
+	}
 	if err != nil {
 		return nil, err
 	}
-	var keys transport.ClientKeys
-	if keys.Own, err = ownKeys(ring, recorder); err != nil {
+	known, unknown := ring.Recorder(recorder)
+	if recorder.Local() && recording.CodeOf(unknown) == recording.CodeNotFound {
+		return nil, nil
+	}
+	own, err := ownKeys(ring, recorder)
+	if err != nil {
 		return nil, err
 	}
-	if keys.Recorder, err = ring.Recorder(recorder); err != nil {
-		return nil, err
+	if unknown != nil {
+		return nil, unknown
 	}
-	return &keys, nil
+	return &transport.ClientKeys{Own: own, Recorder: known}, nil
 }
 
 // remoteSink is a connection to a recorder that is made when the first block says which run it is for. Its methods are
