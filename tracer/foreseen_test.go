@@ -75,6 +75,18 @@ func TestWhatIsForeseenFirst(t *testing.T) {
 	}
 }
 
+// TestOwnTypesAreForeseenBeforeOthers records a program with the standard library, which has more types than are foreseen: those of the program's
+// own module come before those of others.
+func TestOwnTypesAreForeseenBeforeOthers(t *testing.T) {
+	const types = 1500 // more than fit the interfaces with methods
+	r := record(t, Options{Target: fixture(t, "crowded"), Engine: EngineProbe, IncludeStdlib: true, foreseen: types})
+	for _, v := range r.told()["call main.holds"] {
+		if !strings.Contains(v, "at the end") {
+			t.Errorf("when %d types are foreseen, one of the program's own is shown %s", types, v)
+		}
+	}
+}
+
 // TestManyTypesAreForeseenOfMany records a program of thousands of functions that passes values of more types than are foreseen in small programs
 // before anything can have been learned of them.
 func TestManyTypesAreForeseenOfMany(t *testing.T) {

@@ -57,7 +57,8 @@ func (p *probes) look() {
 		f.holders[at] = append(f.holders[at], t.typ)
 	}
 	types.debug.runtimeTypes()
-	var errors, plain []uint64
+	var errors, main, plain []uint64
+	origins := p.program.origins()
 	for _, d := range types.debug.described {
 		switch pkg, ok := packageOfType(d.name); {
 		case string(d.name) == "error": // whether or not the run knows it: an error is what a panic is likely to be about
@@ -66,11 +67,14 @@ func (p *probes) look() {
 		case pkg == nil && d.name[0] == '*': // what it points to is copied in any case
 		case pkg == nil:
 			plain = append(plain, module.types+d.at)
-		case f.own[string(pkg)]:
+		case !f.own[string(pkg)]:
+		case origins(string(pkg)) == OriginMain:
+			main = append(main, module.types+d.at)
+		default:
 			f.any = append(f.any, module.types+d.at)
 		}
 	}
-	f.any = slices.Concat(errors, f.any, plain)
+	f.any = slices.Concat(errors, main, plain, f.any) // the types of other modules can be tens of thousands
 }
 
 // packageOfType returns the import path in the name of a type, or of what it points to or has many of; nil for one that every
