@@ -59,6 +59,22 @@ func (p *probes) look() {
 	types.debug.runtimeTypes()
 	var errors, main, plain []uint64
 	origins := p.program.origins()
+	take := func(pkg string, at uint64) {
+		switch {
+		case !f.own[pkg]:
+		case origins(pkg) == OriginMain:
+			main = append(main, module.types+at)
+		default:
+			f.any = append(f.any, module.types+at)
+		}
+	}
+	for _, d := range p.program.typesInData() { // few, and nearly all in interfaces
+		if d.typ.Package == "" {
+			plain = append(plain, module.types+d.at)
+		} else {
+			take(d.typ.Package, d.at)
+		}
+	}
 	for _, d := range types.debug.described {
 		switch pkg, ok := packageOfType(d.name); {
 		case string(d.name) == "error": // whether or not the run knows it: an error is what a panic is likely to be about
@@ -67,11 +83,8 @@ func (p *probes) look() {
 		case pkg == nil && d.name[0] == '*': // what it points to is copied in any case
 		case pkg == nil:
 			plain = append(plain, module.types+d.at)
-		case !f.own[string(pkg)]:
-		case origins(string(pkg)) == OriginMain:
-			main = append(main, module.types+d.at)
 		default:
-			f.any = append(f.any, module.types+d.at)
+			take(string(pkg), d.at)
 		}
 	}
 	f.any = slices.Concat(errors, main, plain, f.any) // the types of other modules can be tens of thousands

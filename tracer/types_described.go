@@ -76,6 +76,36 @@ func (t *typeTable) described(offset uint64) recording.TypeID {
 	return t.undeclared[offset]
 }
 
+// maxData bounds the data that is looked through.
+const maxData = 4 << 20
+
+// typesInData returns the types that the program's data mentions and DWARF does not have.
+func (p *Program) typesInData() (list []describedAs) {
+	s := p.file.Section(".data")
+	if s == nil || s.Size > maxData {
+		return nil
+	}
+	words, err := p.image.words(s.Addr, int(s.Size/8))
+	if err != nil {
+		return nil
+	}
+	declared, seen := p.types.debug.runtimeTypes(), map[uint64]bool{}
+	for _, w := range words {
+		at := w - p.module.types
+		if !p.describes(w) || seen[at] {
+			continue
+		}
+		seen[at] = true
+		if _, ok := declared[at]; ok {
+			continue
+		}
+		if d, ok := p.types.readDescribed(at); ok {
+			list = append(list, d)
+		}
+	}
+	return list
+}
+
 // mentions returns the types that a description mentions.
 func (d *describedAs) mentions() []uint64 {
 	list := slices.Clone(d.fields)
