@@ -442,8 +442,33 @@ func (p *Process) Remove() error {
 		if err := s.leaveIslands(p.program.Patches); err != nil {
 			return err
 		}
+		err := write(p.memory, undo)
+		if recording.CodeOf(err) != recording.CodeUnsupported {
+			return err
+		}
+		// The program has changed functions since they got probes. What is there now stays; the rest is taken out.
+		undo, err = applicable(p.memory, undo)
+		if err != nil {
+			return err
+		}
 		return write(p.memory, undo)
 	})
+}
+
+// applicable leaves out patches that do not find the bytes they were made for.
+func applicable(memory *os.File, patches []routine.Patch) ([]routine.Patch, error) {
+	list := patches[:0]
+	for i := range patches {
+		old := patches[i].Old()
+		now := make([]byte, len(old))
+		if _, err := memory.ReadAt(now, int64(patches[i].Addr)); err != nil {
+			return nil, unreadableCode(err)
+		}
+		if bytes.Equal(now, old) {
+			list = append(list, patches[i])
+		}
+	}
+	return list, nil
 }
 
 // Gone reports whether the program is no more: it ended, or became another one.

@@ -4,9 +4,12 @@ package install
 
 import (
 	"bytes"
+	"os/exec"
 	"slices"
 	"testing"
+	"time"
 
+	"smiley/internal/child"
 	"smiley/tracer/probe/routine"
 	"smiley/tracer/probe/site"
 )
@@ -84,4 +87,37 @@ func (s *stopped) all() (places []uint64) {
 		places = append(places, t.regs.Rip)
 	}
 	return places
+}
+
+// TestChangedMeanwhile: a program replaces a function that has probes. They are taken out of all others, and the function stays replaced.
+func TestChangedMeanwhile(t *testing.T) {
+	path := fixture(t, "replaced")
+	img, err := site.Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	program := child.Start(t, exec.Command(path))
+	p, err := Attach(program.Pid, img, mainProbes(img, twoWords), Options{Rings: 32, RingBytes: 1 << 20, Patience: 20 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	follow(t, p, 1000, nil)
+	if _, err := program.In.Write([]byte("\n")); err != nil {
+		t.Fatal(err)
+	}
+	if line := program.Line(); line != "replaced\n" {
+		t.Fatalf("the program says %q", line)
+	}
+	if err := p.Remove(); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Close(); err != nil {
+		t.Error(err)
+	}
+	if left, err := Left(program.Pid, img); left || err != nil {
+		t.Errorf("something is left, %v", err)
+	}
+	if out := program.End(); out != "wrong results: 0\n" {
+		t.Errorf("the program says %q", out)
+	}
 }
