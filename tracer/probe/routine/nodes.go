@@ -1,7 +1,9 @@
 package routine
 
 import (
+	"bytes"
 	"encoding/binary"
+	"hash/maphash"
 	"sync/atomic"
 	"unsafe"
 
@@ -13,8 +15,10 @@ import (
 // the program while they are added to: what is referred to is written first. The zero value has none.
 type Nodes struct {
 	b     []byte
-	room  int // bytes that b may grow to once it lies where the program reads it; 0 before
-	roots map[string]uint32
+	room  int               // bytes that b may grow to once it lies where the program reads it; 0 before
+	roots map[uint64]uint32 // by the hash of what b holds of them up to their end
+	seed  maphash.Seed
+	root  []byte // scratch of AddRoot
 }
 
 // EntryKind says what one entry of a list copies.
@@ -106,22 +110,28 @@ func (n *Nodes) AddHeld(list []Entry) uint32 { return n.add(list, entryReturn, 0
 // AddRoot adds a list for the words of records: how far is followed, and how many bytes all copies may take with their heads. Equal roots
 // are one.
 func (n *Nodes) AddRoot(list []Entry, d Depth, most uint32) uint32 {
-	head := make([]byte, entryLen, entryLen*(1+len(list)))
-	binary.LittleEndian.PutUint32(head[entryLen-rootMost:], most)
-	binary.LittleEndian.PutUint32(head[entryLen-rootDepth:], d.word())
-	key := head
+	n.root = append(n.root[:0], make([]byte, entryLen)...)
+	binary.LittleEndian.PutUint32(n.root[entryLen-rootMost:], most)
+	binary.LittleEndian.PutUint32(n.root[entryLen-rootDepth:], d.word())
 	for i := range list {
-		key = list[i].append(key)
-	}
-	if known, ok := n.roots[string(key)]; ok {
-		return known
+		n.root = list[i].append(n.root)
 	}
 	if n.roots == nil {
-		n.roots = map[string]uint32{}
+		n.roots, n.seed = map[uint64]uint32{}, maphash.MakeSeed()
 	}
-	node := n.add(list, entryEnd, 1<<30, head[:entryLen])
-	n.roots[string(key)] = node
+	hash := maphash.Bytes(n.seed, n.root)
+	if known := n.roots[hash]; known != 0 && n.isRoot(known, n.root) {
+		return known
+	}
+	node := n.add(list, entryEnd, 1<<30, n.root[:entryLen])
+	n.roots[hash] = node
 	return node
+}
+
+// isRoot reports whether a root is the one that b describes, its head first, as far as to the end of its list.
+func (n *Nodes) isRoot(node uint32, b []byte) bool {
+	held := n.b[(int(node)-1)*entryLen:]
+	return len(held) > len(b) && bytes.Equal(held[:len(b)], b) && EntryKind(held[len(b)+entryKind]) == entryEnd
 }
 
 // Where these lie before a root.
