@@ -183,6 +183,33 @@ func TestLyingHeadsAreRefused(t *testing.T) {
 	}
 }
 
+// A summary that claims more than its events can have done is found out, also where its sums are more than an integer holds.
+func TestLyingSummariesAreRefused(t *testing.T) {
+	f := small(t, newRun(t, 0))
+	const huge = 1 << 63
+	for name, lie := range map[string]func(*recording.Summary){
+		"truncated":              func(s *recording.Summary) { s.Truncated = huge },
+		"unreadable":             func(s *recording.Summary) { s.Unreadable = huge },
+		"errors and panics":      func(s *recording.Summary) { s.Errors, s.Panics = huge, huge },
+		"errors of a function":   func(s *recording.Summary) { s.Functions[0].Errors = huge },
+		"panics of a function":   func(s *recording.Summary) { s.Functions[0].Panics = huge },
+		"ended of a function":    func(s *recording.Summary) { s.Functions[0].Ended = huge },
+		"calls of two functions": func(s *recording.Summary) { s.Functions[0].Calls += huge; s.Functions[1].Calls += huge },
+		"calls of an edge":       func(s *recording.Summary) { s.Edges[0].Calls = huge },
+		"quiet goroutines":       func(s *recording.Summary) { s.Quiet = huge },
+	} {
+		b, err := recording.Decode(f.blocks[0])
+		check(t, err)
+		if reason := checkSummary(b); reason != "" {
+			t.Fatal(reason)
+		}
+		lie(&b.Summary)
+		if checkSummary(b) == "" {
+			t.Errorf("%s: it is believed", name)
+		}
+	}
+}
+
 // reseal makes the checksum at the end of a block fit again.
 func reseal(block []byte) {
 	end := len(block) - 4

@@ -3,6 +3,7 @@ package store
 import (
 	"crypto/sha256"
 	"fmt"
+	"math"
 
 	"smiley/recording"
 )
@@ -82,10 +83,20 @@ func checkSummary(b *recording.Block) string {
 	s := &b.Summary
 	events := uint64(b.Header.Events)
 	var calls, active uint64
+	soFar := b.FirstSeq + events // one event can end all calls that are open
 	for i := range s.Functions {
-		calls += s.Functions[i].Calls
-		if i > 0 && s.Functions[i].Function <= s.Functions[i-1].Function {
+		f := &s.Functions[i]
+		calls += f.Calls
+		switch {
+		case i > 0 && f.Function <= s.Functions[i-1].Function:
 			return "its function statistics are not in order"
+		case f.Calls > events || f.Errors > events || f.Ended > soFar || f.Panics > soFar:
+			return fmt.Sprintf("its function %d has impossible statistics", f.Function)
+		}
+	}
+	for i := range s.Edges {
+		if s.Edges[i].Calls > events {
+			return "an edge of its call graph has impossible calls"
 		}
 	}
 	for i := range s.Goroutines {
@@ -98,7 +109,9 @@ func checkSummary(b *recording.Block) string {
 			return fmt.Sprintf("its goroutine %d has impossible events", g.ID)
 		}
 	}
-	if s.Quiet > 1<<48 || calls != s.Calls || s.Calls+s.Errors+s.Panics > events || active > events {
+	switch {
+	case calls != s.Calls, s.Calls > events, s.Errors > events, s.Panics > events, s.Calls+s.Errors+s.Panics > events, active > events,
+		s.Truncated > events*math.MaxUint16, s.Unreadable > events*math.MaxUint16, s.Quiet > 1<<48:
 		return "its summary does not fit its events"
 	}
 	return ""
