@@ -442,22 +442,27 @@ func (p *Process) Remove() error {
 		if err := s.leaveIslands(p.program.Patches); err != nil {
 			return err
 		}
-		err := write(p.memory, undo)
-		if recording.CodeOf(err) != recording.CodeUnsupported {
-			return err
-		}
-		// The program has changed functions since they got probes. What is there now stays; the rest is taken out.
-		undo, err = applicable(p.memory, undo)
-		if err != nil {
-			return err
-		}
-		return write(p.memory, undo)
+		return takeOut(p.memory, undo)
 	})
+}
+
+// takeOut is write for patches that put back what was there. The program may have changed functions since they got probes: what is there
+// now stays.
+func takeOut(memory *os.File, undo []routine.Patch) error {
+	err := write(memory, undo)
+	if recording.CodeOf(err) != recording.CodeUnsupported {
+		return err
+	}
+	rest, err := applicable(memory, undo)
+	if err != nil {
+		return err
+	}
+	return write(memory, rest)
 }
 
 // applicable leaves out patches that do not find the bytes they were made for.
 func applicable(memory *os.File, patches []routine.Patch) ([]routine.Patch, error) {
-	list := patches[:0]
+	var list []routine.Patch
 	for i := range patches {
 		old := patches[i].Old()
 		now := make([]byte, len(old))

@@ -89,7 +89,8 @@ func (s *stopped) all() (places []uint64) {
 	return places
 }
 
-// TestChangedMeanwhile: a program replaces a function that has probes. They are taken out of all others, and the function stays replaced.
+// TestChangedMeanwhile: a program replaces a function that has probes. This one can be switched off, all can be taken out, and the function
+// stays replaced.
 func TestChangedMeanwhile(t *testing.T) {
 	path := fixture(t, "replaced")
 	img, err := site.Load(path)
@@ -107,6 +108,10 @@ func TestChangedMeanwhile(t *testing.T) {
 	}
 	if line := program.Line(); line != "replaced\n" {
 		t.Fatalf("the program says %q", line)
+	}
+	replaced := slices.IndexFunc(p.Probes, func(probe Probe) bool { return probe.Function.Name == "main.double" })
+	if err := p.Disable([]int{replaced}, AtEntry, false); err != nil {
+		t.Fatal(err)
 	}
 	if err := p.Remove(); err != nil {
 		t.Fatal(err)

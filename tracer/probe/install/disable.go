@@ -32,7 +32,7 @@ func (p *Process) Disable(functions []int, part Part, held bool) error {
 		return nil
 	}
 	put := func(*stopped) error {
-		if err := write(p.memory, undo); err != nil {
+		if err := takeOut(p.memory, undo); err != nil {
 			return err
 		}
 		p.program.Patches = rest
