@@ -45,16 +45,14 @@ type shape struct {
 	whole   bool     // all its bytes are instructions
 }
 
-// Function is one function of the program.
+// Function is one function of the program. Its End is the next function's address; padding lies before it.
 type Function struct {
-	Name  string // as the symbol table of Go has it
-	Addr  uint64
-	End   uint64 // the next function's address; padding lies before it
-	File  string
+	*pclntab.Function
+	Addr  uint64 // Entry
 	Skip  string // why it is not a candidate for probes, "" when it is
 	Leave bool   // Skip stands for a whole class nobody would ask for: runtime, assembly, C
 
-	index int // in Image.Functions
+	index int32 // in Image.Functions
 }
 
 // Load reads the file of a Go program for linux/amd64.
@@ -80,7 +78,7 @@ func LoadAs(path, name string) (*Image, error) {
 	return img, nil
 }
 
-// New is Load for a file that is open and whose functions are known. The Image needs the file to stay open.
+// New is Load for a file that is open and whose functions are known. The Image needs the file to stay open, and keeps the functions.
 func New(f *elffile.File, functions []pclntab.Function) (*Image, error) {
 	if f.Machine != elf.EM_X86_64 {
 		return nil, recording.Errorf(recording.CodeUnsupported, "a program for %s", f.Machine).
@@ -182,14 +180,14 @@ func (img *Image) addFunctions(f *elffile.File, functions []pclntab.Function) {
 	img.Functions = make([]Function, len(functions))
 	for i := range functions {
 		from, to := &functions[i], &img.Functions[i]
-		*to = Function{Name: from.Name, Addr: from.Entry, End: from.End, File: from.File}
+		*to = Function{Function: from, Addr: from.Entry}
 		to.Skip, to.Leave = whyNot(to, adapters[to.Addr], stripped)
 	}
 	if !slices.IsSortedFunc(img.Functions, byAddress) {
 		slices.SortFunc(img.Functions, byAddress)
 	}
 	for i := range img.Functions {
-		img.Functions[i].index = i
+		img.Functions[i].index = int32(i)
 		switch img.Functions[i].Name {
 		case "go:textfipsstart":
 			img.checkedFrom = img.Functions[i].Addr
