@@ -25,6 +25,12 @@ func (s *session) followJob(done <-chan struct{}) {
 	}
 	asked := false // the keyboard's signal came to us
 	for {
+		// The program runs already: what stopped it before we listened is seen in the first turn.
+		if stoppable && (asked || s.process.terminal >= 0) && s.process.suspended() {
+			asked = false
+			s.process.suspend()
+			s.process.resume()
+		}
 		select {
 		case <-done:
 			return
@@ -36,11 +42,6 @@ func (s *session) followJob(done <-chan struct{}) {
 			case syscall.SIGCONT:
 				s.process.resume()
 			}
-		}
-		if stoppable && (asked || s.process.terminal >= 0) && s.process.suspended() {
-			asked = false
-			s.process.suspend()
-			s.process.resume()
 		}
 	}
 }
