@@ -223,7 +223,6 @@ func TestDamageIsFound(t *testing.T) {
 	})
 }
 
-// A directory that cannot be written is one clear error, and the spool goes on when it can be again.
 // The name of a directory may have any characters.
 func TestSpoolIsFoundUnderAnyName(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "spools[of me]")
@@ -243,6 +242,7 @@ func TestSpoolIsFoundUnderAnyName(t *testing.T) {
 	}
 }
 
+// A directory that cannot be written is one clear error, and the spool goes on when it can be again.
 func TestUnwritableDirectory(t *testing.T) {
 	parent := t.TempDir()
 	dir := filepath.Join(parent, "spool")
