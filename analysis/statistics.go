@@ -87,7 +87,8 @@ func (r *Run) Statistics(ctx context.Context, order string) ([]Statistics, error
 	names := tables{functions: functions}
 	rows := make([]Statistics, 0, len(stored))
 	for i := range stored {
-		rows = append(rows, names.statistics(&stored[i]))
+		f, _ := names.function(stored[i].Function)
+		rows = append(rows, StatisticsOf(f, &stored[i]))
 	}
 	slices.SortFunc(rows, func(a, b Statistics) int {
 		return cmp.Or(orders[at].compare(&a, &b), cmp.Compare(a.Function, b.Function))
@@ -95,9 +96,10 @@ func (r *Run) Statistics(ctx context.Context, order string) ([]Statistics, error
 	return rows, nil
 }
 
-func (t *tables) statistics(d *recording.FunctionDelta) Statistics {
+// StatisticsOf returns the statistics of one function, of which d is what its calls come to; nil: nothing is known of it.
+func StatisticsOf(f *recording.Function, d *recording.FunctionDelta) Statistics {
 	s := Statistics{Calls: d.Calls, Ended: d.Ended, Errors: d.Errors, Panics: d.Panics, Total: d.Total, Self: d.Self}
-	if f, ok := t.function(d.Function); ok {
+	if f != nil {
 		s.Function, s.Package = f.Name, f.Package
 	}
 	if d.Duration.Count > 0 {

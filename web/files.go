@@ -87,19 +87,6 @@ func filesView(q *request) (*page, error) {
 	}, nil
 }
 
-// statsByFunction returns the statistics of the functions that were called.
-func (q *request) statsByFunction() (map[recording.FunctionID]*recording.FunctionDelta, error) {
-	stats, err := q.reader.FunctionStats(q.Context(), q.info.ID)
-	if err != nil {
-		return nil, err
-	}
-	byID := make(map[recording.FunctionID]*recording.FunctionDelta, len(stats))
-	for i := range stats {
-		byID[stats[i].Function] = &stats[i]
-	}
-	return byID, nil
-}
-
 // fileLine is a line of a file with the function that begins on it.
 type fileLine struct {
 	codeLine

@@ -145,7 +145,7 @@ func (q *request) graphData(packages bool) ([]graphItem, map[graphPair]graphWeig
 	if err != nil {
 		return nil, nil, err
 	}
-	edges, err := q.reader.EdgeStats(q.Context(), q.info.ID)
+	edges, err := q.edgeStats()
 	if err != nil {
 		return nil, nil, err
 	}

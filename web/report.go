@@ -22,7 +22,7 @@ type ReportOptions struct {
 	// Title stands above the report; "": the program and its arguments.
 	Title string
 	// MaxCalls is how many calls get pages of their own, and how many the details show; 0: DefaultReportCalls, in a single
-	// file DefaultSingleFileCalls.
+	// file DefaultSingleFileCalls. There are no more source files and lists of calls than that, either.
 	MaxCalls int
 	// SingleFile makes one page that holds everything, in place of a folder.
 	SingleFile bool
@@ -226,14 +226,14 @@ func (r *report) admit(key string) bool {
 		}
 		return true
 	case strings.HasPrefix(key, "events?"):
-		bound, most = "lists", reportLists
+		bound, most = "lists", min(reportLists, r.options.MaxCalls)
 		if r.info.Events > reportLong {
-			most = reportListsLong
+			most = min(reportListsLong, most)
 		}
 	case strings.HasPrefix(key, "function/"):
 		bound, most = "functions", reportFunctions
 	case strings.HasPrefix(key, "files/"):
-		bound, most = "files", reportFiles
+		bound, most = "files", min(reportFiles, r.options.MaxCalls) // those that calls lead to come first
 	case strings.HasPrefix(key, "statistics?") && strings.Contains(key, "skip="):
 		bound, most = "statistics", reportStatistics
 	case strings.HasPrefix(key, "goroutines"):

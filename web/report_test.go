@@ -3,12 +3,14 @@ package web
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/net/html"
 
@@ -210,6 +212,76 @@ func TestReportIsBounded(t *testing.T) {
 				t.Fatalf("%s leads to %s, which is not there", name, to)
 			}
 		}
+	}
+}
+
+// recordFiles stores a run of a program with some files, a function in each, of which the last two are called.
+func recordFiles(t *testing.T, files int) (database string, id recording.RunID) {
+	t.Helper()
+	database = filepath.Join(t.TempDir(), "smiley.db")
+	s, err := store.Open(t.Context(), database)
+	check(t, err)
+	id, err = recording.NewRunID()
+	check(t, err)
+	b := recording.NewBuilder(recording.Run{ID: id, Program: "/wide", GoOS: "linux", GoArch: "amd64", Start: time.Unix(1_700_000_000, 0)}, func(d *recording.Draft) error {
+		encoded, err := d.Encode(nil)
+		if err == nil {
+			_, err = s.Append(t.Context(), encoded)
+		}
+		return err
+	})
+	defined := recording.Definitions{Goroutines: []recording.Goroutine{{ID: 1}}}
+	for i := 1; i <= files; i++ {
+		body := fmt.Appendf(nil, "package main\n\nfunc f%d() {}\n", i)
+		defined.Files = append(defined.Files, recording.File{ID: recording.FileID(i), Name: fmt.Sprintf("/f%d.go", i), Body: body, Hash: sha256.Sum256(body)})
+		defined.Functions = append(defined.Functions, recording.Function{
+			ID: recording.FunctionID(i), Name: fmt.Sprintf("main.f%d", i), Package: "main", File: recording.FileID(i), Line: 3, Trace: recording.TraceProbe,
+		})
+	}
+	check(t, b.Define(defined))
+	now := int64(0)
+	for _, f := range []int{files, files - 1, files} {
+		for _, kind := range []recording.Kind{recording.KindCall, recording.KindReturn} {
+			now++
+			check(t, b.Append(&recording.Raw{Kind: kind, Function: recording.FunctionID(f), Goroutine: 1, Frame: 1, Time: now}))
+		}
+	}
+	check(t, b.Finish(recording.RunEnd{End: time.Unix(1_700_000_001, 0), Duration: now}))
+	check(t, s.Close())
+	return database, id
+}
+
+// Source files and lists of calls are as bounded as calls are, and what was called comes first: a program that is recorded with the
+// standard library has hundreds of files, of most of which nothing is called.
+func TestReportBoundsFilesAndLists(t *testing.T) {
+	file, run := recordFiles(t, 7)
+	folder := filepath.Join(t.TempDir(), "report")
+	const most = 3
+	summary, err := Report(t.Context(), file, run.String(), folder, ReportOptions{MaxCalls: most})
+	check(t, err)
+	pages := parseReport(t, folder)
+	counts := map[string]int{}
+	for name := range pages {
+		kind, _, _ := strings.Cut(name, "-")
+		counts[kind]++
+	}
+	left := strings.Join(summary.LeftOut, "; ")
+	if counts["files"] != most || counts["list"] != most || !strings.Contains(left, "some lists") || !strings.Contains(left, "4 files") {
+		t.Errorf("%v, without %s", counts, left)
+	}
+	// The list of files has all, those with the most calls first; it leads to the first ones.
+	row := 0
+	for n := range pages["files.html"].Descendants() {
+		if n.Data != "a" || !hasClass(n, "fn") {
+			continue
+		}
+		row++
+		if leads := attribute(n, "href") != ""; leads != (row <= most) {
+			t.Errorf("row %d of the files: %v", row, n.Attr)
+		}
+	}
+	if row != 7 {
+		t.Errorf("%d files in the list", row)
 	}
 }
 

@@ -60,6 +60,7 @@ type Server struct {
 	mux       *http.ServeMux
 	origins   *http.CrossOriginProtection
 	patient   bool          // pages wait for all of an answer, because nobody will ask for them again
+	sums      *sums         // of the run that a patient server was asked for last
 	turns     chan struct{} // holds a token for each page that is being made
 	formToken string        // every form that changes something carries it
 

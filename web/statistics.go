@@ -219,25 +219,16 @@ func functionView(q *request) (*page, error) {
 	if f == nil {
 		return nil, recording.Errorf(recording.CodeNotFound, "the run has no function %d", id).WithHint("the statistics list them")
 	}
-	run, err := analysis.Open(q.Context(), q.reader, q.links.run)
-	if err != nil {
-		return nil, webHints(err)
-	}
-	all, err := run.Statistics(q.Context(), "calls")
-	if err != nil {
-		return nil, err
-	}
 	stats, err := q.statsByFunction()
 	if err != nil {
 		return nil, err
 	}
 	c := &functionContent{Signature: q.signature(f), Trace: traceText(f)}
 	var figures *analysis.Statistics
-	for i := range all {
-		if all[i].Function == f.Name && all[i].Package == f.Package {
-			figures = &all[i]
-			c.statRow, c.Called = q.statRow(figures, stats[f.ID]), true
-		}
+	if d := stats[f.ID]; d != nil {
+		of := analysis.StatisticsOf(f, d)
+		figures = &of
+		c.statRow, c.Called = q.statRow(figures, d), true
 	}
 	c.Name, c.Full = q.names.shortName(f.ID), shown(f.Name, 2000)
 	c.File, c.FileHref = q.names.position(f, f.Line), q.links.source(f.File, f.Line)
@@ -254,7 +245,7 @@ func functionView(q *request) (*page, error) {
 
 // edges finds the callers and callees of a function.
 func (q *request) edges(id recording.FunctionID, c *functionContent) ([]edgeJSON, error) {
-	all, err := q.reader.EdgeStats(q.Context(), q.info.ID)
+	all, err := q.edgeStats()
 	if err != nil {
 		return nil, err
 	}

@@ -42,7 +42,7 @@ A report holds the values, the output and the source that the recording has. Loo
 	set.StringVarP(&flags.output, "output", "o", "", "folder or file to write (default smiley-report-RUN, with --single-file smiley-report-RUN.html)")
 	set.BoolVar(&flags.force, "force", false, "replace an older report")
 	set.StringVar(&flags.Title, "title", "", "what stands above the report (default: the command)")
-	set.IntVar(&flags.MaxCalls, "max-calls", 0, "calls with pages of their own, and in the details (default 2000, with --single-file 200)")
+	set.IntVar(&flags.MaxCalls, "max-calls", 0, "calls with pages of their own, and in the details; source files and lists are no more (default 2000, with --single-file 200)")
 	set.BoolVar(&flags.SingleFile, "single-file", false, "write one page that holds everything, without scripts")
 	return a.withJSON(command)
 }
