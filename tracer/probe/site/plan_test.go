@@ -75,6 +75,26 @@ func TestSharesOfRealPrograms(t *testing.T) {
 
 func percent(a, b int) float64 { return 100 * float64(a) / float64(b) }
 
+// TestIsInstruction: what begins with an instruction is known, also when nobody looks for sites any more.
+func TestIsInstruction(t *testing.T) {
+	img := load(t, goBinary(t, "gofmt"))
+	f := img.Lookup("main.main")
+	starts := map[uint64]bool{}
+	for in := range img.Instructions(f.Addr, f.End) {
+		starts[in.Addr] = true
+	}
+	walked := img.starts
+	img.Planned()
+	for addr := f.Addr; addr < f.End; addr++ {
+		if is := img.IsInstruction(addr); is != starts[addr] || is != walked.get(int(addr-img.addr)) {
+			t.Fatalf("at %#x it says %v", addr, is)
+		}
+	}
+	if from, to := img.Bounds(); img.IsInstruction(from-1) || img.IsInstruction(to) {
+		t.Error("it finds instructions outside of the code")
+	}
+}
+
 // TestPaddingThatIsCheckedIsNotFree: the FIPS module compares all bytes between two symbols with what the linker wrote, the padding
 // between its functions, too. An island there, for a function beside it, would end the program before it began.
 func TestPaddingThatIsCheckedIsNotFree(t *testing.T) {

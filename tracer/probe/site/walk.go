@@ -96,9 +96,19 @@ func (w *walker) function(f *Function, s *shape) {
 	s.whole = f.Addr+uint64(at) == f.End && !odd
 }
 
-// IsInstruction reports whether an instruction of a function begins at an address.
+// IsInstruction reports whether an instruction of a function begins at an address. It is seldom asked, and also when nobody looks for sites any
+// more, see Planned.
 func (img *Image) IsInstruction(addr uint64) bool {
-	return addr >= img.addr && addr < img.addr+uint64(len(img.text)) && img.starts.get(int(addr-img.addr))
+	f := img.FunctionAt(addr)
+	if f == nil {
+		return false
+	}
+	for in := range img.Instructions(f.Addr, f.End) {
+		if in.Addr >= addr {
+			return in.Addr == addr
+		}
+	}
+	return false
 }
 
 // before returns the instruction that ends where another of the same function begins; false when that is the first.
