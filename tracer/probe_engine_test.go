@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"smiley/internal/child"
 	"smiley/recording"
@@ -302,6 +303,41 @@ func TestAttach(t *testing.T) {
 			t.Errorf("%d bytes of %s are there, of %d, %v", len(r.sources[source]), source, len(want), err)
 		}
 		t.Logf("%d events, %+v", len(r.events), result.Ledger)
+	}
+	if rest := program.End(); rest != "wrong results: 0\n" {
+		t.Errorf("the program says %q", rest)
+	}
+}
+
+// TestAttachToChanged: a function whose code the program has replaced is named as untraced, and what the others behind it call is theirs.
+func TestAttachToChanged(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "replaced")
+	if out, err := exec.Command("go", "build", "-o", path, "./probe/install/testdata/replaced").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	program := child.Start(t, exec.Command(path))
+	if _, err := program.In.Write([]byte("\n")); err != nil {
+		t.Fatal(err)
+	}
+	if line := program.Line(); line != "replaced\n" {
+		t.Fatalf("the program says %q", line)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	sink := &enough{blocks: &blocks{}, want: 3, reached: cancel}
+	opt := Options{
+		Include: []string{"main.double", "main.half"}, Bounds: recording.DefaultBounds(), RingBytes: MinRingBytes,
+		MaxTime: 10 * time.Second, // when nothing is recorded
+	}
+	result, err := Attach(ctx, program.Pid, opt, sink)
+	cancel()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(result.Untraced) != 1 || result.Untraced[0].Name != "main.double" || !strings.Contains(result.Untraced[0].Reason, "has changed its code") {
+		t.Errorf("untraced are %+v", result.Untraced)
+	}
+	if names := readBack(t, sink.all).calls(); len(names) != 1 || names["main.half"] == 0 {
+		t.Errorf("calls %v", names)
 	}
 	if rest := program.End(); rest != "wrong results: 0\n" {
 		t.Errorf("the program says %q", rest)

@@ -140,13 +140,12 @@ func (p *probes) takeInstalled(s *session, list []watched) (refused []Symbol) {
 	}
 	p.watched = list[:0]
 	for _, w := range list {
-		switch why := skipped[w.function]; {
+		why := skipped[w.function]
+		switch {
 		case why == nil:
 			if w.traced != nil && w.traced.values != nil { // not before: what is defined once stays what it is
 				p.add(&w)
 			}
-		case w.traced == nil && !why.Later:
-			continue
 		case w.traced == nil:
 		case why.Later: // it is defined when it has got its probes, or when it is sure that it never will
 			if p.late == nil {
@@ -155,6 +154,8 @@ func (p *probes) takeInstalled(s *session, list []watched) (refused []Symbol) {
 			p.late[w.function] = late{w.traced, *w.symbol, why.Reason}
 		default:
 			refused = append(refused, w.symbol.refused(why.Reason))
+		}
+		if why != nil && !why.Numbered {
 			continue
 		}
 		w.function = nil // it is a part of all that is known of the program's code

@@ -232,7 +232,7 @@ func (a *attachment) avoid(s *stopped) error {
 	p.program.Patches, p.late, p.attachment = free, blocked, a
 	for owner := range owners(blocked) {
 		p.Skipped = append(p.Skipped, Skipped{
-			Function: a.plan.sites[owner].Function, Reason: "a goroutine was stopped in the bytes of a jump", Later: true,
+			Function: a.plan.sites[owner].Function, Reason: "a goroutine was stopped in the bytes of a jump", Numbered: true, Later: true,
 		})
 	}
 	slices.SortFunc(p.Skipped, func(x, y Skipped) int { return cmp.Compare(x.Function.Addr, y.Function.Addr) })

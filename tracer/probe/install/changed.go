@@ -106,7 +106,7 @@ func (a *attachment) leaveChanged() {
 		if f := a.plan.sites[i].Function; a.changes.in(f, a.bias) {
 			changed[i] = true
 			a.process.Skipped = append(a.process.Skipped, Skipped{
-				Function: f, Reason: "something else has changed its code: it is not what the program's file says",
+				Function: f, Reason: "something else has changed its code: it is not what the program's file says", Numbered: true,
 			})
 		}
 	}

@@ -88,7 +88,8 @@ type Process struct {
 type Skipped struct {
 	Function *site.Function
 	Reason   string
-	Later    bool // it is among Process.Probes all the same: see Process.TryAgain
+	Numbered bool // it is among Process.Probes all the same
+	Later    bool // so it is, and it may get its probe yet: see Process.TryAgain
 }
 
 // Report says what installing cost.
