@@ -87,6 +87,10 @@ func (l *imageLoader) wait() (*places.Image, error) {
 func (s *session) putProbes(
 	img *places.Image, bias uint64, traced []Symbol, put func([]install.Probe, install.Options) (*install.Process, error),
 ) (refused []Symbol, err error) {
+	where, err := s.program.runtime() // before anybody looks for sites: who gives up may close the file
+	if err != nil {
+		return nil, err
+	}
 	s.program.file.Forget() // what was looked at until now
 	p := &probes{engine: s.engine, bias: bias}
 	p.capturer = s.engine.capturer
@@ -103,10 +107,6 @@ func (s *session) putProbes(
 		w := &list[i]
 		entry, exit := w.captures()
 		wanted[i] = install.Probe{Function: w.function, Args: &entry.Capture, Results: &exit.Capture, Events: w.traced != nil}
-	}
-	where, err := s.program.runtime()
-	if err != nil {
-		return nil, err
 	}
 	options := install.Options{
 		RingBytes: uint64(s.opt.RingBytes), DropWhenFull: s.opt.DropWhenFull, Runtime: where, Survey: <-survey, Note: s.note,
