@@ -312,23 +312,21 @@ func (r *report) noteDetails(p *reportPage, root *html.Node) {
 	r.starts, r.files = append(r.starts, start), append(r.files, p.name)
 }
 
-// page makes one page of the server without a network. It is nil when there is no such page.
+// page makes one page of the server without a network. It is nil when there is no such page. A page may take as long as it needs, unlike one
+// that somebody waits for: what a page shows of a large run can be read for the first time.
 func (s *Server) page(ctx context.Context, address string) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, requestTime)
-	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody)
 	if err != nil {
 		return nil, err
 	}
 	var w pageWriter
 	s.mux.ServeHTTP(&w, r)
-	if err := ctx.Err(); errors.Is(err, context.Canceled) {
+	switch {
+	case ctx.Err() != nil:
 		return nil, recording.Errorf(recording.CodeCanceled, "the report was stopped").WithHint("nothing was left behind")
-	}
-	switch w.status {
-	case 0, http.StatusOK:
+	case w.status == 0, w.status == http.StatusOK:
 		return w.body.Bytes(), nil
-	case http.StatusInternalServerError:
+	case w.status >= http.StatusInternalServerError: // it is there, and would be missing
 		return nil, recording.Errorf(recording.CodeInternal, "the page %s could not be made", address)
 	}
 	return nil, nil //nolint:nilnil // there is none

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -317,6 +318,31 @@ func TestReportInOneFile(t *testing.T) {
 		}
 		if info, err := os.Stat(output); err != nil || info.Mode().Perm() != 0o600 {
 			t.Errorf("%v, %v", info.Mode(), err)
+		}
+	}
+}
+
+// A page of a report takes as long as it needs, and a report that lacks one that there is does not pass for a whole one.
+func TestReportPagesAreMade(t *testing.T) {
+	server := New(filepath.Join(t.TempDir(), "smiley.db"), Options{ReadOnly: true})
+	defer func() { check(t, server.Close()) }()
+	server.mux.HandleFunc("/answer/{status}", func(w http.ResponseWriter, r *http.Request) {
+		if until, ok := r.Context().Deadline(); ok {
+			t.Errorf("it has to be made until %v", until)
+		}
+		w.WriteHeader(int(parseNumber(r.PathValue("status"))))
+		_, _ = w.Write([]byte("page"))
+	})
+	for status, want := range map[int]struct {
+		body string
+		code recording.Code
+	}{
+		http.StatusOK: {body: "page"}, http.StatusNotFound: {}, http.StatusBadRequest: {},
+		http.StatusInternalServerError: {code: recording.CodeInternal}, http.StatusServiceUnavailable: {code: recording.CodeInternal},
+	} {
+		body, err := server.page(t.Context(), fmt.Sprintf("/answer/%d", status))
+		if string(body) != want.body || recording.CodeOf(err) != want.code {
+			t.Errorf("%d: %q, %v", status, body, err)
 		}
 	}
 }
