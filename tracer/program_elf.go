@@ -29,6 +29,15 @@ func (im *image) read(dst []byte, addr uint64) error {
 
 // words reads n words at addr.
 func (im *image) words(addr uint64, n int) ([]uint64, error) {
+	words, err := im.unmoved(addr, n)
+	if err == nil {
+		im.relocate(words, addr)
+	}
+	return words, err
+}
+
+// unmoved is words for such as are no addresses, which the loader does not relocate. It does not go through all relocations.
+func (im *image) unmoved(addr uint64, n int) ([]uint64, error) {
 	raw := make([]byte, 8*n)
 	if err := im.read(raw, addr); err != nil {
 		return nil, err
@@ -37,7 +46,6 @@ func (im *image) words(addr uint64, n int) ([]uint64, error) {
 	for i := range words {
 		words[i] = binary.LittleEndian.Uint64(raw[8*i:])
 	}
-	im.relocate(words, addr)
 	return words, nil
 }
 

@@ -1,8 +1,11 @@
 package tracer
 
 import (
+	"bytes"
 	"encoding/binary"
+	"math/bits"
 	"slices"
+	"unicode/utf8"
 
 	"smiley/recording"
 )
@@ -134,11 +137,14 @@ func (t *typeTable) readDescribed(offset uint64) (d describedAs, ok bool) {
 	if offset == 0 || offset%8 != 0 || offset >= m.etypes-m.types {
 		return d, false
 	}
-	words, err := t.image.words(m.types+offset, describedWords)
-	if err != nil || words[0] > 1<<32-1 {
+	words, err := t.image.unmoved(m.types+offset, describedWords)
+	if err != nil || words[0] > 1<<32-1 || words[1] > words[0] { // behind the size is how much of it can have pointers
 		return d, false
 	}
-	size, flags, kind := words[0], byte(words[2]>>32), byte(words[2]>>56)&describedKind
+	size, flags, kind := words[0], byte(words[2]>>32), kindOf(int64(byte(words[2]>>56)&describedKind))
+	if !hasSize(kind, size) {
+		return d, false
+	}
 	name, _, ok := t.describedName(uint64(uint32(words[5])))
 	if !ok {
 		return d, false
@@ -146,13 +152,13 @@ func (t *typeTable) readDescribed(offset uint64) (d describedAs, ok bool) {
 	if flags&flagExtraStar != 0 {
 		name = name[1:]
 	}
-	d = describedAs{at: offset, typ: recording.Type{Name: t.debug.shorten(name), Kind: kindOf(int64(kind)), Size: uint32(size)}}
+	d = describedAs{at: offset, typ: recording.Type{Name: t.debug.shorten(name), Kind: kind, Size: uint32(size)}}
 	extra, parts, ok := t.describedParts(&d, m.types+offset+describedBytes)
 	if !ok {
 		return d, false
 	}
 	if flags&flagNamed != 0 && flags&flagUncommon != 0 && extra >= 0 {
-		if words, err = t.image.words(m.types+offset+describedBytes+uint64(extra), 1); err != nil {
+		if words, err = t.image.unmoved(m.types+offset+describedBytes+uint64(extra), 1); err != nil {
 			return d, false
 		}
 		if at := uint64(uint32(words[0])); at != 0 {
@@ -161,6 +167,21 @@ func (t *typeTable) readDescribed(offset uint64) (d describedAs, ok bool) {
 	}
 	d.fields, ok = t.describedFields(&d, parts)
 	return d, ok
+}
+
+// hasSize reports whether values of a kind can have a size. Words in the data of a program lead to much that is no description of a type.
+func hasSize(kind recording.TypeKind, size uint64) bool {
+	switch kind {
+	case recording.KindArray, recording.KindStruct:
+		return true
+	case recording.KindPointer, recording.KindMap, recording.KindChan, recording.KindFunc:
+		return size == 8
+	case recording.KindString, recording.KindInterface:
+		return size == 16
+	case recording.KindSlice:
+		return size == 24
+	}
+	return (&recording.Type{Kind: kind}).Scalar(int(size))
 }
 
 // describedParts reads what lies behind that which all descriptions have: extra bytes, −1 when their number differs from version to version. Of
@@ -199,6 +220,13 @@ func (t *typeTable) describedParts(d *describedAs, addr uint64) (extra int, fiel
 			return 0, fields, false
 		}
 		d.elem, d.typ.Len = offset(words[0]), words[2]
+		elem, err := t.image.unmoved(words[0], 1) // its size
+		if err != nil {
+			return 0, fields, false
+		}
+		if more, size := bits.Mul64(elem[0], d.typ.Len); more != 0 || size != uint64(d.typ.Size) {
+			return 0, fields, false
+		}
 	case recording.KindMap:
 		if !read(2) {
 			return 0, fields, false
@@ -256,8 +284,11 @@ func (t *typeTable) describedName(offset uint64) (name string, flags byte, ok bo
 		return "", 0, false
 	}
 	text := make([]byte, length)
-	if t.image.read(text, t.module.types+offset+1+uint64(n)) != nil {
+	if t.image.read(text, t.module.types+offset+1+uint64(n)) != nil || bytes.ContainsFunc(text, unwritten) {
 		return "", 0, false
 	}
 	return string(text), head[0], true
 }
+
+// unwritten reports whether no name has a character.
+func unwritten(r rune) bool { return r < ' ' || r == utf8.RuneError }

@@ -6,6 +6,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode"
+
+	"smiley/recording"
 )
 
 // TestTypesThatDWARFDoesNotHave records values that lie in the data of a package and whose types no function mentions.
@@ -53,5 +56,28 @@ func TestTypesThatDWARFDoesNotHave(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestWhatIsNoTypeIsNotTakenForOne: words of a program lead anywhere, also to what looks like the description of a type.
+func TestWhatIsNoTypeIsNotTakenForOne(t *testing.T) {
+	p := openProgram(t, fixture(t, "tables"))
+	found := 0
+	for at := uint64(8); at < p.module.etypes-p.module.types; at += 8 {
+		d, ok := p.types.readDescribed(at)
+		if !ok {
+			continue
+		}
+		found++
+		size := map[recording.TypeKind]uint32{
+			recording.KindBool: 1, recording.KindInt: 8, recording.KindUint8: 1, recording.KindUint32: 4, recording.KindFloat64: 8,
+			recording.KindString: 16, recording.KindInterface: 16, recording.KindSlice: 24, recording.KindPointer: 8, recording.KindMap: 8,
+		}[d.typ.Kind]
+		if size != 0 && d.typ.Size != size || strings.ContainsFunc(d.typ.Name+d.typ.Package, unicode.IsControl) {
+			t.Errorf("at %#x is %+v", at, d.typ)
+		}
+	}
+	if found < 100 {
+		t.Errorf("there are %d types", found)
 	}
 }
