@@ -83,6 +83,9 @@ func (c *textChanges) in(f *site.Function, bias uint64) bool {
 
 // compare looks for what others have changed in the program's text.
 func (a *attachment) compare() error {
+	if err := runs(a.process.Pid, a.img, a.bias); err != nil { // all of it would differ
+		return err
+	}
 	code, err := sharedRegions(a.process.Pid)
 	if err != nil {
 		return err

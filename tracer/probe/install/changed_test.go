@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"smiley/internal/child"
+	"smiley/recording"
 	"smiley/tracer/probe/routine"
 	"smiley/tracer/probe/site"
 )
@@ -75,6 +76,24 @@ func TestChangedByOthers(t *testing.T) {
 		if err := q.Close(); err != nil {
 			t.Error(err)
 		}
+	}
+	if out := end(); out != "wrong results: 0\n" {
+		t.Errorf("the program says %q", out)
+	}
+}
+
+// TestAnotherProgramIsNotCompared: the code of a program that a process became meanwhile is not compared with that of the one that it was.
+func TestAnotherProgramIsNotCompared(t *testing.T) {
+	pid, _, end := busy(t)
+	img, err := site.Load(fixture(t, "replaced"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Attach(pid, img, mainProbes(img, twoWords), Options{Rings: 32, RingBytes: 1 << 20}); recording.CodeOf(err) != recording.CodeNotFound {
+		t.Errorf("attaching says %v", err)
+	}
+	if left, err := Left(pid, img); left || err != nil {
+		t.Errorf("something of ours is there: %v, %v", left, err)
 	}
 	if out := end(); out != "wrong results: 0\n" {
 		t.Errorf("the program says %q", out)

@@ -110,11 +110,14 @@ func whole(file []sharedMapping) bool {
 }
 
 // Left reports whether a tracer that died left something in a program's code. It does not stop the program. A living tracer's
-// probes count, too: ask Owner first.
+// probes count, too: ask Owner first. In a program that the process became since img was read there is nothing.
 func Left(pid int, img *site.Image) (bool, error) {
 	bias, err := Bias(pid, img)
 	if err != nil {
 		return false, err
+	}
+	if runs(pid, img, bias) != nil {
+		return false, nil
 	}
 	p := &Process{Pid: pid}
 	if err := p.open(); err != nil {

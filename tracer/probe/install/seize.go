@@ -119,14 +119,17 @@ func (s *stopped) seize() error {
 
 // runs makes sure that a program that is stopped is still the one that img was read from, where it was. What is looked at before
 // it is stopped takes long, and it may have become another one meanwhile, whose code is no business of ours.
-func (s *stopped) runs(img *site.Image, bias uint64) error {
-	file, err := os.Stat(fmt.Sprintf("/proc/%d/exe", s.pid))
+func (s *stopped) runs(img *site.Image, bias uint64) error { return runs(s.pid, img, bias) }
+
+// runs is the same for a program that is not stopped, and may become another one at any moment.
+func runs(pid int, img *site.Image, bias uint64) error {
+	file, err := os.Stat(fmt.Sprintf("/proc/%d/exe", pid))
 	if err == nil && os.SameFile(file, img.File) {
-		if now, err := Bias(s.pid, img); err == nil && now == bias {
+		if now, err := Bias(pid, img); err == nil && now == bias {
 			return nil
 		}
 	}
-	return recording.Errorf(recording.CodeNotFound, "process %d became another program meanwhile", s.pid).WithHint("try again")
+	return recording.Errorf(recording.CodeNotFound, "process %d became another program meanwhile", pid).WithHint("try again")
 }
 
 func threadsOf(pid int) ([]int, error) {
