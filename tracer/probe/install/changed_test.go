@@ -4,8 +4,11 @@ package install
 
 import (
 	"bytes"
+	"os"
 	"os/exec"
+	"runtime"
 	"slices"
+	"syscall"
 	"testing"
 	"time"
 
@@ -79,6 +82,58 @@ func TestChangedByOthers(t *testing.T) {
 	}
 	if out := end(); out != "wrong results: 0\n" {
 		t.Errorf("the program says %q", out)
+	}
+}
+
+// TestChangedFromTheBeginning: in a program that begins with code that something else has changed nothing is left of an attempt to probe it.
+func TestChangedFromTheBeginning(t *testing.T) {
+	path := fixture(t, "busy")
+	img, err := site.Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var probes []Probe // in many pages, which are not all written at once
+	for i := range img.Functions {
+		if f := &img.Functions[i]; f.Skip == "" {
+			args, results := twoWords(f)
+			probes = append(probes, Probe{Function: f, Args: &args, Results: &results})
+		}
+	}
+	runtime.LockOSThread() // which traces the program
+	defer runtime.UnlockOSThread()
+	program, err := os.StartProcess(path, []string{path}, &os.ProcAttr{Sys: &syscall.SysProcAttr{Ptrace: true}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		_ = program.Kill()
+		_, _ = program.Wait()
+	}()
+	h, err := Hold(program.Pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &Process{Pid: program.Pid}
+	if err := p.open(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = p.memory.Close() }()
+	changed := img.Lookup("main.leaf")
+	if _, err := p.memory.WriteAt(bytes.Repeat([]byte{0xCC}, int(changed.End-changed.Addr)), int64(changed.Addr)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.Install(img, probes, Options{Rings: 32, RingBytes: 1 << 20}); recording.CodeOf(err) != recording.CodeUnsupported {
+		t.Errorf("installing says %v", err)
+	}
+	list, err := differences(p.memory, img, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if i := slices.IndexFunc(list, func(d routine.Patch) bool { return d.Addr < changed.Addr || d.Addr >= changed.End }); i >= 0 {
+		t.Errorf("%#x, one of %d, is not what it was", list[i].Addr, len(list))
+	}
+	if same, err := asInFile(p.memory, img, img.Lookup(handlerName).Addr, 0); !same || err != nil {
+		t.Errorf("the handler of signals is as it was: %v, %v", same, err)
 	}
 }
 

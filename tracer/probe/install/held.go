@@ -130,11 +130,23 @@ func (h *Held) Install(img *site.Image, probes []Probe, o Options) (*Process, er
 	if o.Placing != nil {
 		o.Placing(p)
 	}
-	err = <-beside
+	if err := <-beside; err != nil {
+		return nil, errors.Join(err, p.unwrite())
+	}
 	if o.Lasting {
 		p.program.Patches = nil
 	}
-	return p, err
+	return p, nil
+}
+
+// unwrite takes out what was written of the patches before one did not find what it was made for: nobody will read what they have the program
+// write.
+func (p *Process) unwrite() error {
+	undo := make([]routine.Patch, 0, 1+len(p.program.Patches))
+	for i := range p.program.Patches {
+		undo = append(undo, p.program.Patches[i].Undo())
+	}
+	return takeOut(p.memory, append(undo, p.program.Shim.Undo()))
 }
 
 // mapRegion makes the program map shared memory, and maps all of it here. The program keeps no descriptor; the tracer does.
