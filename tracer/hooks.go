@@ -167,7 +167,7 @@ func (e *engine) onRecovery(h *hit) error {
 	if g == nil || err != nil {
 		return err
 	}
-	frame, goexit, err := e.resumedFrame(h.regs.Int[0], g.hi)
+	frame, goexit, err := e.resumedFrame(e.memory, h.regs.Int[0], g.hi)
 	if err != nil {
 		return e.drop(g, "the frame that a recovered panic goes on in could not be read")
 	}
@@ -179,19 +179,25 @@ func (e *engine) onRecovery(h *hit) error {
 	return e.append(g, &raw)
 }
 
+// maxPanics bounds the panics in each other that a recovery is looked for in: memory that was written over can lead round in a circle.
+const maxPanics = 1 << 20
+
 // resumedFrame returns the frame that goes on after a recovery, and whether that is a pending runtime.Goexit.
-func (e *engine) resumedFrame(gAddr, hi uint64) (frame uint64, goexit bool, err error) {
+func (e *engine) resumedFrame(memory wordMemory, gAddr, hi uint64) (frame uint64, goexit bool, err error) {
 	read := func(addr uint64) uint64 {
 		if err != nil {
 			return 0
 		}
 		var word uint64
-		word, err = e.memory.word(addr)
+		word, err = memory.word(addr)
 		return word
 	}
 	p := read(gAddr + e.offsets.Panic)
 	sp, top := read(p+e.sp), read(p+e.frameTop)
-	for err == nil && p != 0 && read(p+e.startSP) < sp {
+	for n := 0; err == nil && p != 0 && read(p+e.startSP) < sp; n++ {
+		if n == maxPanics {
+			return 0, false, errCircle
+		}
 		if read(p+e.panicLayout.goexit)&0xff != 0 {
 			// The Goexit goes on, and startSP lies in its frame: below its caller, above what it called.
 			return hi - read(p+e.startSP), true, err
@@ -200,3 +206,5 @@ func (e *engine) resumedFrame(gAddr, hi uint64) (frame uint64, goexit bool, err 
 	}
 	return hi - (top - 8), false, err
 }
+
+var errCircle = recording.Errorf(recording.CodeDamaged, "the program's panics lead round in a circle")

@@ -234,26 +234,7 @@ func (p *probes) recovered(r *seen) error {
 	if g == nil {
 		return nil
 	}
-	var err error
-	read := func(at uint64) uint64 {
-		v, e := p.memory.word(at)
-		if e != nil {
-			err = e
-		}
-		return v
-	}
-	current := read(addr + p.offsets.Panic)
-	sp, top := read(current+p.sp), read(current+p.frameTop)
-	frame, goexit := state.hi-(top-8), false
-	for err == nil && current != 0 && read(current+p.startSP) < sp {
-		if read(current+p.panicLayout.goexit)&0xff != 0 {
-			frame, goexit = state.hi-read(current+p.startSP), true
-			break
-		}
-		if current = read(current + p.link); current == 0 {
-			break
-		}
-	}
+	frame, goexit, err := p.resumedFrame(&p.memory, addr, state.hi)
 	if err != nil {
 		return p.drop(g, "the frame that a recovered panic goes on in could not be read")
 	}
