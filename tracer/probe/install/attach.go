@@ -251,7 +251,7 @@ func owners(patches []routine.Patch) map[int]bool {
 func (p *Process) Late() bool { return len(p.late) > 0 }
 
 // TryAgain puts probes into functions that were left out because a goroutine was in their bytes, if it has left them, and returns
-// these functions. Functions that are not wanted any longer are given up. The program stands still as
+// these functions. Functions that are not wanted any longer, or that something else has changed meanwhile, are given up. The program stands still as
 // when it was attached to. Records of the functions may come at once.
 func (p *Process) TryAgain(wanted func(*site.Function) bool) (placed []*site.Function, err error) {
 	a := p.attachment
@@ -261,8 +261,15 @@ func (p *Process) TryAgain(wanted func(*site.Function) bool) (placed []*site.Fun
 	}
 	err = whileStopped(p.Pid, func(s *stopped) error {
 		free, blocked, err := a.divide(s, p.late)
-		if err != nil || len(free) == 0 {
+		if err != nil {
 			return err
+		}
+		if free, err = unchanged(p.memory, free); err != nil {
+			return err
+		}
+		if len(free) == 0 {
+			p.late = blocked
+			return nil
 		}
 		if err := a.moveThreads(s, free); err != nil {
 			return err
@@ -464,16 +471,39 @@ func takeOut(memory *os.File, undo []routine.Patch) error {
 func applicable(memory *os.File, patches []routine.Patch) ([]routine.Patch, error) {
 	var list []routine.Patch
 	for i := range patches {
-		old := patches[i].Old()
-		now := make([]byte, len(old))
-		if _, err := memory.ReadAt(now, int64(patches[i].Addr)); err != nil {
-			return nil, unreadableCode(err)
+		ok, err := finds(memory, &patches[i])
+		if err != nil {
+			return nil, err
 		}
-		if bytes.Equal(now, old) {
+		if ok {
 			list = append(list, patches[i])
 		}
 	}
 	return list, nil
+}
+
+// unchanged leaves out patches of functions that something else has changed: a function gets all of its probes or none.
+func unchanged(memory *os.File, patches []routine.Patch) ([]routine.Patch, error) {
+	changed := map[int32]bool{}
+	for i := range patches {
+		ok, err := finds(memory, &patches[i])
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
+			changed[patches[i].Owner] = true
+		}
+	}
+	return slices.DeleteFunc(patches, func(p routine.Patch) bool { return changed[p.Owner] }), nil
+}
+
+// finds reports whether a patch finds the bytes that it was made for.
+func finds(memory *os.File, p *routine.Patch) (bool, error) {
+	now := make([]byte, len(p.Old()))
+	if _, err := memory.ReadAt(now, int64(p.Addr)); err != nil {
+		return false, unreadableCode(err)
+	}
+	return bytes.Equal(now, p.Old()), nil
 }
 
 // Gone reports whether the program is no more: it ended, or became another one.

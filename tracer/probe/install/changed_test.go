@@ -22,30 +22,7 @@ import (
 // functions with such code get no probes.
 func TestChangedByOthers(t *testing.T) {
 	pid, img, end := busy(t)
-	leaf := img.Lookup("main.leaf")
-	if leaf.Addr%pageSize < site.JumpLen {
-		t.Skip("it is where pages meet: see byTracer")
-	}
-	replaced := []byte{0x48, 0x8D, 0x04, 0x18, 0xC3} // LEAQ (AX)(BX*1), AX; RET: what it does anyway
-	if bytes.Equal(img.Text(leaf.Addr, leaf.Addr+site.JumpLen), replaced) {
-		replaced = []byte{0x48, 0x01, 0xD8, 0xC3, 0x90} // ADDQ BX, AX; RET
-	}
-	p := &Process{Pid: pid}
-	if err := p.open(); err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = p.memory.Close() }()
-	for written := false; !written; {
-		if err := whileStopped(pid, func(s *stopped) error {
-			if slices.ContainsFunc(s.all(), func(rip uint64) bool { return rip > leaf.Addr && rip < leaf.End }) {
-				return nil
-			}
-			written = true
-			return write(p.memory, []routine.Patch{routine.NewPatch(leaf.Addr, img.Text(leaf.Addr, leaf.Addr+site.JumpLen), replaced)})
-		}); err != nil {
-			t.Fatal(err)
-		}
-	}
+	leaf, replaced, p := overwrite(t, pid, img)
 	still := func(when string) {
 		t.Helper()
 		now := make([]byte, len(replaced))
@@ -153,6 +130,70 @@ func TestAnotherProgramIsNotCompared(t *testing.T) {
 	if out := end(); out != "wrong results: 0\n" {
 		t.Errorf("the program says %q", out)
 	}
+}
+
+// TestChangedWhileItWaits: a function that something else changes while it waits for its probes is given up, and keeps no other from getting its own.
+func TestChangedWhileItWaits(t *testing.T) {
+	pid, img, end := busy(t)
+	a, err := newAttachment(pid, img, mainProbes(img, twoWords), Options{Rings: 32, RingBytes: 1 << 20, Patience: 20 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.installOutside(pid); err != nil {
+		t.Fatal(err)
+	}
+	p := a.process
+	if err := p.Remove(); err != nil {
+		t.Fatal(err)
+	}
+	p.attachment, p.late, p.program.Patches = a, append(p.late, p.program.Patches...), nil // as if goroutines had stood in all of them
+	leaf, replaced, _ := overwrite(t, pid, img)
+	placed, err := p.TryAgain(func(*site.Function) bool { return true })
+	if err != nil || len(placed) == 0 || slices.Contains(placed, leaf) {
+		t.Errorf("probes have now %v, %v", placed, err)
+	}
+	if err := p.Remove(); err != nil {
+		t.Fatal(err)
+	}
+	if n := changed(t, p, img); n == 0 || n > len(replaced) {
+		t.Errorf("%d bytes differ", n)
+	}
+	if err := p.Close(); err != nil {
+		t.Error(err)
+	}
+	if out := end(); out != "wrong results: 0\n" {
+		t.Errorf("the program says %q", out)
+	}
+}
+
+// overwrite puts another function into the place of main.leaf, in a program that is at work, and returns the bytes of that.
+func overwrite(t *testing.T, pid int, img *site.Image) (leaf *site.Function, replaced []byte, p *Process) {
+	t.Helper()
+	leaf = img.Lookup("main.leaf")
+	if leaf.Addr%pageSize < site.JumpLen {
+		t.Skip("it is where pages meet: see byTracer")
+	}
+	replaced = []byte{0x48, 0x8D, 0x04, 0x18, 0xC3} // LEAQ (AX)(BX*1), AX; RET: what it does anyway
+	if bytes.Equal(img.Text(leaf.Addr, leaf.Addr+site.JumpLen), replaced) {
+		replaced = []byte{0x48, 0x01, 0xD8, 0xC3, 0x90} // ADDQ BX, AX; RET
+	}
+	p = &Process{Pid: pid}
+	if err := p.open(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = p.memory.Close() })
+	for written := false; !written; {
+		if err := whileStopped(pid, func(s *stopped) error {
+			if slices.ContainsFunc(s.all(), func(rip uint64) bool { return rip > leaf.Addr && rip < leaf.End }) {
+				return nil
+			}
+			written = true
+			return write(p.memory, []routine.Patch{routine.NewPatch(leaf.Addr, img.Text(leaf.Addr, leaf.Addr+site.JumpLen), replaced)})
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return leaf, replaced, p
 }
 
 // all returns where the threads stand.
