@@ -36,14 +36,24 @@ func (n number) Area() number { return n }
 var seven = number(7)
 
 var table = []any{
-	[]number{1, 2}, [3]int8{1, 2, 3}, map[number]bool{}, &chain{Tag: 2, Next: &chain{Tag: 3}}, chain{List: []chain{{Tag: 4}}},
+	[]number{1, 2},
+	[3]int8{1, 2, 3},
+	map[number]bool{},
+	&chain{Tag: 2, Next: &chain{Tag: 3}},
+	chain{List: []chain{{Tag: 4}}},
 	holder{chain: chain{Tag: 5}, number: &seven, In: number(6), Any: []uint16{8}, Last: [2]struct{ X, y int16 }{{1, 2}, {3, 4}}},
 	struct {
 		Q float32
 		s string
 	}{1.5, "text"},
-	[]chain(nil), (*holder)(nil), (func(number) list)(nil), (chan chain)(nil), pair[string, *ring.Ring]{Key: "k"}, list{9}, set(nil),
-	&pair[number, []any]{1, []any{pair[int8, bool]{2, true}}}, [1]*number{&seven}, [][]chain{{}}, [0]chain{},
+	[]chain(nil), (*holder)(nil), (func(number) list)(nil), (chan chain)(nil),
+	pair[string, *ring.Ring]{Key: "k"},
+	list{9},
+	set(nil),
+	&pair[number, []any]{1, []any{pair[int8, bool]{2, true}}},
+	[1]*number{&seven},
+	[][]chain{{}},
+	[0]chain{},
 }
 
 var problems = []error{
