@@ -70,26 +70,28 @@ func (d *debugInfo) offsets() (Offsets, bool) {
 	return o, missing == nil
 }
 
-// knownOffsets are those of Go versions whose stripped binaries were tried.
+// knownOffsets are those of Go versions whose stripped binaries were tried: of released ones.
 func knownOffsets(version string) (Offsets, bool) {
-	minor, ok := minorVersion(version)
-	if !ok {
+	if !strings.HasPrefix(version, "go1.") {
 		return Offsets{}, false
 	}
-	o, ok := offsetsByMinor[minor]
+	o, ok := offsetsByMinor[goMinor(version)]
 	return o, ok
 }
 
-// minorVersion returns the 26 of "go1.26.8".
-func minorVersion(version string) (int, bool) {
-	rest, ok := strings.CutPrefix(version, "go1.")
+// goMinor returns 26 for "go1.26.8", 0 for what it does not understand.
+func goMinor(version string) int {
+	_, rest, ok := strings.Cut(version, "go1.")
 	if !ok {
-		return 0, false
+		return 0
 	}
-	end := 0
-	for end < len(rest) && rest[end] >= '0' && rest[end] <= '9' {
-		end++
+	digits := strings.IndexFunc(rest, func(r rune) bool { return r < '0' || r > '9' })
+	if digits >= 0 {
+		rest = rest[:digits]
 	}
-	minor, err := strconv.Atoi(rest[:end])
-	return minor, err == nil
+	n, err := strconv.Atoi(rest)
+	if err != nil {
+		return 0
+	}
+	return n
 }

@@ -11,7 +11,6 @@ import (
 	"os/signal"
 	"runtime"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -314,23 +313,6 @@ func (s *session) discard() {
 	s.out.giveUp()
 	_ = s.sourcesSent() // they were not
 	s.out.discard()
-}
-
-// goMinor returns 26 for "go1.26.8", 0 for what it does not understand.
-func goMinor(version string) int {
-	_, rest, ok := strings.Cut(version, "go1.")
-	if !ok {
-		return 0
-	}
-	digits := strings.IndexFunc(rest, func(r rune) bool { return r < '0' || r > '9' })
-	if digits >= 0 {
-		rest = rest[:digits]
-	}
-	n, err := strconv.Atoi(rest)
-	if err != nil {
-		return 0
-	}
-	return n
 }
 
 // hearIgnored begins to take the signals that we were started to ignore. Not before the program was started, or it would not have inherited
