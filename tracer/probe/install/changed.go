@@ -3,6 +3,7 @@
 package install
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"os"
@@ -115,4 +116,57 @@ func (a *attachment) leaveChanged() {
 	}
 	p := a.process
 	p.program.Patches = slices.DeleteFunc(p.program.Patches, func(patch routine.Patch) bool { return changed[int(patch.Owner)] })
+}
+
+// comparedAtOnce is how much of the program's text is read at once where all of it is compared.
+const comparedAtOnce = 1 << 20
+
+// differences lists the bytes of the program's text that are not those of its file.
+func differences(memory *os.File, img *site.Image, bias uint64) ([]routine.Patch, error) {
+	keep, at, err := keptHead(memory, img, bias)
+	if err != nil {
+		return nil, err
+	}
+	var patches []routine.Patch
+	passing := img.Passing()
+	from, to := img.Bounds()
+	now := make([]byte, min(comparedAtOnce, to-from))
+	for ; from < to; from += uint64(len(now)) {
+		passing(from)
+		now = now[:min(uint64(len(now)), to-from)]
+		if _, err := memory.ReadAt(now, int64(from+bias)); err != nil {
+			return nil, unreadableCode(err)
+		}
+		file := img.Text(from, from+uint64(len(now)))
+		if bytes.Equal(now, file) { // nearly always
+			continue
+		}
+		for i := range now {
+			addr := from + uint64(i)
+			if now[i] == file[i] || keep && addr >= at && addr < at+site.JumpLen {
+				continue
+			}
+			patches = append(patches, routine.NewPatch(addr+bias, now[i:i+1], file[i:i+1]))
+		}
+	}
+	return patches, nil
+}
+
+// keptHead returns where the head of the signal handler is, and whether that stays as it is, since it leads to a shim. One that leads into the
+// text leads to the hook of a tracer that died while it was attaching.
+func keptHead(memory *os.File, img *site.Image, bias uint64) (keep bool, at uint64, err error) {
+	handler := img.Lookup(handlerName)
+	if handler == nil {
+		return false, 0, nil
+	}
+	head := make([]byte, site.JumpLen)
+	if _, err := memory.ReadAt(head, int64(handler.Addr+bias)); err != nil {
+		return false, 0, unreadableCode(err)
+	}
+	to := handler.Addr + site.JumpLen + uint64(int64(int32(binary.LittleEndian.Uint32(head[1:]))))
+	return head[0] == 0xE9 && img.Text(to, to+1) == nil, handler.Addr, nil
+}
+
+func unreadableCode(err error) error {
+	return recording.Errorf(recording.CodePermission, "reading the program's code: %w", err)
 }

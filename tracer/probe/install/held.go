@@ -142,11 +142,7 @@ func (h *Held) Install(img *site.Image, probes []Probe, o Options) (*Process, er
 // unwrite takes out what was written of the patches before one did not find what it was made for: nobody will read what they have the program
 // write.
 func (p *Process) unwrite() error {
-	undo := make([]routine.Patch, 0, 1+len(p.program.Patches))
-	for i := range p.program.Patches {
-		undo = append(undo, p.program.Patches[i].Undo())
-	}
-	return takeOut(p.memory, append(undo, p.program.Shim.Undo()))
+	return takeOut(p.memory, append(undone(p.program.Patches), p.program.Shim.Undo()))
 }
 
 // mapRegion makes the program map shared memory, and maps all of it here. The program keeps no descriptor; the tracer does.

@@ -294,9 +294,5 @@ func (t *thread) settle() error {
 
 // restoreHost takes the stub out.
 func (a *attachment) restoreHost() error {
-	undo := make([]routine.Patch, len(a.host))
-	for i := range undo {
-		undo[i] = a.host[i].Undo()
-	}
-	return write(a.process.memory, undo)
+	return write(a.process.memory, undone(a.host))
 }

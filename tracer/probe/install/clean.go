@@ -1,0 +1,109 @@
+//go:build linux && amd64
+
+package install
+
+import (
+	"encoding/binary"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"smiley/recording"
+	"smiley/tracer/probe/site"
+)
+
+// Clean takes out what a tracer that died left in a program: every byte of the functions' code that it wrote, but the head of the
+// signal handler, is what the file says again. It returns how many bytes that were.
+func Clean(pid int, img *site.Image) (int, error) {
+	bias, err := Bias(pid, img)
+	if err != nil {
+		return 0, err
+	}
+	p := &Process{Pid: pid}
+	if err := p.open(); err != nil {
+		return 0, err
+	}
+	defer func() { _ = p.memory.Close() }()
+	code, err := sharedRegions(pid)
+	if err != nil {
+		return 0, err
+	}
+	n := 0
+	for range cleanTries {
+		busy := false
+		err = whileStopped(pid, func(s *stopped) error {
+			if err := s.runs(img, bias); err != nil {
+				return err
+			}
+			if busy = s.inside(p.memory, img.Lookup(stubHost), bias); busy {
+				return nil
+			}
+			changes, err := changesOf(p.memory, img, bias, code)
+			if err != nil {
+				return err
+			}
+			n = len(changes.ours)
+			if err := leaveUnknownIslands(s, p.memory, img, bias); err != nil {
+				return err
+			}
+			return write(p.memory, changes.ours)
+		})
+		if err != nil || !busy {
+			return n, err
+		}
+	}
+	return 0, recording.Errorf(recording.CodeLocked, "process %d is still busy with what an earlier tracer left", pid).WithHint("try again")
+}
+
+// leaveUnknownIslands sends threads that stand at islands of a tracer that died to where these lead: a jump at a place where the
+// file has no instruction, or padding.
+func leaveUnknownIslands(s *stopped, memory *os.File, img *site.Image, bias uint64) error {
+	for _, t := range s.threads {
+		at := t.regs.Rip - bias
+		file := img.Text(at, at+site.JumpLen)
+		now := make([]byte, site.JumpLen)
+		if file == nil {
+			continue
+		}
+		if _, err := memory.ReadAt(now, int64(t.regs.Rip)); err != nil || now[0] != 0xE9 {
+			continue
+		}
+		if file[0] != 0xCC && (file[0] == 0xE9 || img.IsInstruction(at)) {
+			continue
+		}
+		t.regs.Rip += site.JumpLen + uint64(int64(int32(binary.LittleEndian.Uint32(now[1:]))))
+		if err := unix.PtraceSetRegs(t.id, &t.regs); err != nil {
+			return recording.Errorf(recording.CodeInternal, "setting registers of thread %d: %w", t.id, err)
+		}
+	}
+	return nil
+}
+
+// cleanTries bounds the waiting for a thread to leave a stub, which takes it microseconds.
+const cleanTries = 20
+
+// inside reports whether a thread runs in a function that holds a stub, or will again when it returns from the handler of a signal.
+func (s *stopped) inside(memory *os.File, host *site.Function, bias uint64) bool {
+	if host == nil {
+		return false
+	}
+	in := func(at uint64) bool { return at >= host.Addr+bias && at < host.End+bias }
+	stack := make([]byte, threadStack)
+	for _, t := range s.threads {
+		if in(t.regs.Rip) {
+			return true
+		}
+		n, _ := memory.ReadAt(stack, int64(t.regs.Rsp&^7))
+		for i := 0; i+3*8 <= n; i += 8 {
+			// The context that the kernel keeps for a handler has the place, the flags and the code segment in this order. Without the last,
+			// what is left on the stack of how the program started would look like it.
+			if in(binary.LittleEndian.Uint64(stack[i:])) && binary.LittleEndian.Uint16(stack[i+2*8:]) == userCode {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// userCode is the segment in which 64-bit programs run.
+const userCode = 0x33
