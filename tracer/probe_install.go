@@ -83,7 +83,7 @@ func (l *imageLoader) wait() (*places.Image, error) {
 	return l.image, l.err
 }
 
-// putProbes makes the handlers and has put install the probes.
+// putProbes prepares the captures of the functions that are recorded, and has put install the probes.
 func (s *session) putProbes(
 	img *places.Image, bias uint64, traced []Symbol, put func([]install.Probe, install.Options) (*install.Process, error),
 ) (refused []Symbol, err error) {
@@ -131,8 +131,7 @@ func (s *session) putProbes(
 	return refused, nil
 }
 
-// takeInstalled makes the handlers of the probes that were installed, of those in list, which is no more needed. It returns the functions that
-// have none.
+// takeInstalled keeps those of list that have got probes, in its place, and prepares for their records. It returns the functions that have none.
 func (p *probes) takeInstalled(s *session, list []watched) (refused []Symbol) {
 	skipped := map[*places.Function]*install.Skipped{}
 	for i := range p.installed.Skipped {
@@ -250,7 +249,7 @@ func surveyOf(img *places.Image, list []watched) <-chan *install.Survey {
 	return done
 }
 
-// watch makes the handlers of the functions that are recorded, and leaves out those whose values cannot be planned.
+// watch plans the values of the functions that are recorded and compiles their captures. It leaves out those whose values cannot be planned.
 func (p *probes) watch(candidates []watched, inlined map[string]bool) (list []watched, refused []Symbol) {
 	list = candidates[:0]
 	for _, w := range candidates {
