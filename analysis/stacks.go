@@ -2,6 +2,8 @@ package analysis
 
 import (
 	"context"
+	"maps"
+	"slices"
 
 	"smiley/recording"
 	"smiley/store"
@@ -31,13 +33,15 @@ func (s *Stack) child(function recording.FunctionID) *Stack {
 	return c
 }
 
-// Each calls visit for every stack below s, parents before their children.
+// Each calls visit for every stack below s, parents before their children and siblings in the order of their functions'
+// numbers, so that what is made of the same run is the same each time.
 func (s *Stack) Each(visit func(*Stack)) {
 	pending := []*Stack{s}
 	for len(pending) > 0 {
 		next := pending[len(pending)-1]
 		pending = pending[:len(pending)-1]
-		for _, c := range next.children {
+		for _, function := range slices.Sorted(maps.Keys(next.children)) {
+			c := next.children[function]
 			visit(c)
 			pending = append(pending, c)
 		}

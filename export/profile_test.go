@@ -152,6 +152,29 @@ func program(t *rapid.T, b *recording.Builder) error {
 	return nil
 }
 
+// TestProfileIsTheSameEachTime writes the profile of a run again and again: what is kept beside a run, or in its history, changes
+// only if the run does.
+func TestProfileIsTheSameEachTime(t *testing.T) {
+	run := openShop(t)
+	var first []byte
+	for range 10 {
+		p, err := export.Profile(context.Background(), run)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var written bytes.Buffer
+		if err := p.Write(&written); err != nil {
+			t.Fatal(err)
+		}
+		if first == nil {
+			first = written.Bytes()
+		}
+		if !bytes.Equal(first, written.Bytes()) {
+			t.Fatal("two profiles of one run differ")
+		}
+	}
+}
+
 // TestPprofReadsProfile lets the real tool read a profile and compares what it prints with statistics.
 func TestPprofReadsProfile(t *testing.T) {
 	run := openShop(t)
