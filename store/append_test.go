@@ -195,8 +195,16 @@ func TestLyingSummariesAreRefused(t *testing.T) {
 		"panics of a function":   func(s *recording.Summary) { s.Functions[0].Panics = huge },
 		"ended of a function":    func(s *recording.Summary) { s.Functions[0].Ended = huge },
 		"calls of two functions": func(s *recording.Summary) { s.Functions[0].Calls += huge; s.Functions[1].Calls += huge },
-		"calls of an edge":       func(s *recording.Summary) { s.Edges[0].Calls = huge },
-		"quiet goroutines":       func(s *recording.Summary) { s.Quiet = huge },
+		"ended beyond its events": func(s *recording.Summary) {
+			ended := uint64(len(s.Closed)) + 1
+			for i := range s.Goroutines {
+				ended += uint64(s.Goroutines[i].Events)
+			}
+			s.Functions[0].Ended, s.Functions[0].Duration.Count = ended, ended
+		},
+		"ended and durations": func(s *recording.Summary) { s.Functions[0].Duration.Count++ },
+		"calls of an edge":    func(s *recording.Summary) { s.Edges[0].Calls = huge },
+		"quiet goroutines":    func(s *recording.Summary) { s.Quiet = huge },
 	} {
 		b, err := recording.Decode(f.blocks[0])
 		check(t, err)
@@ -207,6 +215,35 @@ func TestLyingSummariesAreRefused(t *testing.T) {
 		if checkSummary(b) == "" {
 			t.Errorf("%s: it is believed", name)
 		}
+	}
+}
+
+// Times that add up to more than an integer holds are the greatest there is, and the run can be written to its end and read: whether
+// they were added in memory or in the file.
+func TestTimesBeyondAnyNumberAddUp(t *testing.T) {
+	const far = 1 << 62
+	f := build(t, newRun(t, 0), false, func(b *recording.Builder) {
+		for i, kind := range []recording.Kind{recording.KindCall, recording.KindReturn} {
+			for g := int64(1); g <= 5; g++ {
+				check(t, b.Append(&recording.Raw{Kind: kind, Function: 2, Goroutine: g, Time: int64(i) * far, Frame: 64}))
+				check(t, b.Cut(int64(i)*far))
+			}
+		}
+	})
+	for _, rollUp := range []uint32{1, 3, 100} {
+		s := openStore(t, withTuning(4, rollUp))
+		keep(t, s, f)
+		for range 2 { // the second time from what the first kept
+			askEverything(t, s.Reader, f.run.ID)
+		}
+		stats, err := s.FunctionStats(t.Context(), f.run.ID)
+		check(t, err)
+		edges, err := s.EdgeStats(t.Context(), f.run.ID)
+		check(t, err)
+		equal(t, "functions and edges", [2]int{len(stats), len(edges)}, [2]int{1, 1})
+		d := stats[0]
+		equal(t, "ended", d.Ended, 5)
+		equal(t, "times", [3]int64{d.Total, d.Self, edges[0].Total}, [3]int64{math.MaxInt64, math.MaxInt64, math.MaxInt64})
 	}
 }
 

@@ -83,14 +83,15 @@ func checkSummary(b *recording.Block) string {
 	s := &b.Summary
 	events := uint64(b.Header.Events)
 	var calls, active uint64
-	soFar := b.FirstSeq + events // one event can end all calls that are open
+	ended := events + uint64(len(s.Closed)) // what ends without an event of its own began before, or with one
 	for i := range s.Functions {
 		f := &s.Functions[i]
 		calls += f.Calls
 		switch {
 		case i > 0 && f.Function <= s.Functions[i-1].Function:
 			return "its function statistics are not in order"
-		case f.Calls > events || f.Errors > events || f.Ended > soFar || f.Panics > soFar:
+		case f.Calls > events || f.Errors > events || f.Ended > ended || f.Panics > f.Ended,
+			f.Duration.Count != f.Ended:
 			return fmt.Sprintf("its function %d has impossible statistics", f.Function)
 		}
 	}

@@ -1,6 +1,8 @@
 package store
 
 import (
+	"math"
+
 	"smiley/recording"
 )
 
@@ -68,7 +70,7 @@ func (u *rollUp) add(b *recording.Block) {
 		key := edge{d.Caller, d.Callee}
 		if sum, ok := u.edges[key]; ok {
 			sum.Calls += d.Calls
-			sum.Total += d.Total
+			sum.Total = addTime(sum.Total, d.Total)
 		} else {
 			u.edges[key] = &d
 		}
@@ -117,9 +119,22 @@ func (u *rollUp) addFunction(d *recording.FunctionDelta) {
 	sum.Ended += d.Ended
 	sum.Errors += d.Errors
 	sum.Panics += d.Panics
-	sum.Total += d.Total
-	sum.Self += d.Self
+	sum.Total = addTime(sum.Total, d.Total)
+	sum.Self = addTime(sum.Self, d.Self)
 	sum.Duration.Merge(&d.Duration)
+}
+
+// addTime adds up times of calls. A sum that is more than an integer holds is the greatest there is, and not one that is less than
+// nothing: a hundred thousand goroutines that wait for a day come to that, and so does a sender that lies.
+func addTime(a, b int64) int64 {
+	switch sum := a + b; {
+	case a > 0 && b > 0 && sum < 0:
+		return math.MaxInt64
+	case a < 0 && b < 0 && sum >= 0:
+		return math.MinInt64
+	default:
+		return sum
+	}
 }
 
 func (u *rollUp) goroutine(id int64) *goroutineDelta {

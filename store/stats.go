@@ -75,7 +75,7 @@ func (r *Reader) EdgeStats(ctx context.Context, id recording.RunID) ([]recording
 			}
 			key := edge{d.Caller, d.Callee}
 			d.Calls += sum[key].Calls
-			d.Total += sum[key].Total
+			d.Total = addTime(d.Total, sum[key].Total)
 			sum[key] = d
 			return nil
 		}, `SELECT caller, callee, calls, total_ns FROM edge_stats WHERE run = ?`, run.key)

@@ -82,11 +82,14 @@ func prepare(ctx context.Context, db *sql.DB) (*statements, error) {
 		{&st.closeCall, `UPDATE long_calls SET end_ns = ?, end_seq = ?, self_ns = ?, outcome = ?, failed = ?
 			WHERE run = ? AND seq = ?`},
 		{&st.histogram, `SELECT histogram FROM function_stats WHERE run = ? AND function = ?`},
+		// A sum of times that is more than an integer holds is a REAL, and the greatest integer when it is cast: see addTime.
 		{&st.functionStats, `INSERT INTO function_stats VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9)
 			ON CONFLICT (run, function) DO UPDATE SET calls = calls + ?3, ended = ended + ?4, errors = errors + ?5,
-			panics = panics + ?6, total_ns = total_ns + ?7, self_ns = self_ns + ?8, histogram = ?9`},
+			panics = panics + ?6, total_ns = CAST(total_ns + ?7 AS INTEGER), self_ns = CAST(self_ns + ?8 AS INTEGER),
+			histogram = ?9`},
 		{&st.edgeStats, `INSERT INTO edge_stats VALUES (?1,?2,?3,?4,?5)
-			ON CONFLICT (run, caller, callee) DO UPDATE SET calls = calls + ?4, total_ns = total_ns + ?5`},
+			ON CONFLICT (run, caller, callee) DO UPDATE SET calls = calls + ?4,
+			total_ns = CAST(total_ns + ?5 AS INTEGER)`},
 	} {
 		var err error
 		if *p.stmt, err = db.PrepareContext(ctx, p.query); err != nil {
