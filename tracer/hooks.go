@@ -150,9 +150,15 @@ func layoutOfPanic(minor int) panicLayout {
 	if minor < 22 {
 		return panicLayout{}
 	}
-	l := panicLayout{known: true, link: 16, startSP: 32, sp: 40, frameTop: 56, goexit: 89}
-	if minor >= 25 { // the field repanicked came in between
-		l.goexit = 90
+	l := panicLayout{known: true, link: 16, startSP: 32, sp: 40, frameTop: 56, goexit: 90}
+	if minor >= 27 { // a program counter lies before sp, no longer behind it
+		l.sp = 48
+	}
+	if minor < 26 { // a pointer to arguments lay at the beginning
+		l.link, l.startSP, l.sp, l.frameTop, l.goexit = 24, 40, 48, 64, 98
+	}
+	if minor < 25 { // the field repanicked came in between
+		l.goexit = 97
 	}
 	return l
 }

@@ -211,7 +211,7 @@ func (p *probes) panicked(r *seen) error {
 
 // recoveryCapture records the g in RAX and its panics, the innermost first: as many as a record has room for, which are hundreds.
 func (p *probes) recoveryCapture(gSize uint64) *probeCapture {
-	const size = 104
+	const size = 112 // all that resumedFrame reads of a panic, words as it reads them
 	next := routine.Entry{Kind: routine.Fixed, At: uint32(p.link), Max: size}
 	next.Node = p.nodes.Add([]routine.Entry{next}, size)
 	p.nodes.SetNode(next.Node, 0, next.Kind, next.Node) // a panic leads to the one that it began in, and so on
