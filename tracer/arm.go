@@ -58,6 +58,9 @@ func (s *session) arm() error {
 	}
 	untraced = append(untraced, s.setBreakpoints(stopping)...)
 	s.traced = len(traced) - (len(untraced) - before)
+	if s.probes != nil {
+		untraced = append(untraced, s.probes.unhooked...)
+	}
 	if err := s.noteUntraced(untraced); err != nil {
 		return err
 	}

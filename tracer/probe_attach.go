@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -246,7 +247,7 @@ func (s *session) armAttached(ctx context.Context, pid int, img *places.Image, b
 	}
 	s.out.begin()
 	defer s.probes.beating(nil)() // long sources of many functions, or a slow sink, take their time
-	return s.noteUntraced(append(s.chosen.untraced, refused...))
+	return s.noteUntraced(slices.Concat(s.chosen.untraced, refused, s.probes.unhooked))
 }
 
 // putBack takes out of a program what an attach that failed halfway has put in.

@@ -31,7 +31,8 @@ type probes struct {
 	unplaced  uint64 // of these, what it dropped because there was no ring for a thread
 	strays    uint64 // what was read and is missing, because what belongs to it was dropped: returns, beginnings of writes
 	late      map[*places.Function]late
-	retries   int // how often late functions were tried again
+	unhooked  []Symbol // hooks that got no probes, with the reason
+	retries   int      // how often late functions were tried again
 	retryAt   time.Time
 	lossy     bool
 	budget    budget

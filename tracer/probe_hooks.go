@@ -14,7 +14,8 @@ import (
 )
 
 // hooks are the functions of the runtime and the standard library whose running means an event, as runtimeHooks has
-// them for breakpoints. One that has no room for probes, or that is recorded for itself, is left out.
+// them for breakpoints. One that is recorded for itself is left out. One that gets no probes is named as not traced, as what it would tell of is
+// missing.
 func (p *probes) hooks(img *places.Image, recorded []watched) []watched {
 	taken := map[*places.Function]bool{}
 	for _, w := range recorded {

@@ -16,7 +16,7 @@ import (
 // watched is a function that gets probes.
 type watched struct {
 	function    *places.Function
-	symbol      *Symbol        // owned by who chose it
+	symbol      *Symbol        // owned by who chose it; nil for hooks
 	traced      *traced        // nil for hooks
 	entry, exit *recordHandler // of hooks
 }
@@ -140,17 +140,21 @@ func (p *probes) takeInstalled(s *session, list []watched) (refused []Symbol) {
 	p.watched = list[:0]
 	for _, w := range list {
 		why := skipped[w.function]
+		if why != nil && w.traced == nil {
+			w.symbol = p.hookSymbol(w.function)
+		}
 		switch {
 		case why == nil:
 			if w.traced != nil && w.traced.values != nil { // not before: what is defined once stays what it is
 				p.add(&w)
 			}
-		case w.traced == nil:
 		case why.Later: // it is defined when it has got its probes, or when it is sure that it never will
 			if p.late == nil {
 				p.late = map[*places.Function]late{}
 			}
 			p.late[w.function] = late{w.traced, *w.symbol, why.Reason}
+		case w.traced == nil:
+			p.unhooked = append(p.unhooked, w.symbol.refused(why.Reason))
 		default:
 			refused = append(refused, w.symbol.refused(why.Reason))
 		}
@@ -169,6 +173,15 @@ func (p *probes) takeInstalled(s *session, list []watched) (refused []Symbol) {
 	p.shift = int64(p.installed.Start.Sub(s.out.start))
 	p.newBudget()
 	return refused
+}
+
+// hookSymbol names a hook.
+func (p *probes) hookSymbol(f *places.Function) *Symbol {
+	sym, ok := p.program.FunctionContaining(f.Addr + p.bias)
+	if !ok {
+		sym = Symbol{Name: f.Name}
+	}
+	return &sym
 }
 
 // add defines a function that has probes, or is about to.

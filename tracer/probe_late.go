@@ -11,7 +11,7 @@ import (
 // late is a function that was left out when a program was attached to, because a goroutine was in bytes of it that a jump
 // replaces.
 type late struct {
-	traced *traced
+	traced *traced // nil for hooks
 	symbol Symbol
 	reason string
 }
@@ -30,18 +30,26 @@ func (p *probes) tryLate() error {
 	}
 	p.retryAt = time.Now().Add(lateFirst << p.retries)
 	p.retries++
-	placed, err := p.installed.TryAgain(func(f *places.Function) bool {
+	placed, refused, err := p.installed.TryAgain(func(f *places.Function) bool {
 		// One that an event refers to is defined already, and not as what would be recorded of it.
 		l, ok := p.late[f]
-		return !ok || !p.program.defines(l.symbol.Entry)
+		return !ok || l.traced == nil || !p.program.defines(l.symbol.Entry)
 	})
+	for i := range refused {
+		if l, ok := p.late[refused[i].Function]; ok {
+			l.reason = refused[i].Reason
+			p.late[refused[i].Function] = l
+		}
+	}
 	if err != nil {
 		return nil // it may be ending; nothing changed
 	}
 	for _, function := range placed {
 		if l, ok := p.late[function]; ok {
 			delete(p.late, function)
-			p.add(&watched{symbol: &l.symbol, traced: l.traced})
+			if l.traced != nil {
+				p.add(&watched{symbol: &l.symbol, traced: l.traced})
+			}
 		}
 	}
 	return p.engine.define()

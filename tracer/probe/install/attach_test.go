@@ -91,7 +91,7 @@ func TestR12AttachAndRemove(t *testing.T) {
 			before := changed(t, p, img)
 			// Mostly the goroutine runs on; what looks like an address in its stack may also stay there.
 			for tries := 0; p.Late() && tries < 5; tries++ {
-				if _, err := p.TryAgain(func(*site.Function) bool { return true }); err != nil {
+				if _, _, err := p.TryAgain(func(*site.Function) bool { return true }); err != nil {
 					t.Fatal(err)
 				}
 				follow(t, p, 1000, nil)

@@ -100,6 +100,9 @@ func (a *attachment) compare() error {
 	return err
 }
 
+// changedByOthers is why a function that anybody else has changed has no probes.
+const changedByOthers = "something else has changed its code: it is not what the program's file says"
+
 // leaveChanged leaves out functions that anybody else has changed: they are not what the probes were made for.
 func (a *attachment) leaveChanged() {
 	if len(a.changes.others) == 0 {
@@ -110,7 +113,7 @@ func (a *attachment) leaveChanged() {
 		if f := a.plan.sites[i].Function; a.changes.in(f, a.bias) {
 			changed[i] = true
 			a.process.Skipped = append(a.process.Skipped, Skipped{
-				Function: f, Reason: "something else has changed its code: it is not what the program's file says", Numbered: true,
+				Function: f, Reason: changedByOthers, Numbered: true,
 			})
 		}
 	}

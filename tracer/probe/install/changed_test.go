@@ -148,9 +148,12 @@ func TestChangedWhileItWaits(t *testing.T) {
 	}
 	p.attachment, p.late, p.program.Patches = a, append(p.late, p.program.Patches...), nil // as if goroutines had stood in all of them
 	leaf, replaced, _ := overwrite(t, pid, img)
-	placed, err := p.TryAgain(func(*site.Function) bool { return true })
+	placed, refused, err := p.TryAgain(func(*site.Function) bool { return true })
 	if err != nil || len(placed) == 0 || slices.Contains(placed, leaf) {
 		t.Errorf("probes have now %v, %v", placed, err)
+	}
+	if len(refused) != 1 || refused[0].Function != leaf || refused[0].Reason != changedByOthers {
+		t.Errorf("given up are %+v", refused)
 	}
 	if err := p.Remove(); err != nil {
 		t.Fatal(err)

@@ -68,19 +68,20 @@ func applicable(memory *os.File, patches []routine.Patch) ([]routine.Patch, erro
 	return list, nil
 }
 
-// unchanged leaves out patches of functions that something else has changed: a function gets all of its probes or none.
-func unchanged(memory *os.File, patches []routine.Patch) ([]routine.Patch, error) {
-	changed := map[int32]bool{}
+// unchanged leaves out patches of functions that something else has changed, and says which these are: a function gets all of its probes or
+// none.
+func unchanged(memory *os.File, patches []routine.Patch) (same []routine.Patch, changed map[int]bool, err error) {
+	changed = map[int]bool{}
 	for i := range patches {
 		ok, err := finds(memory, &patches[i])
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if !ok {
-			changed[patches[i].Owner] = true
+			changed[int(patches[i].Owner)] = true
 		}
 	}
-	return slices.DeleteFunc(patches, func(p routine.Patch) bool { return changed[p.Owner] }), nil
+	return slices.DeleteFunc(patches, func(p routine.Patch) bool { return changed[int(p.Owner)] }), changed, nil
 }
 
 // finds reports whether a patch finds the bytes that it was made for.

@@ -45,21 +45,25 @@ func owners(patches []routine.Patch) map[int]bool {
 func (p *Process) Late() bool { return len(p.late) > 0 }
 
 // TryAgain puts probes into functions that were left out because a goroutine was in their bytes, if it has left them, and returns
-// these functions. Functions that are not wanted any longer, or that something else has changed meanwhile, are given up. The program stands still as
-// when it was attached to. Records of the functions may come at once.
-func (p *Process) TryAgain(wanted func(*site.Function) bool) (placed []*site.Function, err error) {
+// these functions. Functions that are not wanted any longer are given up, and so are those that something else has changed meanwhile, which it
+// returns with the reason. The program stands still as when it was attached to. Records of the functions may come at once.
+func (p *Process) TryAgain(wanted func(*site.Function) bool) (placed []*site.Function, refused []Skipped, err error) {
 	a := p.attachment
 	p.late = slices.DeleteFunc(p.late, func(patch routine.Patch) bool { return !wanted(a.plan.sites[patch.Owner].Function) })
 	if len(p.late) == 0 {
-		return nil, nil
+		return nil, nil, nil
 	}
 	err = whileStopped(p.Pid, func(s *stopped) error {
 		free, blocked, err := a.divide(s, p.late)
 		if err != nil {
 			return err
 		}
-		if free, err = unchanged(p.memory, free); err != nil {
+		free, changed, err := unchanged(p.memory, free)
+		if err != nil {
 			return err
+		}
+		for _, owner := range slices.Sorted(maps.Keys(changed)) {
+			refused = append(refused, Skipped{Function: a.plan.sites[owner].Function, Reason: changedByOthers, Numbered: true})
 		}
 		if len(free) == 0 {
 			p.late = blocked
@@ -77,7 +81,7 @@ func (p *Process) TryAgain(wanted func(*site.Function) bool) (placed []*site.Fun
 		}
 		return nil
 	})
-	return placed, err
+	return placed, refused, err
 }
 
 // divide tells patches of functions that can be patched now from those that cannot.
