@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"maps"
+	"slices"
 	"time"
 
 	"smiley/recording"
@@ -138,7 +139,9 @@ func (d *digester) parts(ctx context.Context, now *digest, goroutine int64) ([]s
 		return []stackPart{{own.tree, copied([]openStack{now.open[goroutine]})}}, nil
 	}
 	parts := []stackPart{{now.shared, copied(now.sharedOpen())}}
-	for id, own := range now.own {
+	// In one order: which of stacks that weigh the same an answer leaves out is the same each time.
+	for _, id := range slices.Sorted(maps.Keys(now.own)) {
+		own := now.own[id]
 		parts = append(parts, stackPart{own.tree, copied([]openStack{now.open[id]})})
 	}
 	return parts, nil

@@ -189,6 +189,52 @@ func TestDigestOfReadOnlyFileStaysInMemory(t *testing.T) {
 	equal(t, "blocks in the file's digest", blocks, 0)
 }
 
+// Which of stacks that weigh the same are left out is the same each time.
+func TestStacksOfTheSameWeightAreChosenInOneOrder(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "smiley.db")
+	s, err := Open(t.Context(), file)
+	check(t, err)
+	f := build(t, newRun(t, 0), false, func(b *recording.Builder) {
+		now := int64(0)
+		add := func(kind recording.Kind, f recording.FunctionID, goroutine int64, frame uint64) {
+			now += 10
+			check(t, b.Append(&recording.Raw{Kind: kind, Function: f, Goroutine: goroutine, Time: now, Frame: frame}))
+		}
+		outer := []recording.FunctionID{1, 3, 4, 5}
+		for round := range 2 { // goroutines that live on in another block have stacks of their own
+			for i := range int64(len(outer) * len(outer)) {
+				if round == 0 {
+					check(t, b.Define(recording.Definitions{Goroutines: []recording.Goroutine{{ID: 1 + i, StartFunction: 4, Start: now}}}))
+					add(recording.KindGoroutineStart, 0, 1+i, 0)
+				}
+				path := []recording.FunctionID{outer[i%4], outer[i/4], 2}
+				for depth, f := range path {
+					add(recording.KindCall, f, 1+i, uint64(64*(depth+1)))
+				}
+				for depth := len(path) - 1; depth >= 0; depth-- {
+					add(recording.KindReturn, path[depth], 1+i, uint64(64*(depth+1)))
+				}
+			}
+			check(t, b.Cut(now))
+		}
+	})
+	keep(t, s, f)
+	check(t, s.Close())
+	var first []Stack
+	for range 8 {
+		r, err := OpenReader(t.Context(), file)
+		check(t, err)
+		got, err := r.Stacks(t.Context(), f.run.ID, StackQuery{Limit: 4 + 16 + 8})
+		check(t, err)
+		equal(t, "stacks left out", got.Hidden, 8)
+		if first == nil {
+			first = got.Stacks
+		}
+		equalLists(t, "stacks", got.Stacks, first)
+		check(t, r.Close())
+	}
+}
+
 // A deleted run takes its digest with it.
 func TestDeleteRemovesDigest(t *testing.T) {
 	s := openStore(t)
