@@ -12,19 +12,21 @@ import (
 // Statistics sums up the calls of one function: one line of the JSON contract. Times are in ns and belong to the calls that
 // ended; they are nil when none did.
 type Statistics struct {
-	Function string `json:"function"`
-	Package  string `json:"package"`
-	Calls    uint64 `json:"calls"`
-	Ended    uint64 `json:"ended"`  // calls whose duration is known
-	Errors   uint64 `json:"errors"` // returns with an error result that is not nil
-	Panics   uint64 `json:"panics"` // calls that a panic unwound
-	Total    int64  `json:"total_ns"`
-	Self     int64  `json:"self_ns"` // total less the recorded callees
-	Min      *int64 `json:"min_ns"`
-	P50      *int64 `json:"p50_ns"`
-	P95      *int64 `json:"p95_ns"`
-	P99      *int64 `json:"p99_ns"`
-	Max      *int64 `json:"max_ns"`
+	// ID tells instances of a generic function apart, which share their name; 0: unknown.
+	ID       recording.FunctionID `json:"-"`
+	Function string               `json:"function"`
+	Package  string               `json:"package"`
+	Calls    uint64               `json:"calls"`
+	Ended    uint64               `json:"ended"`  // calls whose duration is known
+	Errors   uint64               `json:"errors"` // returns with an error result that is not nil
+	Panics   uint64               `json:"panics"` // calls that a panic unwound
+	Total    int64                `json:"total_ns"`
+	Self     int64                `json:"self_ns"` // total less the recorded callees
+	Min      *int64               `json:"min_ns"`
+	P50      *int64               `json:"p50_ns"`
+	P95      *int64               `json:"p95_ns"`
+	P99      *int64               `json:"p99_ns"`
+	Max      *int64               `json:"max_ns"`
 }
 
 // orders are the columns by which statistics are ordered: numbers falling, names rising.
@@ -98,7 +100,7 @@ func (r *Run) Statistics(ctx context.Context, order string) ([]Statistics, error
 
 // StatisticsOf returns the statistics of one function, of which d is what its calls come to; nil: nothing is known of it.
 func StatisticsOf(f *recording.Function, d *recording.FunctionDelta) Statistics {
-	s := Statistics{Calls: d.Calls, Ended: d.Ended, Errors: d.Errors, Panics: d.Panics, Total: d.Total, Self: d.Self}
+	s := Statistics{ID: d.Function, Calls: d.Calls, Ended: d.Ended, Errors: d.Errors, Panics: d.Panics, Total: d.Total, Self: d.Self}
 	if f != nil {
 		s.Function, s.Package = f.Name, f.Package
 	}

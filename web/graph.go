@@ -3,6 +3,7 @@ package web
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"math"
 	"path"
 	"slices"
@@ -160,8 +161,8 @@ func (q *request) graphData(packages bool) ([]graphItem, map[graphPair]graphWeig
 		}
 		return f.Name
 	}
-	for id, d := range stats {
-		key := keyOf(id)
+	for _, id := range slices.Sorted(maps.Keys(stats)) { // instances of a generic function are one, which leads to the first of them
+		d, key := stats[id], keyOf(id)
 		item := byKey[key]
 		if item == nil {
 			item = &graphItem{key: key, name: key}

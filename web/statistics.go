@@ -132,12 +132,6 @@ func (q *request) statRows(list, of []analysis.Statistics) ([]statRow, error) {
 	if err != nil {
 		return nil, err
 	}
-	byName := map[[2]string]*recording.FunctionDelta{}
-	for id, d := range stats {
-		if f := q.names.function(id); f != nil {
-			byName[[2]string{f.Name, f.Package}] = d
-		}
-	}
 	var total, self int64
 	for i := range of {
 		total, self = max(total, of[i].Total), max(self, of[i].Self)
@@ -145,7 +139,7 @@ func (q *request) statRows(list, of []analysis.Statistics) ([]statRow, error) {
 	rows := make([]statRow, len(list))
 	for i := range list {
 		s := &list[i]
-		rows[i] = q.statRow(s, byName[[2]string{s.Function, s.Package}])
+		rows[i] = q.statRow(s, stats[s.ID])
 		rows[i].TotalShare, rows[i].SelfShare = share(s.Total, total), share(s.Self, self)
 	}
 	return rows, nil
@@ -165,6 +159,9 @@ func (q *request) statRow(s *analysis.Statistics, d *recording.FunctionDelta) st
 		return row
 	}
 	f := q.names.function(d.Function)
+	if f == nil {
+		return row
+	}
 	row.Name, row.Href = q.names.shortName(d.Function), q.links.function(d.Function)
 	row.Spark = newSparkline(&d.Duration)
 	word := q.names.functionWord(f)

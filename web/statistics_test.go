@@ -6,8 +6,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"golang.org/x/net/html"
 
 	"smiley/analysis"
+	"smiley/internal/sample"
+	"smiley/recording"
 	"smiley/store"
 	"smiley/web/webtest"
 )
@@ -71,5 +76,64 @@ func TestStatisticsArePaged(t *testing.T) {
 	}
 	if code := s.get(base + "?skip=x").Code; code != 400 {
 		t.Errorf("skip=x is answered with %d", code)
+	}
+}
+
+// TestInstancesOfAGenericFunction looks at functions of one name: each row leads to the function that it is of, and two looks show the
+// same.
+func TestInstancesOfAGenericFunction(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "smiley.db")
+	db, err := store.Open(t.Context(), file)
+	check(t, err)
+	run := recording.Run{ID: sample.ID, Program: "/generic", GoOS: "linux", GoArch: "amd64", Start: time.Unix(1_700_000_000, 0)}
+	b := recording.NewBuilder(run, func(d *recording.Draft) error {
+		encoded, err := d.Encode(nil)
+		if err == nil {
+			_, err = db.Append(t.Context(), encoded)
+		}
+		return err
+	})
+	const instances = 9
+	defined := recording.Definitions{Goroutines: []recording.Goroutine{{ID: 1}}}
+	for id := recording.FunctionID(1); id <= instances; id++ {
+		defined.Functions = append(defined.Functions, recording.Function{ID: id, Name: "main.Map[...]", Package: "main", Trace: recording.TraceProbe})
+	}
+	check(t, b.Define(defined))
+	now := int64(0)
+	for id := recording.FunctionID(1); id <= instances; id++ {
+		for range id { // how often it is called tells which it is
+			for _, kind := range []recording.Kind{recording.KindCall, recording.KindReturn} {
+				now += 100
+				check(t, b.Append(&recording.Raw{Kind: kind, Function: id, Goroutine: 1, Frame: 1, Time: now}))
+			}
+		}
+	}
+	check(t, b.Finish(recording.RunEnd{End: time.Unix(1_700_000_001, 0), Duration: now}))
+	check(t, db.Close())
+	s := newSite(t, file, Options{})
+	base := "/runs/" + run.ID.String()
+	page := s.document(t, base+"/statistics")
+	rows := page.table("")
+	if len(rows) != instances {
+		t.Errorf("%d rows", len(rows))
+	}
+	for n := range page.root.Descendants() {
+		if n.Data != "tr" || n.Parent.Data != "tbody" {
+			continue
+		}
+		calls := rows[0][1]
+		rows = rows[1:]
+		if href := attribute(find(n, func(n *html.Node) bool { return n.Data == "a" }), "href"); href != base+"/function/"+calls {
+			t.Errorf("the one with %s calls leads to %s", calls, href)
+		}
+	}
+	for _, address := range []string{base, base + "/statistics", base + "/graph", base + "/flame"} {
+		first := s.get(address).Body.String()
+		for range 5 {
+			if s.get(address).Body.String() != first {
+				t.Errorf("%s is not the same each time", address)
+				break
+			}
+		}
 	}
 }
