@@ -3,6 +3,8 @@
 package tracer
 
 import (
+	"cmp"
+	"slices"
 	"time"
 
 	places "smiley/tracer/probe/site"
@@ -55,12 +57,13 @@ func (p *probes) tryLate() error {
 	return p.engine.define()
 }
 
-// stillLate returns the functions that got no probes to the end, with the reason.
+// stillLate returns the functions that got no probes to the end, with the reason, in the order of their addresses.
 func (p *probes) stillLate() (refused []Symbol) {
 	for _, l := range p.late {
 		l.symbol.Reason = l.reason
 		refused = append(refused, l.symbol)
 	}
+	slices.SortFunc(refused, func(a, b Symbol) int { return cmp.Compare(a.Entry, b.Entry) })
 	return refused
 }
 
