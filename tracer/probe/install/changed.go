@@ -4,6 +4,7 @@ package install
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"os"
@@ -47,13 +48,10 @@ func changesOf(memory *os.File, img *site.Image, bias uint64, code []sharedMappi
 }
 
 // byTracer reports whether a tracer has written one of the bytes that differ: as part of a jump into code, or of one of two bytes to such
-// a jump. It can have been killed while it wrote, page by page: what lies where pages meet counts as written.
+// a jump. It can have been killed while it wrote, page by page: of a jump that lies where pages meet, one part may be there.
 func byTracer(all []routine.Patch, i int, img *site.Image, bias uint64, code []sharedMapping) bool {
 	const before = site.JumpLen - 1
 	addr := all[i].Addr
-	if within := addr % pageSize; within < before || within >= pageSize-before {
-		return true
-	}
 	var now [before + site.JumpLen]byte // the text around it
 	first := addr - before
 	copy(now[:], img.Text(first-bias, first-bias+uint64(len(now))))
@@ -63,17 +61,58 @@ func byTracer(all []routine.Patch, i int, img *site.Image, bias uint64, code []s
 			now[all[j].Addr-first] = all[j].Old()[0]
 		}
 	}
+	begin := addr // no jump reaches from one function into the next
+	if f := img.FunctionAt(addr - bias); f != nil {
+		begin = f.Addr + bias
+	}
 	for start := range site.JumpLen {
+		from := first + uint64(start)
+		if from >= begin && inPart(from, now[start:], file[start:], code) {
+			return true
+		}
 		if now[start] != 0xE9 {
 			continue
 		}
-		to := first + uint64(start) + site.JumpLen + uint64(int64(int32(binary.LittleEndian.Uint32(now[start+1:]))))
+		to := from + site.JumpLen + uint64(int64(int32(binary.LittleEndian.Uint32(now[start+1:]))))
 		if slices.ContainsFunc(code, func(m sharedMapping) bool { return to >= m.from && to < m.to }) {
 			return true
 		}
 	}
 	short := func(start int) bool { return now[start] == 0xEB && file[start] != 0xEB }
-	return short(before) || short(before-1)
+	if short(before) || short(before-1) {
+		return true
+	}
+	if addr%pageSize != 0 || addr == begin || now[before-1] != file[before-1] || !img.IsInstruction(addr-1-bias) {
+		return false
+	}
+	// The second of two bytes, of which the first has been put back. So have the jumps before them, to which they may have led.
+	to := addr + 1 + uint64(int64(int8(now[before])))
+	island, there := slices.BinarySearchFunc(all, to, func(p routine.Patch, to uint64) int { return cmp.Compare(p.Addr, to) })
+	return to < addr || there && all[island].Old()[0] == 0xE9
+}
+
+// inPart reports whether what is at an address can be one part of a jump into code, of which the other part is in another page. Pages are written
+// one after the other, so that it is the first part of a jump that was put in, or the last of one that was taken out.
+func inPart(at uint64, now, file []byte, code []sharedMapping) bool {
+	n := pageSize - at%pageSize // bytes in the first page
+	if n >= site.JumpLen {
+		return false
+	}
+	there, from := 8*(n-1), at+site.JumpLen // bits of the distance that are in the first page, and whence it counts
+	distance := uint64(binary.LittleEndian.Uint32(now[1:]))
+	return slices.ContainsFunc(code, func(m sharedMapping) bool {
+		if m.from < from {
+			return false // code is always behind the text
+		}
+		nearest, end := m.from-from, m.to-from
+		switch {
+		case now[0] == 0xE9 && bytes.Equal(now[n:site.JumpLen], file[n:site.JumpLen]): // with any last part
+			return nearest+(distance-nearest)&(1<<there-1) < end
+		case bytes.Equal(now[:n], file[:n]): // with any first part
+			return distance>>there >= nearest>>there && distance>>there<<there < end
+		}
+		return false
+	})
 }
 
 // in reports whether anybody else has changed a function.

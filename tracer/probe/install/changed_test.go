@@ -4,8 +4,10 @@ package install
 
 import (
 	"bytes"
+	"encoding/binary"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"syscall"
@@ -173,9 +175,6 @@ func TestChangedWhileItWaits(t *testing.T) {
 func overwrite(t *testing.T, pid int, img *site.Image) (leaf *site.Function, replaced []byte, p *Process) {
 	t.Helper()
 	leaf = img.Lookup("main.leaf")
-	if leaf.Addr%pageSize < site.JumpLen {
-		t.Skip("it is where pages meet: see byTracer")
-	}
 	replaced = []byte{0x48, 0x8D, 0x04, 0x18, 0xC3} // LEAQ (AX)(BX*1), AX; RET: what it does anyway
 	if bytes.Equal(img.Text(leaf.Addr, leaf.Addr+site.JumpLen), replaced) {
 		replaced = []byte{0x48, 0x01, 0xD8, 0xC3, 0x90} // ADDQ BX, AX; RET
@@ -197,6 +196,74 @@ func overwrite(t *testing.T, pid int, img *site.Image) (leaf *site.Function, rep
 		}
 	}
 	return leaf, replaced, p
+}
+
+// TestChangedWherePagesMeet: of what differs where pages meet, the parts of jumps whose tracer was killed between two pages are told from what
+// others have written.
+func TestChangedWherePagesMeet(t *testing.T) {
+	img, err := site.Load(fixture(t, "busy"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	from, to := img.Bounds()
+	memory, err := os.Create(filepath.Join(t.TempDir(), "memory"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = memory.Close() }()
+	if _, err := memory.WriteAt(img.Text(from, to), int64(from)); err != nil {
+		t.Fatal(err)
+	}
+	near := (to+1<<30)&^(nearStep-1) + 0x123000
+	code := []sharedMapping{{from: near, to: near + 1<<20}}
+	counts := func(what string, at uint64, bytes []byte, ours bool) {
+		t.Helper()
+		if _, err := memory.WriteAt(bytes, int64(at)); err != nil {
+			t.Fatal(err)
+		}
+		c, err := changesOf(memory, img, 0, code)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(c.ours)+len(c.others) == 0 || len(c.others) > 0 == ours {
+			t.Errorf("%s at %#x: %d bytes are ours, %d are not", what, at, len(c.ours), len(c.others))
+		}
+		if _, err := memory.WriteAt(img.Text(at, at+uint64(len(bytes))), int64(at)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	inside, entries := 0, 0
+	for edge := from + pageSize - from%pageSize; edge < to; edge += pageSize {
+		f := img.FunctionAt(edge)
+		switch {
+		case f == nil || f.Name == handlerName || f.Name == stubHost:
+		case f.Addr == edge && entries < 4:
+			entries++
+			counts("a breakpoint", edge, []byte{0xCC}, false)
+			counts("a jump by a register", edge, []byte{0x48, 0xBA, 0x40, 0x41, 0x42, 0x43, 0x44, 0x45, 0x46, 0x47, 0xFF, 0x22}, false)
+		case inside < 4 && f.Addr+16 < edge && edge+16 < f.End && !img.IsInstruction(edge-1):
+			inside++
+			for at := edge - site.JumpLen; at < edge+site.JumpLen; at++ {
+				if img.Text(at, at+1)[0] != 0xCC {
+					counts("a breakpoint", at, []byte{0xCC}, false)
+				}
+			}
+			for at := edge - site.JumpLen + 1; at < edge; at++ {
+				for _, to := range []uint64{near, near + 0xABCDE, near + 1<<20 - 1} {
+					jump := binary.LittleEndian.AppendUint32([]byte{0xE9}, uint32(to-at-site.JumpLen))
+					first := edge - at
+					counts("a jump", at, jump, true)
+					counts("the first part of a jump", at, jump[:first], true)
+					counts("the last part of a jump", edge, jump[first:], true)
+				}
+				jump := binary.LittleEndian.AppendUint32([]byte{0xE9}, uint32(from-at-site.JumpLen))
+				counts("a jump into the text", at, jump, false)
+			}
+		}
+	}
+	if inside == 0 || entries == 0 {
+		t.Fatalf("%d functions reach over the end of a page, %d begin at one", inside, entries)
+	}
 }
 
 // all returns where the threads stand.
