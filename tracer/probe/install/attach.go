@@ -217,6 +217,7 @@ func (a *attachment) install(s *stopped) error {
 func (a *attachment) forgetRings() error {
 	var word [8]byte
 	at := a.allm
+	seen := map[uint64]bool{}
 	for {
 		if _, err := a.process.memory.ReadAt(word[:], int64(at)); err != nil {
 			return recording.Errorf(recording.CodeInternal, "the program's threads cannot be read: %w", err)
@@ -225,6 +226,10 @@ func (a *attachment) forgetRings() error {
 		if m == 0 {
 			return nil
 		}
+		if seen[m] { // the program stands still meanwhile
+			return recording.Errorf(recording.CodeUnsupported, "the program's list of threads is damaged: it leads round in a circle")
+		}
+		seen[m] = true
 		if _, err := a.process.memory.WriteAt(make([]byte, 8), int64(m)+int64(a.options.Runtime.ThreadSlot)); err != nil {
 			return recording.Errorf(recording.CodeInternal, "the program's threads cannot be prepared: %w", err)
 		}

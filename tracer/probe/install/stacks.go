@@ -162,20 +162,15 @@ func (a *attachment) stacks(s *stopped, look func([]byte)) error {
 	for _, t := range s.threads {
 		running = append(running, t.regs.Rsp)
 	}
-	header := read(a.allgs, 16)
-	if len(header) < 16 {
-		return recording.Errorf(recording.CodeInternal, "the program's goroutines cannot be read")
-	}
-	list := read(binary.LittleEndian.Uint64(header), 8*binary.LittleEndian.Uint64(header[8:]))
 	size := max(a.options.Runtime.SchedSP, uint64(a.options.Runtime.GoroutineM)) + 8
-	for ; len(list) >= 8; list = list[8:] {
-		g := read(binary.LittleEndian.Uint64(list), size)
+	err := a.goroutines(read, func(addr uint64) {
+		g := read(addr, size)
 		if uint64(len(g)) < size {
-			continue
+			return
 		}
 		lo, hi := binary.LittleEndian.Uint64(g), binary.LittleEndian.Uint64(g[a.options.Runtime.StackHi:])
 		if hi <= lo {
-			continue
+			return
 		}
 		parked := binary.LittleEndian.Uint64(g[a.options.Runtime.GoroutineM:]) == 0
 		own := slices.IndexFunc(running, func(sp uint64) bool { return sp > lo && sp < hi })
@@ -184,9 +179,40 @@ func (a *attachment) stacks(s *stopped, look func([]byte)) error {
 		if own >= 0 {
 			running = slices.Delete(running, own, own+1)
 		}
+	})
+	if err != nil {
+		return err
 	}
 	for _, sp := range running { // what is left is on stacks of the system's
 		look(read(sp&^7, threadStack))
+	}
+	return nil
+}
+
+// maxGoroutines is more than the memory of any machine has room for. A list of more is none: the program has written over it.
+const maxGoroutines = 1 << 28
+
+// goroutines shows where the descriptions of all goroutines are. One that it left out could have its place in bytes that change.
+func (a *attachment) goroutines(read func(addr, n uint64) []byte, look func(addr uint64)) error {
+	const atOnce = 64 << 10
+	header := read(a.allgs, 16)
+	if len(header) < 16 {
+		return recording.Errorf(recording.CodeInternal, "the program's goroutines cannot be read")
+	}
+	at, left := binary.LittleEndian.Uint64(header), binary.LittleEndian.Uint64(header[8:])
+	if left > maxGoroutines {
+		return recording.Errorf(recording.CodeUnsupported, "the program's list of goroutines is damaged: it says that there are %d", left)
+	}
+	for left > 0 {
+		n := min(left, atOnce)
+		list := read(at, 8*n)
+		if uint64(len(list)) < 8*n {
+			return recording.Errorf(recording.CodeUnsupported, "the program's list of goroutines is damaged: it lies where there is no memory")
+		}
+		for ; len(list) > 0; list = list[8:] {
+			look(binary.LittleEndian.Uint64(list))
+		}
+		at, left = at+8*n, left-n
 	}
 	return nil
 }
