@@ -3,9 +3,11 @@
 package tracer
 
 import (
+	"errors"
 	"time"
 
 	"smiley/recording"
+	"smiley/tracer/probe/install"
 	places "smiley/tracer/probe/site"
 )
 
@@ -71,6 +73,10 @@ func (s *session) arm() error {
 // others are not.
 func (s *session) breakpointsFor(refused []Symbol) (stopping, untraced []Symbol) {
 	for _, sym := range refused {
+		if sym.Reason == install.ChangedByOthers { // a breakpoint would be written over what is there
+			untraced = append(untraced, sym)
+			continue
+		}
 		if s.opt.engine() == EngineAuto && s.filter.named(&sym) {
 			sym.Reason = ""
 			stopping = append(stopping, sym)
@@ -159,11 +165,20 @@ func (s *session) drive() (ending, error) {
 	return s.probes.run()
 }
 
+// breakpointByte is what a breakpoint writes; no instruction that one is for begins with it.
+const breakpointByte = 0xCC
+
 // trace adds the sites of one function. reason says why some of its calls are missing, "" when none is.
 func (e *engine) trace(sym Symbol, reason string) (*traced, error) {
 	plan, err := e.program.Plan(sym)
 	if err != nil {
 		return nil, err
+	}
+	for _, addr := range append([]uint64{plan.Entry}, plan.Returns...) {
+		var now [1]byte
+		if e.memory.ReadMemory(now[:], addr) == nil && now[0] == breakpointByte { // whoever wrote that gets what it stops, and we nothing
+			return nil, errors.New(install.ChangedByOthers)
+		}
 	}
 	f := plan.Function
 	f.Trace, f.Reason = recording.TraceBreakpoint, reason

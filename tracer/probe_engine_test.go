@@ -5,6 +5,9 @@ package tracer
 import (
 	"bytes"
 	"context"
+	"debug/elf"
+	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,6 +19,7 @@ import (
 
 	"smiley/internal/child"
 	"smiley/recording"
+	places "smiley/tracer/probe/site"
 )
 
 // guesses are what tracebacks show of arguments that may not be there any more.
@@ -348,6 +352,59 @@ func TestAttachToChanged(t *testing.T) {
 	}
 	if rest := program.End(); rest != "wrong results: 0\n" {
 		t.Errorf("the program says %q", rest)
+	}
+}
+
+// TestProgramWithUprobe: of a program that begins with a breakpoint of the kernel's, only the function that has it is left out, and named, whatever
+// the others are recorded with.
+func TestProgramWithUprobe(t *testing.T) {
+	const tracing = "/sys/kernel/tracing/"
+	path := filepath.Join(t.TempDir(), "replaced")
+	if out, err := exec.Command("go", "build", "-o", path, "./probe/install/testdata/replaced").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	img, err := places.Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan := img.Plan([]*places.Function{img.Lookup("main.half")})
+	file, err := elf.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = file.Close() }()
+	text := file.Section(".text")
+	event := fmt.Sprintf("smiley_test/half_%d", os.Getpid())
+	tell := func(name, text string) error {
+		f, err := os.OpenFile(tracing+name, os.O_WRONLY|os.O_APPEND, 0)
+		if err != nil {
+			return err
+		}
+		_, err = f.WriteString(text)
+		return errors.Join(err, f.Close())
+	}
+	if err := tell("uprobe_events", fmt.Sprintf("p:%s %s:%#x\n", event, path, plan[0].Entry.Addr-text.Addr+text.Offset)); err != nil {
+		t.Skip("uprobes cannot be had here: ", err)
+	}
+	t.Cleanup(func() {
+		if err := errors.Join(tell("events/"+event+"/enable", "0"), tell("uprobe_events", "-:"+event+"\n")); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := tell("events/"+event+"/enable", "1"); err != nil {
+		t.Skip("uprobes cannot be had here: ", err)
+	}
+	for engine, trace := range map[Engine]recording.Trace{EngineAuto: recording.TraceProbe, EngineBreakpoint: recording.TraceBreakpoint} {
+		r := record(t, Options{Target: path, Engine: engine, Include: []string{"main.double", "main.half"}})
+		if u := r.result.Untraced; len(u) != 1 || u[0].Name != "main.half" || !strings.Contains(u[0].Reason, "has changed its code") {
+			t.Errorf("%s: untraced are %+v", engine, u)
+		}
+		if names := r.calls(); len(names) != 1 || names["main.double"] == 0 || r.traces()[trace] != names["main.double"] {
+			t.Errorf("%s: calls %v, %v", engine, names, r.traces())
+		}
+		if r.stdout != "ready\nwrong results: 0\n" {
+			t.Errorf("%s: it says %q", engine, r.stdout)
+		}
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 
@@ -139,8 +140,8 @@ func (a *attachment) compare() error {
 	return err
 }
 
-// changedByOthers is why a function that anybody else has changed has no probes.
-const changedByOthers = "something else has changed its code: it is not what the program's file says"
+// ChangedByOthers is why a function that anybody else has changed has no probes. It must not have breakpoints either: what was written there stays.
+const ChangedByOthers = "something else has changed its code: it is not what the program's file says"
 
 // leaveChanged leaves out functions that anybody else has changed: they are not what the probes were made for.
 func (a *attachment) leaveChanged() {
@@ -152,12 +153,58 @@ func (a *attachment) leaveChanged() {
 		if f := a.plan.sites[i].Function; a.changes.in(f, a.bias) {
 			changed[i] = true
 			a.process.Skipped = append(a.process.Skipped, Skipped{
-				Function: f, Reason: changedByOthers, Numbered: true,
+				Function: f, Reason: ChangedByOthers, Numbered: true,
 			})
 		}
 	}
 	p := a.process
 	p.program.Patches = slices.DeleteFunc(p.program.Patches, func(patch routine.Patch) bool { return changed[int(patch.Owner)] })
+}
+
+// compare finds the functions of a program that was just started whose code is not what its file says where a jump would be, or an instruction
+// that gives way to one: the kernel has written its breakpoints by then. Breakpoints elsewhere in a function are no matter.
+func (s *Survey) compare(memory *os.File, img *site.Image, bias uint64) error {
+	const atOnce = 16 << 10
+	sorted := slices.SortedFunc(maps.Values(s.sites), func(x, y *site.Sites) int { return cmp.Compare(x.Function.Addr, y.Function.Addr) })
+	first, end := img.Bounds()
+	passing := img.Passing()
+	text, at := make([]byte, 0, atOnce), uint64(0) // what was read last, and where
+	same := func(from, to uint64) (bool, error) {
+		if from < at || to > at+uint64(len(text)) {
+			at = max(from&^(pageSize-1), first)
+			text = text[:min(atOnce, end-at)]
+			if _, err := memory.ReadAt(text, int64(at+bias)); err != nil {
+				return false, unreadableCode(err)
+			}
+		}
+		return bytes.Equal(text[from-at:to-at], img.Text(from, to)), nil
+	}
+	s.changed = map[*site.Function]bool{}
+	for _, sites := range sorted {
+		if _, ok := sites.Complete(); !ok {
+			continue
+		}
+		passing(sites.Function.Addr)
+		for _, list := range [][]site.Site{{sites.Entry}, sites.Returns, sites.Hosts} {
+			for i := range list {
+				p := &list[i]
+				if p.Form == site.FormInside {
+					continue
+				}
+				ok, err := same(p.Addr, max(p.Resume(), p.Addr+uint64(p.Patch)))
+				if err == nil && ok && p.Form == site.FormIsland {
+					ok, err = same(p.Island, p.Island+site.JumpLen)
+				}
+				if err != nil {
+					return err
+				}
+				if !ok {
+					s.changed[sites.Function] = true
+				}
+			}
+		}
+	}
+	return nil
 }
 
 // comparedAtOnce is how much of the program's text is read at once where all of it is compared.

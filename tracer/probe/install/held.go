@@ -68,9 +68,10 @@ func (h *Held) Bias(entry uint64) (uint64, error) {
 // Install puts probes into the program.
 func (h *Held) Install(img *site.Image, probes []Probe, o Options) (*Process, error) {
 	begin := time.Now()
-	plan := planned(img, probes, o.Survey)
-	p := &Process{Pid: h.Pid, Probes: plan.probes, Skipped: plan.skipped}
-	p.Report.Planned = time.Since(begin)
+	if o.Survey == nil {
+		o.Survey = surveyOf(img, probes)
+	}
+	p := &Process{Pid: h.Pid}
 	bias, err := h.Bias(img.Entry)
 	if err != nil {
 		return nil, err
@@ -78,6 +79,12 @@ func (h *Held) Install(img *site.Image, probes []Probe, o Options) (*Process, er
 	if err := p.open(); err != nil {
 		return nil, err
 	}
+	if err := o.Survey.compare(p.memory, img, bias); err != nil { // before anybody is told which functions will have probes
+		return nil, err
+	}
+	plan := planned(img, probes, o.Survey)
+	p.Probes, p.Skipped = plan.probes, plan.skipped
+	p.Report.Planned = time.Since(begin)
 	if o.Runtime == nil {
 		if o.Runtime, err = readRuntime(fmt.Sprintf("/proc/%d/exe", h.Pid)); err != nil {
 			return nil, err

@@ -157,7 +157,8 @@ type plan struct {
 // Survey holds the sites of functions. No more is needed of the image than its text when there is one, see site.Image.Planned.
 type Survey struct {
 	sites   map[*site.Function]*site.Sites
-	handler site.Site // where every signal handler of Go begins; at no address where there is no such place
+	handler site.Site               // where every signal handler of Go begins; at no address where there is no such place
+	changed map[*site.Function]bool // see compare
 }
 
 // NewSurvey looks for the sites of all functions that are to be probed, and perhaps of more. It knows nothing of what will be
@@ -174,10 +175,21 @@ func NewSurvey(img *site.Image, functions []*site.Function) *Survey {
 	return s
 }
 
-// Complete reports whether a function has all sites that it needs.
+// surveyOf looks for the sites of all probes.
+func surveyOf(img *site.Image, probes []Probe) *Survey { return NewSurvey(img, functionsOf(probes)) }
+
+func functionsOf(probes []Probe) []*site.Function {
+	functions := make([]*site.Function, len(probes))
+	for i := range probes {
+		functions[i] = probes[i].Function
+	}
+	return functions
+}
+
+// Complete reports whether a function has all sites that it needs, and these are what they were.
 func (s *Survey) Complete(f *site.Function) bool {
 	sites := s.sites[f]
-	if sites == nil {
+	if sites == nil || s.changed[f] {
 		return false
 	}
 	_, ok := sites.Complete()
@@ -188,11 +200,7 @@ func (s *Survey) Complete(f *site.Function) bool {
 func planned(img *site.Image, probes []Probe, survey *Survey) plan {
 	var p plan
 	if survey == nil {
-		functions := make([]*site.Function, len(probes))
-		for i := range probes {
-			functions[i] = probes[i].Function
-		}
-		survey = NewSurvey(img, functions)
+		survey = surveyOf(img, probes)
 	}
 	p.handler = survey.handler
 	p.probes = make([]Probe, 0, len(probes))
@@ -205,6 +213,10 @@ func planned(img *site.Image, probes []Probe, survey *Survey) plan {
 		}
 		if why, ok := s.Complete(); !ok {
 			p.skipped = append(p.skipped, Skipped{Function: s.Function, Reason: why})
+			continue
+		}
+		if survey.changed[s.Function] {
+			p.skipped = append(p.skipped, Skipped{Function: s.Function, Reason: ChangedByOthers})
 			continue
 		}
 		p.probes = append(p.probes, probes[i])

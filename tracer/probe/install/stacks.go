@@ -63,7 +63,7 @@ func (p *Process) TryAgain(wanted func(*site.Function) bool) (placed []*site.Fun
 			return err
 		}
 		for _, owner := range slices.Sorted(maps.Keys(changed)) {
-			refused = append(refused, Skipped{Function: a.plan.sites[owner].Function, Reason: changedByOthers, Numbered: true})
+			refused = append(refused, Skipped{Function: a.plan.sites[owner].Function, Reason: ChangedByOthers, Numbered: true})
 		}
 		if len(free) == 0 {
 			p.late = blocked
