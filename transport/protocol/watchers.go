@@ -1,6 +1,9 @@
 package protocol
 
 import (
+	"bytes"
+	"maps"
+	"slices"
 	"time"
 
 	"smiley/recording"
@@ -111,7 +114,9 @@ func (r *Receiver) watch(now time.Duration, peer string, m *Watch) {
 	r.watchers.byToken[w.token] = w
 	r.watchers.turn = append(r.watchers.turn, w)
 	live := 0
-	for _, run := range r.runs {
+	// In the order of their ids, which is that of their beginnings: a person sees them in it.
+	for _, id := range slices.SortedFunc(maps.Keys(r.runs), func(a, b recording.RunID) int { return bytes.Compare(a[:], b[:]) }) {
+		run := r.runs[id]
 		if !run.isLive() {
 			continue
 		}

@@ -3,6 +3,7 @@ package protocol
 import (
 	"encoding/binary"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -341,5 +342,24 @@ func TestWatchersAreLetIn(t *testing.T) {
 	}
 	if r, ok := answer(p, time.Minute, &Seen{Token: w.Token}).(*Refuse); !ok || r.Code != RefuseSession {
 		t.Errorf("%+v", r)
+	}
+}
+
+// A watcher that comes late is shown the runs that there are in the order in which they began.
+func TestWatcherSeesRunsInOrder(t *testing.T) {
+	p := newPeer(t, ReceiverConfig{Watchers: 1})
+	const runs = 9
+	for i := range runs {
+		p.hello(0, recording.RunID{byte(1 + i*5%runs)}, Secret{}) // whoever was heard first
+	}
+	p.r.Control(0, "w", AppendMessage(nil, &Watch{Max: Version}))
+	var seen []byte
+	for _, m := range p.replies(0) {
+		if run, ok := m.(*WatchedRun); ok {
+			seen = append(seen, run.Run[0])
+		}
+	}
+	if len(seen) != runs || !slices.IsSorted(seen) {
+		t.Errorf("the runs are shown in the order %d", seen)
 	}
 }
