@@ -226,7 +226,8 @@ func (r *Reader) restoreFiles(ctx context.Context, block *recording.Block) error
 	return nil
 }
 
-// show brings imported runs into sight, all at once.
+// show brings imported runs into sight, all at once. Nobody records them: of who copied them nothing stays, so that two exports of a run
+// are the same bytes.
 func (s *Store) show(ctx context.Context, keys []int64) error {
 	tx, err := s.w.BeginTx(ctx, nil)
 	if err != nil {
@@ -234,8 +235,8 @@ func (s *Store) show(ctx context.Context, keys []int64) error {
 	}
 	defer tx.Rollback() //nolint:errcheck // a no-op after Commit; before it, its failure adds nothing
 	for _, key := range keys {
-		_, err := tx.ExecContext(ctx, `UPDATE runs SET state = iif(end_ns IS NULL, 'interrupted', 'complete') WHERE key = ?
-			AND state = 'importing'`, key)
+		_, err := tx.ExecContext(ctx, `UPDATE runs SET state = iif(end_ns IS NULL, 'interrupted', 'complete'), writer = '', heartbeat_ns = 0
+			WHERE key = ? AND state = 'importing'`, key)
 		if err != nil {
 			return err
 		}

@@ -39,6 +39,30 @@ func TestExportAndImport(t *testing.T) {
 	wantStatus(t, s.Reader, cut, recording.StatusRecording) // the export changed nothing
 }
 
+// Who exports a run again gets the same file, whoever did it before and when.
+func TestExportsAreTheSame(t *testing.T) {
+	for _, unfinished := range []bool{false, true} {
+		s := openStore(t)
+		f := busy(t, newRun(t, 0), unfinished)
+		keep(t, s, f)
+		var first []byte
+		for i := range 3 {
+			_, err := s.w.Exec(`UPDATE runs SET writer = ?, heartbeat_ns = ?`, fmt.Sprint("another machine/", i), i)
+			check(t, err)
+			file := filepath.Join(t.TempDir(), "run.smiley")
+			check(t, s.Export(t.Context(), f.run.ID, file, false))
+			content, err := os.ReadFile(file)
+			check(t, err)
+			if first == nil {
+				first = content
+			}
+			if !bytes.Equal(content, first) {
+				t.Errorf("unfinished: %v: two exports of a run differ", unfinished)
+			}
+		}
+	}
+}
+
 // A run that replaces a file is what the file holds then, also when a writer of the old one was killed and left a log.
 func TestExportReplacesAllOfAFile(t *testing.T) {
 	s := openStore(t)
