@@ -55,7 +55,7 @@ func beginProgram(path, name string, read func(*Program)) (*Program, error) {
 	if err != nil {
 		return nil, notGo(name, absolute, err)
 	}
-	p := &Program{path: absolute, file: file, image: &image{file: file}}
+	p := &Program{path: absolute, file: file, image: newImage(file)}
 	if err := p.load(name, read); err != nil {
 		_ = file.Close()
 		return nil, err

@@ -6,12 +6,24 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math/bits"
+	"slices"
+	"sync"
 
 	"smiley/tracer/elffile"
 )
 
 // image is the program's memory as its file describes it: what the loader maps, before the program changes it.
-type image struct{ file *elffile.File }
+type image struct {
+	file  *elffile.File
+	moved func() []relocations // of a position-independent binary, once somebody asks
+}
+
+func newImage(file *elffile.File) *image {
+	im := &image{file: file}
+	im.moved = sync.OnceValue(im.relocations)
+	return im
+}
 
 var errNotMapped = errors.New("the file does not hold this address")
 
@@ -51,21 +63,81 @@ func (im *image) unmoved(addr uint64, n int) ([]uint64, error) {
 
 // relocate gives words at addr what the relative relocations of a position-independent binary make of them.
 func (im *image) relocate(words []uint64, addr uint64) {
+	for _, r := range im.moved() {
+		r.apply(words, addr)
+	}
+}
+
+func (im *image) relocations() (list []relocations) {
 	if im.file.Type != elf.ET_DYN {
-		return
+		return nil
 	}
 	for _, s := range im.file.Sections {
 		if s.Type != elf.SHT_RELA {
 			continue
 		}
-		data, err := im.file.Data(s)
-		if err != nil {
-			continue
+		if data, err := im.file.Data(s); err == nil {
+			list = append(list, newRelocations(data))
 		}
-		for ; len(data) >= 24; data = data[24:] {
-			at := binary.LittleEndian.Uint64(data) - addr
-			if at%8 == 0 && at/8 < uint64(len(words)) && binary.LittleEndian.Uint32(data[8:]) == uint32(elf.R_X86_64_RELATIVE) {
-				words[at/8] = binary.LittleEndian.Uint64(data[16:])
+	}
+	return list
+}
+
+// relocations are the relative ones of a section. Go's linker puts hundreds of thousands into no order, and words are asked for a few at a time:
+// they are found by the page that they change.
+type relocations struct {
+	data  []byte
+	begin []uint32 // where those of a bucket of pages begin in order; one more says where the last ones end
+	order []uint32 // their places in data, by bucket
+}
+
+const (
+	relocationBytes     = 24
+	relocationPage      = 4096
+	relocationsInBucket = 64
+)
+
+func newRelocations(data []byte) relocations {
+	n := len(data) / relocationBytes
+	r := relocations{data: data, begin: make([]uint32, 1<<bits.Len(uint(n/relocationsInBucket))+1)}
+	relative := func(i int) bool {
+		return binary.LittleEndian.Uint32(data[relocationBytes*i+8:]) == uint32(elf.R_X86_64_RELATIVE)
+	}
+	for i := range n {
+		if relative(i) {
+			r.begin[r.bucket(r.at(i)/relocationPage)+1]++
+		}
+	}
+	for b := range len(r.begin) - 1 {
+		r.begin[b+1] += r.begin[b]
+	}
+	r.order = make([]uint32, r.begin[len(r.begin)-1])
+	next := slices.Clone(r.begin)
+	for i := range n {
+		if relative(i) {
+			b := r.bucket(r.at(i) / relocationPage)
+			r.order[next[b]] = uint32(i)
+			next[b]++
+		}
+	}
+	return r
+}
+
+func (r *relocations) at(i int) uint64 { return binary.LittleEndian.Uint64(r.data[relocationBytes*i:]) }
+
+func (r *relocations) bucket(page uint64) int { return int(page & uint64(len(r.begin)-2)) }
+
+// apply gives words at addr their values.
+func (r *relocations) apply(words []uint64, addr uint64) {
+	if len(words) == 0 {
+		return
+	}
+	first, last := addr/relocationPage, (addr+8*uint64(len(words))-1)/relocationPage
+	for page := first; page <= last && page-first < uint64(len(r.begin)-1); page++ {
+		b := r.bucket(page)
+		for _, i := range r.order[r.begin[b]:r.begin[b+1]] {
+			if at := r.at(int(i)) - addr; at%8 == 0 && at/8 < uint64(len(words)) {
+				words[at/8] = binary.LittleEndian.Uint64(r.data[relocationBytes*int(i)+16:])
 			}
 		}
 	}
