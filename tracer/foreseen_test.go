@@ -91,18 +91,34 @@ func TestOwnTypesAreForeseenBeforeOthers(t *testing.T) {
 // before anything can have been learned of them.
 func TestManyTypesAreForeseenOfMany(t *testing.T) {
 	const types = foreseenFirst + 100
+	manyTypesForeseen(t, types, 0, (2*types+200)*functionsPerType) // pointers to these are foreseen, too, and some others
+}
+
+// TestTypesThatAreCopiedAnywayTakeNoRoom: types of which all is copied anyway do not count as foreseen.
+func TestTypesThatAreCopiedAnywayTakeNoRoom(t *testing.T) {
+	manyTypesForeseen(t, foreseenFirst/2-100, foreseenFirst, 0)
+}
+
+// manyTypesForeseen records a program that passes values of so many types to a function, with so many others for whose values nothing needs to be
+// known, and with so many functions.
+func manyTypesForeseen(t *testing.T, types, others, more int) {
+	t.Helper()
 	var source, values, functions strings.Builder
+	for i := range others {
+		fmt.Fprintf(&source, "type other%d struct { n [16]int }\n", i)
+		fmt.Fprintf(&values, "ignore(other%d{}, &other%d{})\n", i, i)
+	}
 	for i := range types {
 		fmt.Fprintf(&source, "type t%d struct { far [24]int; text string }\n", i)
 		fmt.Fprintf(&values, "keep(t%d{text: \"at the end\"})\n", i)
 	}
-	for i := range (2*types + 200) * functionsPerType { // pointers to these are foreseen, too, and some others
+	for i := range more {
 		fmt.Fprintf(&source, "func f%d() {}\n", i)
 		fmt.Fprintf(&functions, "f%d,", i)
 	}
 	dir := t.TempDir()
 	file, path := filepath.Join(dir, "main.go"), filepath.Join(dir, "program")
-	text := fmt.Sprintf("package main\nimport \"os\"\nvar functions = []func(){%s}\nfunc keep(any) {}\nfunc main() {\nfunctions[len(os.Args)]()\n%s}\n%s", &functions, &values, &source)
+	text := fmt.Sprintf("package main\nimport \"os\"\nvar functions = []func(){%s}\nfunc keep(any) {}\nfunc ignore(...any) {}\nfunc main() {\nif len(functions) > 0 {functions[len(os.Args)]()}\n%s}\n%s", &functions, &values, &source)
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,8 @@ import (
 	"bytes"
 	"cmp"
 	"slices"
+
+	"smiley/recording"
 )
 
 // What an interface holds can be copied whole only when the program has a list for its type. Types that interfaces of recorded
@@ -138,7 +140,7 @@ func (p *probes) teach(n int) {
 			break
 		}
 		word := at + p.program.bias
-		if p.memory.held.known[word] {
+		if p.memory.held.known[word] || p.copiedAnyway(at) {
 			continue
 		}
 		p.memory.held.note(word)
@@ -146,6 +148,33 @@ func (p *probes) teach(n int) {
 		n--
 		p.learnType(word)
 	}
+}
+
+// copiedAnyway reports whether all that is shown of the values of a type is copied, too, when nothing is known of it, see addUnknown: there is room,
+// and time, for lists of so many types.
+func (p *probes) copiedAnyway(at uint64) bool {
+	im := p.program.image
+	flat := func(described []uint64) bool { // its size, and how much of it can hold pointers
+		return described[0] <= interfaceBytes && described[1] == 0
+	}
+	t, err := im.unmoved(at, describedWords)
+	if err != nil {
+		return false
+	}
+	switch kindOf(int64(byte(t[2]>>56) & describedKind)) {
+	case recording.KindMap, recording.KindChan, recording.KindFunc:
+		return true
+	case recording.KindString:
+		return errorFactor*p.opt.Bounds.StringBytes <= errorBytes
+	case recording.KindPointer:
+		elem, err := im.words(at+describedBytes, 1)
+		if err != nil {
+			return false
+		}
+		t, err = im.unmoved(elem[0], describedWords)
+		return err == nil && flat(t)
+	}
+	return flat(t)
 }
 
 // next returns where the type is described that is to be learned next. What can be in any interface comes last: where all is recorded, that are

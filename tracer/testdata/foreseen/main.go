@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 )
 
@@ -35,6 +36,26 @@ type pair[K comparable, V any] struct {
 type box struct {
 	Inside any
 	Err    error
+}
+
+// Of what follows all that is shown is copied whether or not the types are known.
+type (
+	colour uint8
+	table  map[string]*square
+	pipe   chan *square
+	action func(s shape) shape
+	matrix [16]float64
+	point  struct{ X, Y int32 }
+	oops   string
+)
+
+func (o oops) Error() string { return string(o) }
+
+func (c colour) String() string { return [...]string{"red", "green"}[c] }
+
+type larger struct {
+	Matrix matrix
+	Last   byte
 }
 
 //go:noinline
@@ -72,6 +93,21 @@ func main() {
 	_, err := os.Open("/nothing/here")
 	fails(err)
 	boxed(&box{square{11, "in a box"}, &failure{12, "in a box"}}, context.Background())
+	ready := make(pipe, 3)
+	ready <- nil
+	holds(colour(1))
+	holds(table{"a": nil, "b": nil})
+	holds(ready)
+	holds(action(measures))
+	holds(matrix{0: 1, 7: 2})
+	holds(&matrix{0: 3, 7: 4})
+	holds(point{5, 6})
+	holds(&point{7, 8})
+	holds(larger{matrix{9}, 10})
+	holds(&larger{matrix{11}, 12})
+	holds(oops("a text that is an error"))
+	fails(oops(strings.Repeat("a text that is an error, and longer than others ", 4)))
+	many(colour(0), table{}, &point{9, 10}, action(nil), pipe(nil), point{})
 	func() {
 		defer func() { holds(recover()) }()
 		panic(failure{13, "panicked"})
