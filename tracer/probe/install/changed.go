@@ -57,10 +57,10 @@ func byTracer(all []routine.Patch, i int, img *site.Image, bias uint64, code []s
 	first := addr - before
 	copy(now[:], img.Text(first-bias, first-bias+uint64(len(now))))
 	file := now
-	for j := max(0, i-before); j < len(all) && all[j].Addr < first+uint64(len(now)); j++ {
-		if all[j].Addr >= first {
-			now[all[j].Addr-first] = all[j].Old()[0]
-		}
+	asItIs(now[:], first, all, i-before)
+	leads := func(jump []byte, from uint64) bool {
+		to := from + site.JumpLen + uint64(int64(int32(binary.LittleEndian.Uint32(jump[1:]))))
+		return jump[0] == 0xE9 && slices.ContainsFunc(code, func(m sharedMapping) bool { return to >= m.from && to < m.to })
 	}
 	begin := addr // no jump reaches from one function into the next
 	if f := img.FunctionAt(addr - bias); f != nil {
@@ -68,18 +68,24 @@ func byTracer(all []routine.Patch, i int, img *site.Image, bias uint64, code []s
 	}
 	for start := range site.JumpLen {
 		from := first + uint64(start)
-		if from >= begin && inPart(from, now[start:], file[start:], code) {
-			return true
-		}
-		if now[start] != 0xE9 {
-			continue
-		}
-		to := from + site.JumpLen + uint64(int64(int32(binary.LittleEndian.Uint32(now[start+1:]))))
-		if slices.ContainsFunc(code, func(m sharedMapping) bool { return to >= m.from && to < m.to }) {
+		if from >= begin && inPart(from, now[start:], file[start:], code) || leads(now[start:], from) {
 			return true
 		}
 	}
-	short := func(start int) bool { return now[start] == 0xEB && file[start] != 0xEB }
+	short := func(start int) bool {
+		if now[start] != 0xEB || file[start] != 0xEB {
+			return now[start] == 0xEB
+		}
+		// A function that began with a jump of two bytes begins with one to an island now, in the same page.
+		var island [site.JumpLen]byte
+		at := first + uint64(start) + site.ShortLen + uint64(int64(int8(now[start+1])))
+		if copy(island[:], img.Text(at-bias, at-bias+site.JumpLen)) < len(island) {
+			return false
+		}
+		near, _ := slices.BinarySearchFunc(all, at, func(p routine.Patch, at uint64) int { return cmp.Compare(p.Addr, at) })
+		asItIs(island[:], at, all, near)
+		return leads(island[:], at)
+	}
 	if short(before) || short(before-1) {
 		return true
 	}
@@ -90,6 +96,15 @@ func byTracer(all []routine.Patch, i int, img *site.Image, bias uint64, code []s
 	to := addr + 1 + uint64(int64(int8(now[before])))
 	island, there := slices.BinarySearchFunc(all, to, func(p routine.Patch, to uint64) int { return cmp.Compare(p.Addr, to) })
 	return to < addr || there && all[island].Old()[0] == 0xE9
+}
+
+// asItIs makes of text that the file has from an address on what it is now. The differences from position i on concern it.
+func asItIs(text []byte, from uint64, all []routine.Patch, i int) {
+	for j := max(0, i); j < len(all) && all[j].Addr < from+uint64(len(text)); j++ {
+		if all[j].Addr >= from {
+			text[all[j].Addr-from] = all[j].Old()[0]
+		}
+	}
 }
 
 // inPart reports whether what is at an address can be one part of a jump into code, of which the other part is in another page. Pages are written

@@ -1,5 +1,7 @@
 package site
 
+import "slices"
+
 // Where no padding is near, other code of the same function makes room for an island: instructions that take ten bytes or more,
 // which nothing leads into, run in the routines' memory instead. The jump to them takes the first five bytes, the island the
 // next. They can be any that go on behind themselves, so that a loop keeps a branch outside, where Go can preempt it.
@@ -27,7 +29,8 @@ func (p *planner) host(sites *Sites, s *Site) {
 	}
 }
 
-// shortEntry gives an entry with too few bytes before a branch's target two bytes of its own and an island in a host.
+// shortEntry gives an entry with too few bytes before a branch's target two bytes of its own and an island in a host. Where there is no
+// host, as in most functions that are little more than a loop, the island is left open for paddedEntry.
 func (p *planner) shortEntry(sites *Sites, b *body) {
 	check := checkEnd(b.head)
 	if check >= len(b.head) {
@@ -37,7 +40,7 @@ func (p *planner) shortEntry(sites *Sites, b *body) {
 	if check == 0 && p.img.shapes[b.f.index].loops || check > 0 && p.isTarget(first) {
 		return // it would be seen more than once
 	}
-	s := Site{Kind: Entry, Addr: first, Patch: ShortLen}
+	s := Site{Kind: Entry, Addr: first, Patch: ShortLen, Reason: sites.Entry.Reason}
 	for i, n := check, 0; n < ShortLen; i++ {
 		if i >= len(b.head) || n > 0 && p.isTarget(b.head[i].Addr) || immovable(&b.head[i]) != reasonNone || b.head[i].Flow == FlowRet {
 			return
@@ -50,13 +53,31 @@ func (p *planner) shortEntry(sites *Sites, b *body) {
 	for _, addr := range p.img.shapes[b.f.index].returns { // they come later, to the same places
 		around.Returns = append(around.Returns, p.ret(b.f, addr, &s))
 	}
-	host, ok := p.findHost(&around, &s)
-	if !ok {
+	if host, ok := p.findHost(&around, &s); ok {
+		sites.Hosts = append(sites.Hosts, host)
+		s.Island, s.Reason = host.Addr+JumpLen, reasonNone
+	}
+	sites.Entry = s
+}
+
+const pageSize = 4096
+
+// paddedEntry gives an entry whose island was left open one in padding, unless its function lacks room elsewhere. Both lie in one page: text is
+// written page by page, and a tracer that dies meanwhile must leave none of the two without the other.
+func (p *planner) paddedEntry(sites *Sites) {
+	s := &sites.Entry
+	if s.Form != FormIsland || s.Island != 0 {
 		return
 	}
-	sites.Hosts = append(sites.Hosts, host)
-	s.Island = host.Addr + JumpLen
-	sites.Entry = s
+	page := s.Addr &^ (pageSize - 1)
+	whole := s.Addr+ShortLen <= page+pageSize
+	if whole && !slices.ContainsFunc(sites.Returns, func(r Site) bool { return r.Form == FormNone }) {
+		if at, ok := p.takePadding(s.Addr, int(s.Bytes), page, page+pageSize); ok {
+			s.Island, s.Reason = at, reasonNone
+			return
+		}
+	}
+	*s = Site{Kind: Entry, Reason: s.Reason}
 }
 
 // reach is how far a jump of two bytes leads, from its end.

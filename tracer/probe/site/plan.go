@@ -26,6 +26,9 @@ func (img *Image) Plan(functions []*Function) []Sites {
 			p.host(s, &s.Returns[j])
 		}
 	}
+	for i := range out { // last, so that they take no other function's padding
+		p.paddedEntry(&out[i])
+	}
 	return out
 }
 
@@ -275,25 +278,34 @@ func (p *planner) island(s *Site) {
 		return
 	}
 	size := int(s.Ret + 1 - s.Addr)
+	if size < ShortLen && !p.free(s.Ret+1, ShortLen-size) {
+		return
+	}
 	from, to := p.img.Bounds()
-	lo, hi := s.Addr+ShortLen-120, s.Addr+ShortLen+120
+	at, ok := p.takePadding(s.Addr, size, from, to)
+	if !ok {
+		return
+	}
+	for k := size; k < ShortLen; k++ {
+		p.used[s.Addr+uint64(k)] = true
+	}
+	s.Form, s.Reason, s.Island, s.Patch = FormIsland, reasonNone, at, ShortLen
+	p.early(s)
+}
+
+// takePadding takes five bytes of padding between two addresses that a jump of two bytes at a site of some bytes reaches.
+func (p *planner) takePadding(site uint64, size int, from, to uint64) (at uint64, ok bool) {
+	lo, hi := site+ShortLen-120, site+ShortLen+120
 	for at := max(lo, from); at+JumpLen <= min(hi, to); at++ {
-		if at+JumpLen > s.Addr && at < s.Addr+uint64(max(size, ShortLen)) || !p.free(at, JumpLen) {
+		if at+JumpLen > site && at < site+uint64(max(size, ShortLen)) || !p.free(at, JumpLen) {
 			continue
-		}
-		if size < ShortLen && !p.free(s.Ret+1, ShortLen-size) {
-			return
 		}
 		for k := range uint64(JumpLen) {
 			p.used[at+k] = true
 		}
-		for k := size; k < ShortLen; k++ {
-			p.used[s.Addr+uint64(k)] = true
-		}
-		s.Form, s.Reason, s.Island, s.Patch = FormIsland, reasonNone, at, ShortLen
-		p.early(s)
-		return
+		return at, true
 	}
+	return 0, false
 }
 
 // free reports whether n bytes are padding between functions that nothing uses, and that nobody checks.

@@ -52,6 +52,16 @@ func guarded(i int) (n int) {
 //go:noinline
 func allocate(n int) []byte { return make([]byte, n) }
 
+// divisor begins with a jump of two bytes, behind which the loop is.
+//
+//go:noinline
+func divisor(a, b int) int {
+	for b != 0 {
+		a, b = b, a%b
+	}
+	return a
+}
+
 // sunk goes down deep, naps there, and comes back over all these returns.
 //
 //go:noinline
@@ -81,7 +91,7 @@ func held(end <-chan struct{}, n int) int {
 
 func worker(id int, bad *atomic.Int64) {
 	for i := 0; !stop.Load(); i++ {
-		if spin(100) != 100*99/2+100 || deep(50) != 50 || guarded(i) != i || len(allocate(i%5000)) != i%5000 {
+		if spin(100) != 100*99/2+100 || deep(50) != 50 || guarded(i) != i || len(allocate(i%5000)) != i%5000 || divisor(12*i, 12) != 12 {
 			bad.Add(1)
 		}
 		if i%100 == id {

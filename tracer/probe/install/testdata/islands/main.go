@@ -1,5 +1,5 @@
-// Command islands calls functions of the standard library whose sites have no room for a jump of their own, while signals rain
-// on its threads, and prints how often it called each.
+// Command islands calls functions of the standard library whose sites have no room for a jump of their own, and loops that begin with
+// their function, while signals rain on its threads, and prints how often it called each.
 package main
 
 import (
@@ -15,7 +15,7 @@ import (
 	"unicode/utf8"
 )
 
-var nValid, nValidString, nIsPrint, nSimpleFold, nTry, nSum atomic.Int64
+var nValid, nValidString, nIsPrint, nSimpleFold, nTry, nSum, nTriangle, nLast atomic.Int64
 
 // tryRLock is called through a variable, so that it is not inlined.
 var tryRLock = (*sync.RWMutex).TryRLock
@@ -48,10 +48,16 @@ func main() {
 	work.Wait()
 	done.Store(true)
 	rain.Wait()
-	fmt.Println(nSum.Load(), fault())
+	fmt.Println(nSum.Load(), fault(func() {
+		nTry.Add(1)
+		tryRLock(nil)
+	}), fault(func() {
+		nLast.Add(1)
+		last(nil)
+	}))
 	for name, n := range map[string]*atomic.Int64{
 		"unicode/utf8.Valid": &nValid, "unicode/utf8.ValidString": &nValidString, "strconv.IsPrint": &nIsPrint,
-		"unicode.SimpleFold": &nSimpleFold, "sync.(*RWMutex).TryRLock": &nTry,
+		"unicode.SimpleFold": &nSimpleFold, "sync.(*RWMutex).TryRLock": &nTry, "main.triangle": &nTriangle, "main.last": &nLast,
 	} {
 		fmt.Fprintln(os.Stderr, name, n.Load())
 	}
@@ -74,6 +80,10 @@ func call(i int, lock *sync.RWMutex) {
 	yes(strconv.IsPrint(rune(i * 37 % 0x11000)))
 	nSimpleFold.Add(1)
 	yes(unicode.SimpleFold(rune(i*11%0x3000)) > 'k')
+	nTriangle.Add(1)
+	yes(triangle(i%20)%2 == 0)
+	nLast.Add(1)
+	yes(last(chain).number == 3)
 	nTry.Add(1)
 	if tryRLock(lock) {
 		if i%2 == 0 {
@@ -88,8 +98,33 @@ func call(i int, lock *sync.RWMutex) {
 	}
 }
 
-// fault has a function fault in its first instructions and says where the traceback found it.
-func fault() (where string) {
+//go:noinline
+func triangle(n int) int {
+	sum := 0
+	for n > 0 {
+		sum += n
+		n--
+	}
+	return sum
+}
+
+type link struct {
+	next   *link
+	number int
+}
+
+var chain = &link{&link{&link{nil, 3}, 2}, 1}
+
+//go:noinline
+func last(l *link) *link {
+	for l.next != nil {
+		l = l.next
+	}
+	return l
+}
+
+// fault has f fault, in the first instructions of what it calls, and says where the traceback found it.
+func fault(f func()) (where string) {
 	defer func() {
 		err := recover()
 		var pcs [16]uintptr
@@ -101,8 +136,6 @@ func fault() (where string) {
 		}
 		where = fmt.Sprint(err) + where
 	}()
-	var none *sync.RWMutex
-	nTry.Add(1)
-	tryRLock(none)
+	f()
 	return ""
 }
