@@ -117,12 +117,45 @@ func TestPlugin(t *testing.T) {
 	if out, err := exec.Command("go", "build", "-buildmode=plugin", "-o", path, "./testdata/exit").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	if err := os.Chmod(path, 0o700); err != nil {
-		t.Fatal(err)
+	for _, mode := range []os.FileMode{0o600, 0o700} { // the first is what go build gives it
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+		_, err := tryRecord(t, Options{Target: path})
+		if recording.CodeOf(err) != recording.CodeUnsupported || !strings.Contains(err.Error(), "plugin") {
+			t.Errorf("a plugin, %v: %v", mode, err)
+		}
 	}
-	_, err := tryRecord(t, Options{Target: path})
-	if recording.CodeOf(err) != recording.CodeUnsupported || !strings.Contains(err.Error(), "plugin") {
-		t.Errorf("a plugin: %v", err)
+}
+
+// TestProgramWithGoInIt names a program of C that Go was linked into: it is no Go program, and nothing else loads it.
+func TestProgramWithGoInIt(t *testing.T) {
+	if _, err := exec.LookPath("gcc"); err != nil {
+		t.Skip("an archive needs gcc, which is not installed:", err)
+	}
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"go.mod":  "module with\n\ngo 1.25\n",
+		"with.go": "package main\n\nimport \"C\"\n\n//export Two\nfunc Two() C.int { return 2 }\n\nfunc main() {}\n",
+		"main.c":  "int Two(void);\nint main(void) { return Two(); }\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, command := range [][]string{
+		{"go", "build", "-buildmode=c-archive", "-o", "with.a", "with.go"},
+		{"gcc", "-o", "program", "main.c", "with.a", "-lpthread"},
+	} {
+		c := exec.Command(command[0], command[1:]...)
+		c.Dir, c.Env = dir, append(os.Environ(), "GO111MODULE=")
+		if out, err := c.CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+	}
+	_, err := tryRecord(t, Options{Target: filepath.Join(dir, "program")})
+	if recording.CodeOf(err) != recording.CodeUnsupported || !strings.Contains(err.Error(), "another language") {
+		t.Errorf("it says %v", err)
 	}
 }
 

@@ -81,6 +81,9 @@ func checkFile(path, absolute string) error {
 	case !info.Mode().IsRegular():
 		return recording.Errorf(recording.CodeInvalid, "%s is not a regular file", path).WithHint("name a Go binary")
 	case info.Mode().Perm()&0o111 == 0:
+		if built, err := buildinfo.ReadFile(absolute); err == nil && buildMode(built) != "" { // as go build leaves a plugin
+			return notAProgram(path, buildMode(built))
+		}
 		return recording.Errorf(recording.CodePermission, "%s is not executable", path).
 			WithHint("chmod +x %s, if it is a program", recording.ShellWord(path))
 	}
@@ -110,6 +113,16 @@ func notGo(path, absolute string, cause error) error {
 		WithHint("smiley records binaries made by the Go compiler")
 }
 
+// notAProgram says why a file of a build mode cannot be recorded.
+func notAProgram(path, mode string) error {
+	if mode == "c-archive" { // the archive itself is no binary
+		return recording.Errorf(recording.CodeUnsupported, "%s is a program of another language that Go was linked into, by -buildmode=c-archive", path).
+			WithHint("smiley records programs that begin in Go")
+	}
+	return recording.Errorf(recording.CodeUnsupported, "%s is not a program of its own: it was built with -buildmode=%s", path, mode).
+		WithHint("record the program that loads it")
+}
+
 // load reads what every question needs; the rest is read when it is asked for.
 func (p *Program) load(path string, read func(*Program)) error {
 	info, err := buildinfo.Read(p.file.Reader())
@@ -121,9 +134,8 @@ func (p *Program) load(path string, read func(*Program)) error {
 		return recording.Errorf(recording.CodeUnsupported, "%s is for %s, smiley records linux/amd64", path, machine(p.file.File)).
 			WithHint("build it with GOOS=linux GOARCH=amd64")
 	}
-	if mode := p.buildMode(); mode != "" {
-		return recording.Errorf(recording.CodeUnsupported, "%s is not a program of its own: it was built with -buildmode=%s", path, mode).
-			WithHint("record the program that loads it")
+	if mode := buildMode(info); mode != "" {
+		return notAProgram(path, mode)
 	}
 	tooOld := func(cause error) error {
 		return recording.Errorf(recording.CodeUnsupported, "%s: its function table cannot be read (built by %s): %w",
@@ -157,8 +169,8 @@ func (p *Program) load(path string, read func(*Program)) error {
 }
 
 // buildMode is how the binary was built when that makes no program: "plugin", "c-shared" and the like.
-func (p *Program) buildMode() string {
-	for _, s := range p.info.Settings {
+func buildMode(info *buildinfo.BuildInfo) string {
+	for _, s := range info.Settings {
 		if s.Key == "-buildmode" && s.Value != "exe" && s.Value != "pie" {
 			return s.Value
 		}
