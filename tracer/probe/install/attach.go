@@ -215,6 +215,16 @@ func (a *attachment) install(s *stopped) error {
 
 // forgetRings makes threads forget the rings of a tracer before us.
 func (a *attachment) forgetRings() error {
+	return a.machines(func(m uint64) error {
+		if _, err := a.process.memory.WriteAt(make([]byte, 8), int64(m)+int64(a.options.Runtime.ThreadSlot)); err != nil {
+			return recording.Errorf(recording.CodeInternal, "the program's threads cannot be prepared: %w", err)
+		}
+		return nil
+	})
+}
+
+// machines shows where the runtime's descriptions of all threads are.
+func (a *attachment) machines(see func(m uint64) error) error {
 	var word [8]byte
 	at := a.allm
 	seen := map[uint64]bool{}
@@ -230,8 +240,8 @@ func (a *attachment) forgetRings() error {
 			return recording.Errorf(recording.CodeUnsupported, "the program's list of threads is damaged: it leads round in a circle")
 		}
 		seen[m] = true
-		if _, err := a.process.memory.WriteAt(make([]byte, 8), int64(m)+int64(a.options.Runtime.ThreadSlot)); err != nil {
-			return recording.Errorf(recording.CodeInternal, "the program's threads cannot be prepared: %w", err)
+		if err := see(m); err != nil {
+			return err
 		}
 		at = m + a.options.Runtime.AllLink
 	}

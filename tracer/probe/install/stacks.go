@@ -183,10 +183,37 @@ func (a *attachment) stacks(s *stopped, look func([]byte)) error {
 	if err != nil {
 		return err
 	}
+	if len(running) == 0 {
+		return nil
+	}
+	schedulers := a.schedulerStacks(read)
 	for _, sp := range running { // what is left is on stacks of the system's
-		look(read(sp&^7, threadStack))
+		n := uint64(threadStack)
+		if i := slices.IndexFunc(schedulers, func(b bounds) bool { return sp > b.lo && sp < b.hi }); i >= 0 {
+			n = min(n, schedulers[i].hi-sp&^7)
+		}
+		look(read(sp&^7, n))
 	}
 	return nil
+}
+
+type bounds struct{ lo, hi uint64 }
+
+// schedulerStacks returns where the stacks lie on which threads look for work. Behind one lies another thread's or a signal handler's, which tells of
+// places where a signal came long ago: a thread that has nothing to do would keep functions without probes for as long. Those of damaged lists
+// are not known.
+func (a *attachment) schedulerStacks(read func(addr, n uint64) []byte) (known []bounds) {
+	_ = a.machines(func(m uint64) error {
+		if g := read(m, 8); len(g) == 8 { // m.g0 is the first field
+			lo := read(binary.LittleEndian.Uint64(g), 8)
+			hi := read(binary.LittleEndian.Uint64(g)+uint64(a.options.Runtime.StackHi), 8)
+			if len(lo) == 8 && len(hi) == 8 {
+				known = append(known, bounds{binary.LittleEndian.Uint64(lo), binary.LittleEndian.Uint64(hi)})
+			}
+		}
+		return nil
+	})
+	return known
 }
 
 // maxGoroutines is more than the memory of any machine has room for. A list of more is none: the program has written over it.

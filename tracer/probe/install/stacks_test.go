@@ -107,6 +107,32 @@ func TestThreadsInACircle(t *testing.T) {
 	}
 }
 
+// TestStackOfAThreadWithoutWork: of the stack on which a thread looks for work only that is looked at, not what lies behind it; of any other as much as
+// one of the system's can have.
+func TestStackOfAThreadWithoutWork(t *testing.T) {
+	memory, err := os.Create(filepath.Join(t.TempDir(), "memory"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = memory.Close() }()
+	const allm, m, g, lo, hi, end = 0x100, 0x1000, 0x2000, 0x10_000, 0x14_000, 0x100_000
+	for at, word := range map[int64]uint64{allm: m, m: g, g: lo, g + 8: hi, end: 0} {
+		if _, err := memory.WriteAt(binary.LittleEndian.AppendUint64(nil, word), at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a := &attachment{process: &Process{memory: memory}, allgs: 0x200, allm: allm, options: Options{Runtime: &Runtime{
+		Offsets: routine.Offsets{StackHi: 8, GoroutineM: 16}, SchedSP: 24, AllLink: 8,
+	}}}
+	for sp, want := range map[uint64]int{hi - 0x104: 0x108, hi: threadStack, lo - 8: threadStack} {
+		s, seen := &stopped{threads: map[int]*thread{1: {id: 1}}}, 0
+		s.threads[1].regs.Rsp = sp
+		if err := a.stacks(s, func(stack []byte) { seen += len(stack) }); err != nil || seen != want {
+			t.Errorf("%#x: %d bytes, want %d, %v", sp, seen, want, err)
+		}
+	}
+}
+
 // TestInstructionBehindTheJumpStays: only where bytes change can nobody go on.
 func TestInstructionBehindTheJumpStays(t *testing.T) {
 	p := routine.NewPatch(0x1000, make([]byte, 5), make([]byte, 5)) // add rsp, 0x48; pop rbp; ret
