@@ -95,8 +95,10 @@ func openHandler(t *testing.T, file string, runs []webtest.Recorded, server *web
 		check(t, <-ended)
 		check(t, server.Close())
 	})
+	// The browser's directory is chromedp's own: it ends the processes that outlive the browser before it removes it, and tries again. One of the
+	// test's is still written to when the test removes it, now and then, and that fails the test.
 	flags := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU,
-		chromedp.UserDataDir(t.TempDir()), chromedp.Flag("disable-background-networking", true),
+		chromedp.Flag("disable-background-networking", true),
 		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true))
 	allocator, closeAll := chromedp.NewExecAllocator(context.Background(), flags...)
 	t.Cleanup(closeAll)
@@ -158,6 +160,13 @@ type action = chromedp.Action[chromedp.Void]
 func (b *browser) do(actions ...action) {
 	b.t.Helper()
 	check(b.t, chromedp.Do(b.ctx, actions...))
+}
+
+// click clicks in a page that watches for changes, and takes over what is new as soon as it is there: what the browser's protocol finds to
+// click on may be gone when it comes to it.
+func (b *browser) click(selector string) {
+	b.t.Helper()
+	b.do(chromedp.Evaluate[chromedp.Void](fmt.Sprintf("document.querySelector(%q).click()", selector)))
 }
 
 // command is a command of the browser's protocol as a step.

@@ -41,15 +41,16 @@ func TestKeys(t *testing.T) {
 	b.press("g", "/")
 }
 
-// TestDelete deletes a run with the mouse, thinks again, and finds it back.
+// TestDelete deletes a run, thinks again, and finds it back.
 func TestDelete(t *testing.T) {
 	b := open(t)
 	b.goTo("/")
-	b.do(chromedp.Click(chromedp.CSS(".runs tbody tr:first-child button")), chromedp.WaitVisible(chromedp.CSS(".banner button")))
+	b.click(".runs tbody tr:first-child button")
+	b.await(`document.readyState === "complete" && document.querySelector(".banner button") ? 1 : 0`, 1)
 	if rows := evaluate[int](b, `document.querySelectorAll(".runs tbody tr").length`); rows != 1 {
 		t.Errorf("%d runs after deleting one of two", rows)
 	}
-	b.do(chromedp.Click(chromedp.CSS(".banner button")))
+	b.click(".banner button")
 	b.arrive("/runs/" + b.runs[1].ID.String())
 	b.goTo("/")
 	if rows := evaluate[int](b, `document.querySelectorAll(".runs tbody tr").length`); rows != 2 {
@@ -63,8 +64,9 @@ func TestForms(t *testing.T) {
 	b := open(t)
 	friendly, hostile := b.runs[0].ID.String(), b.runs[1].ID.String()
 	b.goTo("/")
-	b.do(chromedp.Click(chromedp.CSS(`input[value="`+hostile+`"]`)), chromedp.Click(chromedp.CSS(`input[value="`+friendly+`"]`)),
-		chromedp.Click(chromedp.CSS(".compare button")))
+	b.do(chromedp.Evaluate[chromedp.Void](`document.querySelector(".runs input").focus()`)) // the list stays as it is from now on
+	b.do(chromedp.Click(chromedp.CSS(`input[value="`+hostile+`"]`)), chromedp.Click(chromedp.CSS(`input[value="`+friendly+`"]`)))
+	b.click(".compare button")
 	b.arrive("/compare?run=" + hostile + "&run=" + friendly)
 	b.do(chromedp.Evaluate[chromedp.Void](`history.back()`))
 	b.arrive("/")
