@@ -73,7 +73,7 @@ func (a *app) recorder(ctx context.Context, o recordOptions) error {
 	}
 	if err == nil {
 		err = a.listen(ctx, recordings, o)
-		if closed := lock.Close(); err == nil {
+		if closed := filelock.Unlock(lock); err == nil {
 			err = closed
 		}
 	}

@@ -9,7 +9,7 @@ import (
 	"smiley/recording"
 )
 
-// Lock makes and locks a file until it is closed. The error is CodeLocked when somebody else holds it; the caller knows what
+// Lock makes and locks a file, until [Unlock] or the end of the process. The error is CodeLocked when somebody else holds it; the caller knows what
 // that means and gives the hint.
 func Lock(name string) (*os.File, error) {
 	file, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
@@ -26,3 +26,6 @@ func Lock(name string) (*os.File, error) {
 	}
 	return file, nil
 }
+
+// Unlock lets go of a file that Lock has locked, and closes it.
+func Unlock(file *os.File) error { return file.Close() }

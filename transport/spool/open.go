@@ -57,7 +57,7 @@ func Open(dir string, run recording.RunID) (*Spool, []Entry, error) {
 		for _, seg := range s.segments {
 			err = errors.Join(err, seg.file.Close())
 		}
-		return nil, nil, s.explain(errors.Join(err, lock.Close()))
+		return nil, nil, s.explain(errors.Join(err, filelock.Unlock(lock)))
 	}
 	return s, entries, nil
 }

@@ -220,9 +220,9 @@ func (s *Spool) Close(below uint32) error {
 	}
 	if kept == 0 {
 		// The lock goes first: some systems do not remove what is open. Whoever locks it now finds an empty spool.
-		failed = errors.Join(failed, s.lock.Close(), os.Remove(s.lock.Name()), os.Remove(s.dir))
+		failed = errors.Join(failed, filelock.Unlock(s.lock), os.Remove(s.lock.Name()), os.Remove(s.dir))
 	} else {
-		failed = errors.Join(failed, s.lock.Close())
+		failed = errors.Join(failed, filelock.Unlock(s.lock))
 	}
 	return s.explain(failed)
 }
