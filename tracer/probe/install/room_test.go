@@ -3,8 +3,10 @@
 package install
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
@@ -20,6 +22,45 @@ import (
 
 // residentMore bounds the KiB that a program with locked memory may have more than alone: the rings, the code, and what they bring along.
 const residentMore = 200 << 10
+
+// TestMemoryOfControlGroups: what is left of a program's memory is what the narrowest of its control groups leaves, in both versions of them; copies
+// of files are no loss.
+func TestMemoryOfControlGroups(t *testing.T) {
+	root := t.TempDir()
+	for name, text := range map[string]string{
+		"memory.max": "max\n", "memory.current": "5\n",
+		"outer/memory.max": "1000\n", "outer/memory.current": "900\n", "outer/memory.stat": "anon 500\ninactive_file 100\nactive_file 50\n",
+		"outer/inner/memory.max": "700\n", "outer/inner/memory.current": "100\n",
+		"full/memory.max": "700\n", "full/memory.current": "900\n",
+		"memory/old/memory.limit_in_bytes": "80\n", "memory/old/memory.usage_in_bytes": "30\n",
+		"memory/old/memory.stat": "inactive_file 1\ntotal_inactive_file 10\n",
+	} {
+		file := filepath.Join(root, name)
+		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for groups, want := range map[string]string{
+		"0::/\n":             "0 false",
+		"0::/outer/inner\n":  "250 true",
+		"0::/outer/absent\n": "250 true",
+		"0::/full\n":         "0 true",
+		"0::/../elsewhere\n": "0 false",
+		"7:cpu,cpuacct:/outer\n3:memory,hugetlb:/old\n0::/\n": "60 true",
+		"": "0 false", "::": "0 false", "noise": "0 false",
+	} {
+		left, limited := memoryLeft(groups, root)
+		if !limited {
+			left = 0
+		}
+		if got := fmt.Sprint(left, " ", limited); got != want {
+			t.Errorf("%q: %s, want %s", groups, got, want)
+		}
+	}
+}
 
 // TestLockedMemory: a program that locks all its memory, as those do that keep secrets out of the swap, is not made to take gigabytes for
 // rings that it does not use, nor to wait for that while it is attached to.
