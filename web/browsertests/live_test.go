@@ -46,6 +46,35 @@ func TestLiveRunGrows(t *testing.T) {
 	}
 }
 
+// TestNothingMovesUnderAPressedMouse has a run grow while the mouse is pressed: what is pressed stays until it is let go of, and so the click
+// is of it.
+func TestNothingMovesUnderAPressedMouse(t *testing.T) {
+	file, run := begin(t)
+	b := openFile(t, file, []webtest.Recorded{run.Recorded})
+	b.goTo("/runs/" + run.ID.String() + "/events")
+	const rows = `document.querySelectorAll(".events tbody tr").length`
+	b.do(chromedp.Evaluate[chromedp.Void](`(() => {
+		window.shown = document.querySelector("main");
+		document.dispatchEvent(new PointerEvent("pointerdown", { isPrimary: true, button: 0 }));
+		window.told = -1;
+		const source = new EventSource(shown.dataset.live);
+		source.addEventListener("open", () => told++);
+		source.addEventListener("change", () => told++);
+	})()`))
+	b.await(`told`, 0)
+	before := evaluate[int](b, rows)
+	for changes := 1; changes <= 2; changes++ { // when the second is told, the first would have been shown
+		run.Call(3)
+		b.await(`told >= `+strconv.Itoa(changes)+` ? 1 : 0`, 1)
+	}
+	if !evaluate[bool](b, `shown.isConnected`) || evaluate[int](b, rows) != before {
+		t.Error("the page changed while the mouse was pressed")
+	}
+	b.do(chromedp.Evaluate[chromedp.Void](`document.dispatchEvent(new PointerEvent("pointerup"))`))
+	b.await(rows, before+6)
+	run.Finish()
+}
+
 // TestWhatComesBeforeTheWatchIsShown has a run grow after its page was made and before the page is told of changes.
 func TestWhatComesBeforeTheWatchIsShown(t *testing.T) {
 	file, run := begin(t)

@@ -6,8 +6,10 @@
   const shown = () => document.querySelector("main[data-live]");
   if (!shown() || !window.EventSource) return;
 
-  // Nothing moves under a person's hands.
+  // Nothing moves under a person's hands. What is pressed stays until it is let go of, or the click would be one on nothing.
+  let pressed = false;
   const busy = (main) => {
+    if (pressed) return true;
     const active = document.activeElement;
     if (active instanceof HTMLInputElement || active instanceof HTMLTextAreaElement || active instanceof HTMLSelectElement) return true;
     const selection = document.getSelection();
@@ -100,6 +102,15 @@
   document.addEventListener("focusout", () => {
     if (waiting) setTimeout(refresh);
   });
+  document.addEventListener("pointerdown", (event) => {
+    pressed = event.isPrimary && event.button === 0;
+  }, true);
+  for (const over of ["pointerup", "pointercancel"]) {
+    document.addEventListener(over, () => {
+      pressed = false;
+      if (waiting) setTimeout(refresh); // after the click
+    }, true);
+  }
   document.addEventListener("selectionchange", () => {
     if (waiting) refresh();
   });
