@@ -3,6 +3,7 @@
 package tracer
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"smiley/internal/child"
 	"smiley/recording"
 )
 
@@ -267,5 +269,34 @@ func TestPointerBesideNothing(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestTypesAreForeseenWhenAttaching attaches to a program that passes values of many types on all the time: already the first can be read.
+func TestTypesAreForeseenWhenAttaching(t *testing.T) {
+	for name, path := range map[string]string{"usual": fixture(t, "meets"), "PIE": fixture(t, "meets", "-buildmode=pie")} {
+		t.Run(name, func(t *testing.T) {
+			program := child.Start(t, exec.Command(path))
+			for range 3 {
+				ctx, cancel := context.WithCancel(t.Context())
+				sink := &enough{blocks: &blocks{}, want: 2, reached: cancel}
+				result, err := Attach(ctx, program.Pid, Options{Bounds: recording.DefaultBounds(), RingBytes: MinRingBytes}, sink)
+				cancel()
+				if err != nil {
+					t.Fatal(err)
+				}
+				if l := result.Ledger; l.Unreadable != 0 || l.Captured == 0 || !l.Balances() {
+					t.Errorf("%d values could not be read; ledger %+v", l.Unreadable, l)
+					for key, list := range readBack(t, sink.all).told() {
+						for _, v := range slices.Compact(slices.Sorted(slices.Values(list))) {
+							if strings.Contains(v, "unreadable") {
+								t.Log(key, v)
+							}
+						}
+					}
+				}
+			}
+			program.End()
+		})
 	}
 }

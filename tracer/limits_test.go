@@ -35,7 +35,7 @@ func TestLimitsAreWritten(t *testing.T) {
 		{"bytes copied of what an interface holds when that is unknown, and again of what it points to", interfaceBytes},
 		{"bytes of a string in an error of an unknown type", errorBytes},
 		{"types that are known before they are met", maxForeseen},
-		{"types that are known before the program begins; one for four recorded functions if that is more", foreseenFirst},
+		{"types that are known when a program gets its probes; one for four recorded functions if that is more", foreseenFirst},
 		{"threads at the same time", min(install.DefaultRings, ring.OfferedMax)},
 	}
 	for _, w := range want {

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"smiley/recording"
+	"smiley/tracer/probe/install"
 )
 
 // What an interface holds can be copied whole only when the program has a list for its type. Types that interfaces of recorded
@@ -22,27 +23,30 @@ type foreseen struct {
 	queue   []uint64            // descriptions of the types that the interfaces with methods can hold
 	any     []uint64            // the same of the types that can be in interfaces without methods
 	taught  int
+	first   []install.HeldType // those that the program knows when it gets its probes
 }
 
 const (
 	// maxForeseen bounds the types that lists are made for before anybody has met them.
 	maxForeseen = 8192
-	// Of these the first have their lists before the program begins, the others some at each reading. Where many functions are recorded more
-	// are first: large programs meet many types while their packages are initialised, and a type takes an eighth of the time of a function.
+	// Of these the first have their lists when the program gets its probes, the others some at each reading. Where many functions are recorded
+	// more are first: large programs meet many types while their packages are initialised, and a type takes an eighth of the time of a function.
 	foreseenFirst    = 1024
 	functionsPerType = 4
 	foreseenStep     = 64
 )
 
-// foresee notes which packages are recorded.
-func (p *probes) foresee() {
+// foresee prepares for the types that values of the functions in list can turn out to have, before there are probes: a program that is attached to
+// does not wait meanwhile, and may be about to write thousands of records.
+func (p *probes) foresee(list []watched) {
 	f := &p.foreseen
 	f.own = map[string]bool{}
-	for i := range p.watched {
-		if w := &p.watched[i]; w.traced != nil {
+	for i := range list {
+		if w := &list[i]; w.traced != nil {
 			f.own[w.symbol.Package] = true
 		}
 	}
+	p.teach(max(foreseenFirst, len(list)/functionsPerType))
 }
 
 // look lists the types of the program's file that interfaces can hold.
@@ -224,7 +228,11 @@ func (p *probes) learn() {
 // learnType has the program copy the values of the type that is described at word.
 func (p *probes) learnType(word uint64) {
 	t, ok := p.capturer.Types.Get(p.capturer.Resolver.DynamicType(word))
-	if ok && p.installed.HasRoomFor(word) {
+	switch {
+	case !ok:
+	case p.installed == nil:
+		p.foreseen.first = append(p.foreseen.first, install.HeldType{Word: word, List: p.nodes.held(t)})
+	case p.installed.HasRoomFor(word):
 		p.installed.AddType(word, p.nodes.held(t))
 	}
 }

@@ -48,9 +48,6 @@ func (s *session) armProbes(traced []Symbol) ([]Symbol, error) {
 	}
 	refused, err := s.putProbes(img, s.program.bias, traced, put)
 	s.image.image = nil // nothing of a program that was launched is ever put back
-	if err == nil {
-		s.probes.teach(max(foreseenFirst, len(s.probes.handlers)/2/functionsPerType))
-	}
 	return refused, err
 }
 
@@ -108,18 +105,21 @@ func (s *session) putProbes(
 		entry, exit := w.captures()
 		wanted[i] = install.Probe{Function: w.function, Args: &entry.Capture, Results: &exit.Capture, Events: w.traced != nil}
 	}
+	p.nodes.Reserve()
+	p.foresee(list)
+	s.program.file.Forget()
 	options := install.Options{
 		RingBytes: uint64(s.opt.RingBytes), DropWhenFull: s.opt.DropWhenFull, Runtime: where, Survey: <-survey, Note: s.note,
-		Nodes: &p.nodes.Nodes,
+		Nodes: &p.nodes.Nodes, Types: p.foreseen.first,
 	}
 	options.Ready = func() error { return p.announceProbed(s, list, options.Survey) }
 	take := func(installed *install.Process) {
 		p.installed = installed
 		refused = append(refused, p.takeInstalled(s, list)...)
-		p.foresee()
 	}
 	options.Placing = take
 	installed, err := put(wanted, options)
+	p.foreseen.first = nil
 	if err != nil {
 		return nil, err
 	}

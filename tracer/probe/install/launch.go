@@ -42,6 +42,7 @@ type Options struct {
 	Runtime      *Runtime       // nil: to be read from the program's file
 	Survey       *Survey        // nil: to be made
 	Nodes        *routine.Nodes // what the captures refer to; nil: nothing
+	Types        []HeldType     // what the program knows from the first record on of what interfaces hold
 	Ready        func() error   // launching: called when the program can have its probes, beside generating them; nil: nothing
 	Placing      func(*Process) // launching: called with all that is known, while the patches are being written; nil: nothing
 	Note         []byte         // for who comes when this tracer has died, see Estates; nil: a program that was launched keeps nothing; 1 MiB at most
@@ -320,6 +321,9 @@ func (p *Process) makeReader(plan *plan, o *Options) {
 	}
 	if p.estate != nil {
 		p.Reader.Leave(p.estate.addr, p.estate.size)
+	}
+	for _, t := range o.Types {
+		p.AddType(t.Word, t.List)
 	}
 }
 

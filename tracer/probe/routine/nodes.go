@@ -15,7 +15,7 @@ import (
 // the program while they are added to: what is referred to is written first. The zero value has none.
 type Nodes struct {
 	b     []byte
-	room  int               // bytes that b may grow to once it lies where the program reads it; 0 before
+	room  int               // bytes that b may grow to; 0 before Reserve or Move
 	roots map[uint64]uint32 // by the hash of what b holds of them up to their end
 	seed  maphash.Seed
 	root  []byte // scratch of AddRoot
@@ -190,10 +190,16 @@ func (n *Nodes) SetNode(list uint32, i int, kind EntryKind, node uint32) {
 // Offset returns where a list lies.
 func (n *Nodes) Offset(list uint32) uint64 { return uint64(list) * entryLen }
 
+// Reserve ends the lists that captures refer to: what is added from now on takes the room that is kept for it.
+func (n *Nodes) Reserve() { n.room = int(n.Size()) }
+
 // Size is the room that the program has to have for n.
 func (n *Nodes) Size() uint64 {
-	if n == nil {
+	switch {
+	case n == nil:
 		return 0
+	case n.room > 0:
+		return uint64(n.room)
 	}
 	const page = 4096
 	return uint64(len(n.b)+nodeRoom+page-1) &^ (page - 1)
