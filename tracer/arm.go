@@ -82,7 +82,7 @@ func (s *session) breakpointsFor(refused []Symbol) (stopping, untraced []Symbol)
 			stopping = append(stopping, sym)
 			continue
 		}
-		if places.RuntimeOwn(sym.Package) { // nobody means the runtime with --include-stdlib
+		if places.RuntimeOwn(sym.Package) && !s.filter.asked(&sym) { // nobody means the runtime with --include-stdlib
 			continue
 		}
 		if s.opt.engine() == EngineAuto {

@@ -128,6 +128,11 @@ func (f *filter) named(sym *Symbol) bool {
 	return false
 }
 
+// asked reports whether a pattern of the person's matches a function.
+func (f *filter) asked(sym *Symbol) bool {
+	return slices.ContainsFunc(f.include, func(p recording.Pattern) bool { return p.Match(sym.Package, sym.Name) })
+}
+
 func (f *filter) byOrigin(sym *Symbol) bool {
 	switch sym.Origin {
 	case OriginMain:

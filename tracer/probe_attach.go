@@ -247,6 +247,7 @@ func (s *session) armAttached(ctx context.Context, pid int, img *places.Image, b
 	}
 	s.out.begin()
 	defer s.probes.beating(nil)() // long sources of many functions, or a slow sink, take their time
+	_, refused = s.breakpointsFor(refused)
 	return s.noteUntraced(slices.Concat(s.chosen.untraced, refused, s.probes.unhooked))
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime/debug"
 	"sync/atomic"
 )
 
@@ -44,6 +45,7 @@ func main() {
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		over.Store(true)
 	}()
+	debug.SetGCPercent(100)
 	fmt.Println("ready")
 	in := &inner{"inside"}
 	o, t, e := &one{in, in, in}, two{[]string{"a", "b"}}, &three{errors.New("deep")}
