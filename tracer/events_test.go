@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"smiley/recording"
+	"smiley/tracer/probe/install"
 )
 
 // TestGoroutines checks that every goroutine is known with its parent, with the call and the line that started it, and
@@ -99,6 +100,32 @@ func byEachGo(t *testing.T, name string, test func(t *testing.T, path string)) {
 			}
 			test(t, path)
 		})
+	}
+}
+
+// TestStrippedByEachGo: what is known of a version of Go for programs without debug information is what those that have some say, and probes
+// record them.
+func TestStrippedByEachGo(t *testing.T) {
+	for _, toolchain := range []string{"", "go1.25.3", "go1.27.0"} {
+		whole, stripped := built(t, toolchain, "goexit"), built(t, toolchain, "goexit", "-ldflags=-s -w")
+		if whole == "" {
+			t.Logf("%s cannot be had here", toolchain)
+			continue
+		}
+		p := openProgram(t, whole)
+		version := p.info.GoVersion
+		said, err := p.Offsets()
+		if known, ok := knownOffsets(version); err != nil || !ok || known != said {
+			t.Errorf("of %s %+v is known, %t; a program says %+v, %v", version, known, ok, said, err)
+		}
+		probes, err := install.RuntimeOf(p.debug.data, version)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if known, err := install.RuntimeOf(nil, version); err != nil || known.Offsets != probes.Offsets {
+			t.Errorf("of %s %+v is known to probes, %v; a program says %+v", version, known, err, probes)
+		}
+		sameStory(t, "stripped, "+version, record(t, Options{Target: stripped, Engine: EngineProbe}), record(t, Options{Target: whole}))
 	}
 }
 

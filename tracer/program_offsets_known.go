@@ -10,4 +10,8 @@ var offsetsByMinor = map[int]Offsets{
 		StackLo: 0, StackHi: 8, Panic: 32, M: 48, GoID: 152, ParentGoID: 280, GoPC: 288, StartPC: 304,
 		MProcID: 64, MTLS: 128, MCurG: 184,
 	},
+	27: {
+		StackLo: 0, StackHi: 8, Panic: 32, M: 48, GoID: 152, ParentGoID: 280, GoPC: 288, StartPC: 304,
+		MProcID: 64, MTLS: 128, MCurG: 184,
+	},
 }

@@ -76,7 +76,9 @@ func readRuntime(path string) (*Runtime, error) {
 // offsetsOf holds what RuntimeOf found in programs with debug information, for those without. A test compares the
 // entry of the Go that builds us.
 var offsetsOf = map[string]routine.Offsets{
+	"go1.25": {GoroutineM: 48, GoroutineID: 152, StackHi: 8, ThreadSlot: 144, ThreadID: 64, ThreadExtra: 273},
 	"go1.26": {GoroutineM: 48, GoroutineID: 152, StackHi: 8, ThreadSlot: 144, ThreadID: 64, ThreadExtra: 281},
+	"go1.27": {GoroutineM: 48, GoroutineID: 152, StackHi: 8, ThreadSlot: 144, ThreadID: 64, ThreadExtra: 281},
 }
 
 func knownOffsets(goVersion string) (routine.Offsets, bool) {
