@@ -131,10 +131,14 @@ func inPart(at uint64, now, file []byte, code []sharedMapping) bool {
 	})
 }
 
-// in reports whether anybody else has changed a function.
-func (c *textChanges) in(f *site.Function, bias uint64) bool {
-	i, _ := slices.BinarySearch(c.others, f.Addr+bias)
-	return i < len(c.others) && c.others[i] < f.End+bias
+// in reports whether anybody else has changed a function, or padding behind another where an island of its would be.
+func (c *textChanges) in(s *site.Sites, bias uint64) bool {
+	between := func(from, to uint64) bool {
+		i, _ := slices.BinarySearch(c.others, from+bias)
+		return i < len(c.others) && c.others[i] < to+bias
+	}
+	island := func(s site.Site) bool { return s.Form == site.FormIsland && between(s.Island, s.Island+site.JumpLen) }
+	return between(s.Function.Addr, s.Function.End) || island(s.Entry) || slices.ContainsFunc(s.Returns, island)
 }
 
 // compare looks for what others have changed in the program's text.
@@ -165,10 +169,10 @@ func (a *attachment) leaveChanged() {
 	}
 	changed := map[int]bool{}
 	for i := range a.plan.sites {
-		if f := a.plan.sites[i].Function; a.changes.in(f, a.bias) {
+		if s := a.plan.sites[i]; a.changes.in(s, a.bias) {
 			changed[i] = true
 			a.process.Skipped = append(a.process.Skipped, Skipped{
-				Function: f, Reason: ChangedByOthers, Numbered: true,
+				Function: s.Function, Reason: ChangedByOthers, Numbered: true,
 			})
 		}
 	}

@@ -139,6 +139,56 @@ func TestChangedWhileItIsHeld(t *testing.T) {
 	}
 }
 
+// TestChangedPadding: a function whose island would lie where something else has written into padding has no probes; the others have theirs.
+func TestChangedPadding(t *testing.T) {
+	pid, img, end := busy(t)
+	probes := mainProbes(img, twoWords)
+	var without, written *site.Function
+	p := &Process{Pid: pid}
+	if err := p.open(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = p.memory.Close() }()
+	for _, s := range img.Plan(functionsOf(probes)) {
+		if s.Entry.Form == site.FormIsland && len(s.Hosts) == 0 {
+			without, written = s.Function, img.FunctionAt(s.Entry.Island)
+			if _, err := p.memory.WriteAt([]byte{0x90}, int64(s.Entry.Island+1)); err != nil {
+				t.Fatal(err)
+			}
+			break
+		}
+	}
+	if without == nil {
+		t.Fatal("no function has its island in padding: nothing to try")
+	}
+	q, err := Attach(pid, img, probes, Options{Rings: 32, RingBytes: 1 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var left []*site.Function
+	for _, s := range q.Skipped {
+		if s.Reason == ChangedByOthers && s.Function != written { // which the padding belongs to
+			left = append(left, s.Function)
+		}
+	}
+	if len(left) != 1 || left[0] != without {
+		t.Errorf("left out were %+v", q.Skipped)
+	}
+	follow(t, q, 1000, nil)
+	if err := q.Remove(); err != nil {
+		t.Fatal(err)
+	}
+	if n := changed(t, p, img); n != 1 {
+		t.Errorf("%d bytes differ", n)
+	}
+	if err := q.Close(); err != nil {
+		t.Error(err)
+	}
+	if out := end(); out != "wrong results: 0\n" {
+		t.Errorf("the program says %q", out)
+	}
+}
+
 // begun starts a program that stands at its first instruction, with probes for all its functions: they are in many pages, which are not all written
 // at once.
 func begun(t *testing.T) (h *Held, p *Process, img *site.Image, probes []Probe) {
@@ -333,8 +383,8 @@ func (s *stopped) all() (places []uint64) {
 	return places
 }
 
-// TestChangedMeanwhile: a program replaces a function that has probes. This one can be switched off, all can be taken out, and the function
-// stays replaced.
+// TestChangedMeanwhile: a program replaces functions that have probes, and others. Probes can be switched off, all can be taken out, and the functions
+// stay replaced. A loop next to short ones, whose entry jumps to padding, does what it did.
 func TestChangedMeanwhile(t *testing.T) {
 	path := fixture(t, "replaced")
 	img, err := site.Load(path)
@@ -346,6 +396,9 @@ func TestChangedMeanwhile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if s := img.Plan([]*site.Function{img.Lookup("main.divisor")})[0]; s.Entry.Form != site.FormIsland || len(s.Hosts) > 0 {
+		t.Fatal("the loop's entry does not jump to padding: nothing to try")
+	}
 	follow(t, p, 1000, nil)
 	if _, err := program.In.Write([]byte("\n")); err != nil {
 		t.Fatal(err)
@@ -353,6 +406,7 @@ func TestChangedMeanwhile(t *testing.T) {
 	if line := program.Line(); line != "replaced\n" {
 		t.Fatalf("the program says %q", line)
 	}
+	follow(t, p, 1000, nil)
 	replaced := slices.IndexFunc(p.Probes, func(probe Probe) bool { return probe.Function.Name == "main.double" })
 	if err := p.Disable([]int{replaced}, AtEntry, false); err != nil {
 		t.Fatal(err)

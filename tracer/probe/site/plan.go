@@ -293,11 +293,16 @@ func (p *planner) island(s *Site) {
 	p.early(s)
 }
 
+// replacedLen is more than programs write over the beginning of a function when they replace it by another, as libraries for tests do. In a short
+// one that is padding in part: an island there would be lost, and what jumps to it would run into what was written.
+const replacedLen = 16
+
 // takePadding takes five bytes of padding between two addresses that a jump of two bytes at a site of some bytes reaches.
 func (p *planner) takePadding(site uint64, size int, from, to uint64) (at uint64, ok bool) {
 	lo, hi := site+ShortLen-120, site+ShortLen+120
 	for at := max(lo, from); at+JumpLen <= min(hi, to); at++ {
-		if at+JumpLen > site && at < site+uint64(max(size, ShortLen)) || !p.free(at, JumpLen) {
+		if at+JumpLen > site && at < site+uint64(max(size, ShortLen)) || !p.free(at, JumpLen) ||
+			at < p.img.FunctionAt(at).Addr+replacedLen {
 			continue
 		}
 		for k := range uint64(JumpLen) {

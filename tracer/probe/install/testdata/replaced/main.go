@@ -1,5 +1,5 @@
 // Command replaced calls functions until its input ends, and checks what they return. For a line of input it replaces one of them by
-// another, as libraries for tests do, and one of the runtime's that nobody calls.
+// another, as libraries for tests do, and some that nobody calls.
 package main
 
 import (
@@ -23,6 +23,31 @@ func double(n int) int {
 
 //go:noinline
 func half(n int) int { return n / 2 }
+
+// Short functions, in whose padding divisor, a short loop, has room for a jump: within reach there is nothing else.
+//
+//go:noinline
+func one(n int) int { return n + 1 }
+
+//go:noinline
+func two(n int) int { return n + 2 }
+
+//go:noinline
+func three(n int) int { return n + 3 }
+
+//go:noinline
+func four(n int) int { return n + 4 }
+
+//go:noinline
+func divisor(a, b int) int {
+	for b != 0 {
+		a, b = b, a%b
+	}
+	return a
+}
+
+//go:noinline
+func five(n int) int { return n + 5 }
 
 var instead = func(n int) int { return 3 * n }
 
@@ -53,7 +78,7 @@ func main() {
 	fmt.Println("ready")
 	wrong, factor := 0, 2
 	for i := 0; ; i++ {
-		if double(i) != factor*i || half(2*i) != i {
+		if double(i) != factor*i || half(2*i) != i || divisor(12*i+12, 12) != 12 {
 			wrong++
 		}
 		select {
@@ -64,6 +89,9 @@ func main() {
 			}
 			replace(reflect.ValueOf(double).Pointer(), &instead)
 			replace(reflect.ValueOf(runtime.Goexit).Pointer(), &instead)
+			for _, f := range []func(int) int{one, two, three, four, five} {
+				replace(reflect.ValueOf(f).Pointer(), &instead)
+			}
 			factor = 3
 			fmt.Println("replaced")
 		default:
