@@ -161,11 +161,34 @@ func (s *stopped) seizeThread(id int) error {
 	if err != nil || !alive {
 		return err
 	}
+	// What was stepped by a tracer that has died meanwhile may not have got the signal of that step yet. Its handler is about to be the
+	// program's own again, and would end the program.
+	for tries := 0; tries < 4 && trapPends(s.pid, id); tries++ { // it may stop for being interrupted, or with its program, first
+		if err := ptrace(unix.PTRACE_CONT, id, 0, uintptr(t.signal)); err != nil {
+			return recording.Errorf(recording.CodeInternal, "letting thread %d take a signal: %w", id, err)
+		}
+		t.signal = 0
+		if alive, err := s.await(t); err != nil || !alive {
+			return err
+		}
+	}
 	if err := unix.PtraceGetRegs(id, &t.regs); err != nil {
 		return recording.Errorf(recording.CodeInternal, "reading registers of thread %d: %w", id, err)
 	}
 	s.threads[id] = t
 	return nil
+}
+
+// trapPends reports whether SIGTRAP waits for a thread that stands still, which takes it before it does anything else.
+func trapPends(pid, id int) bool {
+	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/status", pid, id))
+	has := func(name string) bool {
+		_, rest, _ := bytes.Cut(status, []byte("\n"+name+":\t"))
+		line, _, _ := bytes.Cut(rest, []byte("\n"))
+		set, err := strconv.ParseUint(string(line), 16, 64)
+		return err == nil && set>>(unix.SIGTRAP-1)&1 != 0
+	}
+	return has("SigPnd") && !has("SigBlk")
 }
 
 // await waits for the thread to stop; false when it ended instead. A thread that executes another program ends all others first, and

@@ -109,3 +109,33 @@ func traced(t *testing.T, pid int) bool {
 	}
 	return false
 }
+
+// TestTrapThatWaitsIsTaken stops a program of which a thread has yet to take the signal of a step, as it does when a tracer was killed and
+// the next one comes before the thread had a turn: the signal does not end the program afterwards.
+func TestTrapThatWaitsIsTaken(t *testing.T) {
+	pid, _, end := busy(t)
+	if err := unix.Kill(pid, unix.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	standing := func() bool {
+		status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+		return strings.Contains(string(status), "State:\tT (stopped)")
+	}
+	for deadline := time.Now().Add(time.Minute); !standing(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the program does not stop")
+		}
+	}
+	if err := unix.Tgkill(pid, pid, unix.SIGTRAP); err != nil {
+		t.Fatal(err)
+	}
+	if err := whileStopped(pid, func(*stopped) error { return nil }); err != nil {
+		t.Error(err)
+	}
+	if err := unix.Kill(pid, unix.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	if out := end(); out != "wrong results: 0\n" {
+		t.Errorf("the program says %q", out)
+	}
+}
