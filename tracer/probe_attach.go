@@ -217,7 +217,7 @@ func (s *session) armAttached(ctx context.Context, pid int, img *places.Image, b
 	if err := s.newEngine(); err != nil {
 		return err
 	}
-	if err := s.choose(func(*recording.Error) {}); err != nil {
+	if err := s.choose(fmt.Sprintf("process %d", pid)); err != nil {
 		return err
 	}
 	s.sendSources()

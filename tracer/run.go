@@ -91,10 +91,19 @@ type session struct {
 // chosen are the functions that are to be recorded, and those of them that cannot be.
 type chosen struct{ traced, untraced []Symbol }
 
-func (s *session) choose(note func(*recording.Error)) error {
+// choose finds the functions that are to be recorded, and says what a person will miss. The program goes by the name that they gave it.
+func (s *session) choose(name string) error {
 	var err error
-	s.chosen.traced, s.chosen.untraced, err = s.filter.choose(s.program.Functions(), note)
-	return err
+	s.chosen.traced, s.chosen.untraced, err = s.filter.choose(s.program.Functions(), func(e *recording.Error) { warn(s.opt, e) })
+	if err != nil || len(s.chosen.traced) > 0 {
+		return err
+	}
+	hint := "--include, --include-deps and --include-stdlib add some"
+	if len(s.opt.Exclude) > 0 {
+		hint += "; what --exclude names is left out all the same"
+	}
+	warn(s.opt, recording.Errorf(recording.CodeNotFound, "no function of %s will be recorded", name).WithHint("%s", hint))
+	return nil
 }
 
 // move turns addresses of the file into those of the program.
@@ -148,19 +157,14 @@ func (s *session) prepare(ctx context.Context) error {
 	if s.program, err = beginProgram(s.target.path, s.target.path, s.loadImage); err != nil {
 		return err
 	}
-	if err := s.choose(func(e *recording.Error) { warn(s.opt, e) }); err != nil {
+	if err := s.choose(s.opt.Target); err != nil {
 		return err
 	}
-	traced := s.chosen.traced
-	switch {
-	case len(traced) == 0:
-		warn(s.opt, recording.Errorf(recording.CodeNotFound, "no function of %s will be recorded", s.opt.Target).
-			WithHint("--include, --include-deps and --include-stdlib add some"))
-	case s.program.Stripped():
+	if s.program.Stripped() && len(s.chosen.traced) > 0 {
 		warn(s.opt, recording.Errorf(recording.CodeUnsupported, "%s is stripped: calls are recorded without their values", s.opt.Target).
 			WithHint("build it without -ldflags=-w or -s"))
 	}
-	s.warnOfInlined(traced)
+	s.warnOfInlined(s.chosen.traced)
 	s.warnOfRights()
 	if ctx.Err() != nil {
 		return recording.Errorf(recording.CodeCanceled, "interrupted: %w", ctx.Err())

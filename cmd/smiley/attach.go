@@ -137,10 +137,10 @@ func (a *app) attachRemote(ctx context.Context, pid int, options tracer.Options,
 	})
 }
 
-// leaveOn are the signals that end an attach: a person's, a system's, and that of a terminal that is closed, unless whoever started
-// smiley wants it to live on (nohup).
+// leaveOn are the signals that end an attach: a person's, of which SIGQUIT would leave the probes where they are, a system's, and that of a
+// terminal that is closed, unless whoever started smiley wants it to live on (nohup).
 func leaveOn() []os.Signal {
-	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	signals := []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGQUIT}
 	if !signal.Ignored(syscall.SIGHUP) {
 		signals = append(signals, syscall.SIGHUP)
 	}

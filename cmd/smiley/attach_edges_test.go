@@ -51,6 +51,25 @@ func TestRefusedAttachLeavesNothing(t *testing.T) {
 	}
 }
 
+// TestAttachSaysWhatFiltersLeave: whoever mistyped a filter, or left nothing to record, learns it while there is time.
+func TestAttachSaysWhatFiltersLeave(t *testing.T) {
+	program := startBusy(t)
+	smiley := smileyIn(t)
+	for _, c := range []struct {
+		filter, want string
+	}{
+		{"main...", "smiley: no function of process " + program.pid + " will be recorded\nhint: --include, "},
+		{"main.spam", "smiley: the pattern \"main.spam\" excludes nothing: "},
+	} {
+		if out, err := smiley("attach", program.pid, "--exclude", c.filter, "--for", "50ms"); err != nil || !strings.Contains(out, c.want) {
+			t.Errorf("--exclude %s: %v\n%s", c.filter, err, out)
+		}
+	}
+	if out := program.end(); out != "wrong results: 0\n" {
+		t.Errorf("the program says %q", out)
+	}
+}
+
 // TestFailedAttachPutsBack: a program whose addresses do not suffice for rings, which it turns out when it maps them, is as it was
 // afterwards, and can be attached to when there are more.
 func TestFailedAttachPutsBack(t *testing.T) {

@@ -131,7 +131,7 @@ func TestStressAttachSignalled(t *testing.T) {
 		t.Fatalf("%v, %s", err, out)
 	}
 	whole := time.Since(begin) // of an attach and a leave
-	signals := []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP}
+	signals := []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT}
 	times, early, interrupted, recorded := stress.Times(3, 100), 0, 0, 0
 	for round := range times {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -166,7 +166,7 @@ func TestStressAttachSignalled(t *testing.T) {
 	if out := program.end(); out != "wrong results: 0\n" {
 		t.Errorf("the program says %q", out)
 	}
-	stress.Row(t, "attached smiley ended by SIGINT, SIGTERM or SIGHUP at random moments, 8 goroutines", times, fmt.Sprintf(
+	stress.Row(t, "attached smiley ended by SIGINT, SIGTERM, SIGHUP or SIGQUIT at random moments, 8 goroutines", times, fmt.Sprintf(
 		"code byte-identical each time, results right; %d runs were complete, %d had not begun", recorded, early+interrupted))
 }
 
