@@ -58,17 +58,13 @@ func byTracer(all []routine.Patch, i int, img *site.Image, bias uint64, code []s
 	copy(now[:], img.Text(first-bias, first-bias+uint64(len(now))))
 	file := now
 	asItIs(now[:], first, all, i-before)
-	leads := func(jump []byte, from uint64) bool {
-		to := from + site.JumpLen + uint64(int64(int32(binary.LittleEndian.Uint32(jump[1:]))))
-		return jump[0] == 0xE9 && slices.ContainsFunc(code, func(m sharedMapping) bool { return to >= m.from && to < m.to })
-	}
 	begin := addr // no jump reaches from one function into the next
 	if f := img.FunctionAt(addr - bias); f != nil {
 		begin = f.Addr + bias
 	}
 	for start := range site.JumpLen {
 		from := first + uint64(start)
-		if from >= begin && inPart(from, now[start:], file[start:], code) || leads(now[start:], from) {
+		if from >= begin && inPart(from, now[start:], file[start:], code) || leadsInto(code, now[start:], from) {
 			return true
 		}
 	}
@@ -84,7 +80,7 @@ func byTracer(all []routine.Patch, i int, img *site.Image, bias uint64, code []s
 		}
 		near, _ := slices.BinarySearchFunc(all, at, func(p routine.Patch, at uint64) int { return cmp.Compare(p.Addr, at) })
 		asItIs(island[:], at, all, near)
-		return leads(island[:], at)
+		return leadsInto(code, island[:], at)
 	}
 	if short(before) || short(before-1) {
 		return true
@@ -96,6 +92,17 @@ func byTracer(all []routine.Patch, i int, img *site.Image, bias uint64, code []s
 	to := addr + 1 + uint64(int64(int8(now[before])))
 	island, there := slices.BinarySearchFunc(all, to, func(p routine.Patch, to uint64) int { return cmp.Compare(p.Addr, to) })
 	return to < addr || there && all[island].Old()[0] == 0xE9
+}
+
+// target returns where a jump of five bytes at an address leads.
+func target(jump []byte, at uint64) uint64 {
+	return at + site.JumpLen + uint64(int64(int32(binary.LittleEndian.Uint32(jump[1:]))))
+}
+
+// leadsInto reports whether what is at an address is a jump into code.
+func leadsInto(code []sharedMapping, jump []byte, at uint64) bool {
+	to := target(jump, at)
+	return jump[0] == 0xE9 && slices.ContainsFunc(code, func(m sharedMapping) bool { return to >= m.from && to < m.to })
 }
 
 // asItIs makes of text that the file has from an address on what it is now. The differences from position i on concern it.

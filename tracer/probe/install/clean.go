@@ -43,7 +43,7 @@ func Clean(pid int, img *site.Image) (int, error) {
 				return err
 			}
 			n = len(changes.ours)
-			if err := leaveUnknownIslands(s, p.memory, img, bias); err != nil {
+			if err := leaveUnknownIslands(s, p.memory, img, bias, code); err != nil {
 				return err
 			}
 			return write(p.memory, changes.ours)
@@ -55,23 +55,19 @@ func Clean(pid int, img *site.Image) (int, error) {
 	return 0, recording.Errorf(recording.CodeLocked, "process %d is still busy with what an earlier tracer left", pid).WithHint("try again")
 }
 
-// leaveUnknownIslands sends threads that stand at islands of a tracer that died to where these lead: a jump at a place where the
-// file has no instruction, or padding.
-func leaveUnknownIslands(s *stopped, memory *os.File, img *site.Image, bias uint64) error {
+// leaveUnknownIslands sends threads that stand at islands of a tracer that died to where these lead. Nothing tells an island from other jumps into
+// code, for its host can have an instruction there, too: what threads at these would do next they have done then. One in a system call can be sent
+// back to before it by the kernel, and stays where it is.
+func leaveUnknownIslands(s *stopped, memory *os.File, img *site.Image, bias uint64, code []sharedMapping) error {
 	for _, t := range s.threads {
-		at := t.regs.Rip - bias
-		file := img.Text(at, at+site.JumpLen)
+		if img.Text(t.regs.Rip-bias, t.regs.Rip-bias+site.JumpLen) == nil || int64(t.regs.Orig_rax) >= 0 {
+			continue
+		}
 		now := make([]byte, site.JumpLen)
-		if file == nil {
+		if _, err := memory.ReadAt(now, int64(t.regs.Rip)); err != nil || !leadsInto(code, now, t.regs.Rip) {
 			continue
 		}
-		if _, err := memory.ReadAt(now, int64(t.regs.Rip)); err != nil || now[0] != 0xE9 {
-			continue
-		}
-		if file[0] != 0xCC && (file[0] == 0xE9 || img.IsInstruction(at)) {
-			continue
-		}
-		t.regs.Rip += site.JumpLen + uint64(int64(int32(binary.LittleEndian.Uint32(now[1:]))))
+		t.regs.Rip = target(now, t.regs.Rip)
 		if err := unix.PtraceSetRegs(t.id, &t.regs); err != nil {
 			return recording.Errorf(recording.CodeInternal, "setting registers of thread %d: %w", t.id, err)
 		}

@@ -1,0 +1,79 @@
+//go:build linux && amd64
+
+package install
+
+import (
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"smiley/tracer/probe/routine"
+)
+
+// TestThreadsAtIslands: a thread that stands at an island of a tracer that died goes on where that leads, whether or not the file has an
+// instruction there. One in a system call stays where it is.
+func TestThreadsAtIslands(t *testing.T) {
+	pid, img, end := busy(t)
+	p, err := Attach(pid, img, mainProbes(img, twoWords), Options{Rings: 32, RingBytes: 1 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = p.Close() }()
+	code, err := sharedRegions(pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stub := img.Lookup(stubHost) // nobody runs it any more
+	islands := []routine.Patch{routine.Jump(img, stub.Addr, 0, target(p.program.Shim.New(), p.program.Shim.Addr))}
+	for _, patch := range p.program.Patches {
+		if patch.For != 0 {
+			islands = append(islands, patch)
+		}
+	}
+	if len(islands) < 2 || !img.IsInstruction(stub.Addr) {
+		t.Fatal("there are no islands: nothing to try")
+	}
+	err = whileStopped(pid, func(s *stopped) error {
+		thread := s.threads[pid]
+		was := thread.regs
+		defer func() {
+			thread.regs = was
+			if err := unix.PtraceSetRegs(thread.id, &was); err != nil {
+				t.Error(err)
+			}
+		}()
+		if err := write(p.memory, islands[:1]); err != nil {
+			return err
+		}
+		defer func() {
+			if err := write(p.memory, []routine.Patch{islands[0].Undo()}); err != nil {
+				t.Error(err)
+			}
+		}()
+		for _, island := range islands {
+			for _, call := range []uint64{^uint64(0), unix.SYS_FUTEX} {
+				thread.regs.Rip, thread.regs.Orig_rax = island.Addr, call
+				if err := leaveUnknownIslands(s, p.memory, img, 0, code); err != nil {
+					return err
+				}
+				want := target(island.New(), island.Addr)
+				if call == unix.SYS_FUTEX {
+					want = island.Addr
+				}
+				if thread.regs.Rip != want {
+					t.Errorf("in system call %d, a thread at %#x goes on at %#x, want %#x", int64(call), island.Addr, thread.regs.Rip, want)
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Remove(); err != nil {
+		t.Fatal(err)
+	}
+	if out := end(); out != "wrong results: 0\n" {
+		t.Errorf("the program says %q", out)
+	}
+}
