@@ -88,10 +88,32 @@ func byTracer(all []routine.Patch, i int, img *site.Image, bias uint64, code []s
 	if addr%pageSize != 0 || addr == begin || now[before-1] != file[before-1] || !img.IsInstruction(addr-1-bias) {
 		return false
 	}
-	// The second of two bytes, of which the first has been put back. So have the jumps before them, to which they may have led.
+	// The second of two bytes, of which the first has been put back. So have the jumps before them, to which they may have led. Where there is an
+	// instruction, which somebody could have written a breakpoint over, they are those of a return: an entry's are in one page.
+	if img.IsInstruction(addr-bias) && file[before] != retOpcode && (file[before-1] != retOpcode || file[before] != padding) {
+		return false
+	}
 	to := addr + 1 + uint64(int64(int8(now[before])))
+	if !islandAt(img, to-bias, addr-bias) {
+		return false
+	}
 	island, there := slices.BinarySearchFunc(all, to, func(p routine.Patch, to uint64) int { return cmp.Compare(p.Addr, to) })
 	return to < addr || there && all[island].Old()[0] == 0xE9
+}
+
+const (
+	retOpcode = 0xC3
+	padding   = 0xCC
+)
+
+// islandAt reports whether an island can lie at an address of the file to which a site's bytes at another may lead: in padding, or behind the jump
+// of a host, which is in the same function.
+func islandAt(img *site.Image, at, from uint64) bool {
+	if string(img.Text(at, at+site.JumpLen)) == "\xcc\xcc\xcc\xcc\xcc" {
+		return true
+	}
+	f := img.FunctionAt(from)
+	return f != nil && at >= f.Addr+site.JumpLen && at < f.End && img.IsInstruction(at-site.JumpLen)
 }
 
 // target returns where a jump of five bytes at an address leads.

@@ -341,7 +341,7 @@ func TestChangedWherePagesMeet(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	inside, entries := 0, 0
+	inside, entries, single, short := 0, 0, 0, 0
 	for edge := from + pageSize - from%pageSize; edge < to; edge += pageSize {
 		f := img.FunctionAt(edge)
 		switch {
@@ -350,6 +350,18 @@ func TestChangedWherePagesMeet(t *testing.T) {
 			entries++
 			counts("a breakpoint", edge, []byte{0xCC}, false)
 			counts("a jump by a register", edge, []byte{0x48, 0xBA, 0x40, 0x41, 0x42, 0x43, 0x44, 0x45, 0x46, 0x47, 0xFF, 0x22}, false)
+		case f.Addr+16 < edge && edge+16 < f.End && img.IsInstruction(edge-1) && img.IsInstruction(edge):
+			if b := img.Text(edge-1, edge+1); b[0] != retOpcode && b[0] != padding && b[1] != retOpcode && single < 4 {
+				single++
+				counts("a breakpoint", edge, []byte{0xCC}, false)
+			}
+		case f.Addr+16 < edge && edge+16 < f.End && img.IsInstruction(edge-1):
+			for island := edge - 16; island > edge-100; island-- {
+				if islandAt(img, island, edge) && img.Text(edge, edge+1)[0] != byte(island-edge-1) && short < 4 {
+					short++
+					counts("the second of two bytes", edge, []byte{byte(island - edge - 1)}, true)
+				}
+			}
 		case inside < 4 && f.Addr+16 < edge && edge+16 < f.End && !img.IsInstruction(edge-1):
 			inside++
 			for at := edge - site.JumpLen; at < edge+site.JumpLen; at++ {
@@ -370,8 +382,8 @@ func TestChangedWherePagesMeet(t *testing.T) {
 			}
 		}
 	}
-	if inside == 0 || entries == 0 {
-		t.Fatalf("%d functions reach over the end of a page, %d begin at one", inside, entries)
+	if inside == 0 || entries == 0 || single == 0 || short == 0 {
+		t.Fatalf("%d functions reach over the end of a page, %d begin at one, in %d and %d an instruction begins before it", inside, entries, single, short)
 	}
 }
 

@@ -53,7 +53,7 @@ func (p *planner) shortEntry(sites *Sites, b *body) {
 	for _, addr := range p.img.shapes[b.f.index].returns { // they come later, to the same places
 		around.Returns = append(around.Returns, p.ret(b.f, addr, &s))
 	}
-	if host, ok := p.findHost(&around, &s); ok {
+	if host, ok := p.findHost(&around, &s); ok && inPage(&s, host.Addr+JumpLen) {
 		sites.Hosts = append(sites.Hosts, host)
 		s.Island, s.Reason = host.Addr+JumpLen, reasonNone
 	}
@@ -62,17 +62,22 @@ func (p *planner) shortEntry(sites *Sites, b *body) {
 
 const pageSize = 4096
 
-// paddedEntry gives an entry whose island was left open one in padding, unless its function lacks room elsewhere. Both lie in one page: text is
-// written page by page, and a tracer that dies meanwhile must leave none of the two without the other.
+// inPage reports whether an entry's two bytes and its island lie in one page: text is written page by page, and a tracer that dies meanwhile must
+// leave none of the two without the other.
+func inPage(s *Site, island uint64) bool {
+	page := s.Addr &^ (pageSize - 1)
+	return s.Addr+ShortLen <= page+pageSize && island >= page && island+JumpLen <= page+pageSize
+}
+
+// paddedEntry gives an entry whose island was left open one in padding, in its page, unless its function lacks room elsewhere.
 func (p *planner) paddedEntry(sites *Sites) {
 	s := &sites.Entry
 	if s.Form != FormIsland || s.Island != 0 {
 		return
 	}
 	page := s.Addr &^ (pageSize - 1)
-	whole := s.Addr+ShortLen <= page+pageSize
-	if whole && !slices.ContainsFunc(sites.Returns, func(r Site) bool { return r.Form == FormNone }) {
-		if at, ok := p.takePadding(s.Addr, int(s.Bytes), page, page+pageSize); ok {
+	if !slices.ContainsFunc(sites.Returns, func(r Site) bool { return r.Form == FormNone }) {
+		if at, ok := p.takePadding(s.Addr, int(s.Bytes), page, page+pageSize); ok && inPage(s, at) {
 			s.Island, s.Reason = at, reasonNone
 			return
 		}

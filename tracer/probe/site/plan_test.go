@@ -189,6 +189,9 @@ func nothingLeadsIntoAJump(t *testing.T, img *Image) {
 				if b := img.Text(s.Island, s.Island+JumpLen); !hosted[s.Island] && string(b) != "\xcc\xcc\xcc\xcc\xcc" {
 					t.Errorf("island at %#x lies on % x", s.Island, b)
 				}
+				if s.Kind == Entry && !inPage(s, s.Island) {
+					t.Errorf("the entry at %#x has its island at %#x, in another page", s.Addr, s.Island)
+				}
 				if f := img.FunctionAt(s.Island); !hosted[s.Island] && s.Island-f.Addr < replacedLen {
 					t.Errorf("island at %#x lies at the beginning of %s, which a program may write over", s.Island, f.Name)
 				}
