@@ -101,6 +101,35 @@ func TestTypesThatAreCopiedAnywayTakeNoRoom(t *testing.T) {
 	manyTypesForeseen(t, foreseenFirst/2-100, foreseenFirst, 0)
 }
 
+// TestManyElements: where many elements of slices are shown, values of which no more is known than that all of them is copied anyway do not fill a
+// record: in the first call, too, all can be read.
+func TestManyElements(t *testing.T) {
+	dir := t.TempDir()
+	file, path := filepath.Join(dir, "main.go"), filepath.Join(dir, "program")
+	text := `package main
+type point struct{ x, y int32 }
+func keep(points []any) int { return len(points) }
+func main() {
+	var points []any
+	for i := range int32(200) {
+		points = append(points, point{i, -i})
+	}
+	keep(points)
+}`
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command("go", "build", "-gcflags=-l", "-o", path, file).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%.3000s", err, out)
+	}
+	bounds := recording.DefaultBounds()
+	bounds.Elements = 200
+	p := record(t, Options{Target: path, Engine: EngineProbe, Bounds: bounds})
+	if n := p.calls()["main.keep"]; n != 1 || p.result.Ledger.Unreadable != 0 {
+		t.Errorf("%d calls, and %d values could not be read", n, p.result.Ledger.Unreadable)
+	}
+}
+
 // manyTypesForeseen records a program that passes values of so many types to a function, with so many others for whose values nothing needs to be
 // known, and with so many functions.
 func manyTypesForeseen(t *testing.T, types, others, more int) {

@@ -154,9 +154,15 @@ func (p *probes) teach(n int) {
 	}
 }
 
+// fewElements is so many that a record has room for as many slices of as many values of unknown types, and for what is beside them.
+const fewElements = 10
+
 // copiedAnyway reports whether all that is shown of the values of a type is copied, too, when nothing is known of it, see addUnknown: there is room,
-// and time, for lists of so many types.
+// and time, for lists of so many types. That is more than the values are: where many elements of slices are shown, records would be full of it.
 func (p *probes) copiedAnyway(at uint64) bool {
+	if p.opt.Bounds.Elements > fewElements {
+		return false
+	}
 	im := p.program.image
 	flat := func(described []uint64) bool { // its size, and how much of it can hold pointers
 		return described[0] <= interfaceBytes && described[1] == 0
