@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"smiley/recording"
+	"smiley/tracer/probe/routine"
 	"smiley/tracer/probe/site"
 )
 
@@ -46,13 +47,31 @@ func Clean(pid int, img *site.Image) (int, error) {
 			if err := leaveUnknownIslands(s, p.memory, img, bias, code); err != nil {
 				return err
 			}
-			return write(p.memory, changes.ours)
+			return putBack(p.memory, changes.ours, img, bias)
 		})
 		if err != nil || !busy {
 			return n, err
 		}
 	}
 	return 0, recording.Errorf(recording.CodeLocked, "process %d is still busy with what an earlier tracer left", pid).WithHint("try again")
+}
+
+// putBack takes out what a tracer that died has written. The head of the signal handler comes before what it may lead to, the hook in the function that
+// holds the stub: whoever dies in between must leave no signal a way into code that is gone.
+func putBack(memory *os.File, ours []routine.Patch, img *site.Image, bias uint64) error {
+	host := img.Lookup(stubHost)
+	var first, last []routine.Patch
+	for i := range ours {
+		if at := ours[i].Addr - bias; host != nil && at >= host.Addr && at < host.End {
+			last = append(last, ours[i])
+		} else {
+			first = append(first, ours[i])
+		}
+	}
+	if err := write(memory, first); err != nil {
+		return err
+	}
+	return write(memory, last)
 }
 
 // leaveUnknownIslands sends threads that stand at islands of a tracer that died to where these lead. Nothing tells an island from other jumps into

@@ -3,11 +3,15 @@
 package install
 
 import (
+	"bytes"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"golang.org/x/sys/unix"
 
 	"smiley/tracer/probe/routine"
+	"smiley/tracer/probe/site"
 )
 
 // TestThreadsAtIslands: a thread that stands at an island of a tracer that died goes on where that leads, whether or not the file has an
@@ -75,5 +79,41 @@ func TestThreadsAtIslands(t *testing.T) {
 	}
 	if out := end(); out != "wrong results: 0\n" {
 		t.Errorf("the program says %q", out)
+	}
+}
+
+// TestHandlerIsPutBackFirst: when cleaning breaks off, the signal handler does not lead into the stub any longer, of which a part may be gone.
+func TestHandlerIsPutBackFirst(t *testing.T) {
+	img, err := site.Load(fixture(t, "busy"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	from, to := img.Bounds()
+	memory, err := os.Create(filepath.Join(t.TempDir(), "memory"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = memory.Close() }()
+	put := func(b []byte, at uint64) {
+		t.Helper()
+		if _, err := memory.WriteAt(b, int64(at)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(img.Text(from, to), from)
+	host, handler := img.Lookup(stubHost), img.Lookup(handlerName)
+	put(bytes.Repeat([]byte{0x90}, 100), host.Addr)
+	hook := routine.Jump(img, handler.Addr, 0, host.Addr+50)
+	put(hook.New(), handler.Addr)
+	changes, err := changesOf(memory, img, 0, nil)
+	if err != nil || len(changes.ours) == 0 || len(changes.others) > 0 {
+		t.Fatalf("%+v, %v", changes, err)
+	}
+	put([]byte{0xCC}, host.Addr) // which cleaning does not find as it was
+	if err := putBack(memory, changes.ours, img, 0); err == nil {
+		t.Error("cleaning did not break off")
+	}
+	if same, err := asInFile(memory, img, handler.Addr, 0); !same || err != nil {
+		t.Errorf("the handler is as in its file: %v, %v", same, err)
 	}
 }
