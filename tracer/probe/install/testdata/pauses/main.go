@@ -47,5 +47,5 @@ func main() {
 		}
 		return 0
 	}
-	fmt.Printf("p50 %.1f\np95 %.1f\nmax %.1f\n", at(0.5), at(0.95), at(1))
+	fmt.Printf("p50 %g\np95 %g\nmax %g\n", at(0.5), at(0.95), at(1))
 }
