@@ -300,7 +300,7 @@ func keptHead(memory *os.File, img *site.Image, bias uint64) (keep bool, at uint
 	if _, err := memory.ReadAt(head, int64(handler.Addr+bias)); err != nil {
 		return false, 0, unreadableCode(err)
 	}
-	to := handler.Addr + site.JumpLen + uint64(int64(int32(binary.LittleEndian.Uint32(head[1:]))))
+	to := target(head, handler.Addr)
 	return head[0] == 0xE9 && img.Text(to, to+1) == nil, handler.Addr, nil
 }
 

@@ -307,6 +307,21 @@ func overwrite(t *testing.T, pid int, img *site.Image) (leaf *site.Function, rep
 	return leaf, replaced, p
 }
 
+// textAsMemory returns a file that is read and written like the memory of a program, and has its text and nothing else.
+func textAsMemory(t *testing.T, img *site.Image) *os.File {
+	t.Helper()
+	memory, err := os.Create(filepath.Join(t.TempDir(), "memory"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = memory.Close() })
+	from, to := img.Bounds()
+	if _, err := memory.WriteAt(img.Text(from, to), int64(from)); err != nil {
+		t.Fatal(err)
+	}
+	return memory
+}
+
 // TestChangedWherePagesMeet: of what differs where pages meet, the parts of jumps whose tracer was killed between two pages are told from what
 // others have written.
 func TestChangedWherePagesMeet(t *testing.T) {
@@ -315,14 +330,7 @@ func TestChangedWherePagesMeet(t *testing.T) {
 		t.Fatal(err)
 	}
 	from, to := img.Bounds()
-	memory, err := os.Create(filepath.Join(t.TempDir(), "memory"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = memory.Close() }()
-	if _, err := memory.WriteAt(img.Text(from, to), int64(from)); err != nil {
-		t.Fatal(err)
-	}
+	memory := textAsMemory(t, img)
 	near := (to+1<<30)&^(nearStep-1) + 0x123000
 	code := []sharedMapping{{from: near, to: near + 1<<20}}
 	counts := func(what string, at uint64, bytes []byte, ours bool) {

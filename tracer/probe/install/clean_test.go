@@ -4,8 +4,6 @@ package install
 
 import (
 	"bytes"
-	"os"
-	"path/filepath"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -88,19 +86,13 @@ func TestHandlerIsPutBackFirst(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	from, to := img.Bounds()
-	memory, err := os.Create(filepath.Join(t.TempDir(), "memory"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = memory.Close() }()
+	memory := textAsMemory(t, img)
 	put := func(b []byte, at uint64) {
 		t.Helper()
 		if _, err := memory.WriteAt(b, int64(at)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	put(img.Text(from, to), from)
 	host, handler := img.Lookup(stubHost), img.Lookup(handlerName)
 	put(bytes.Repeat([]byte{0x90}, 100), host.Addr)
 	hook := routine.Jump(img, handler.Addr, 0, host.Addr+50)

@@ -181,13 +181,8 @@ func (s *stopped) seizeThread(id int) error {
 
 // trapPends reports whether SIGTRAP waits for a thread that stands still, which takes it before it does anything else.
 func trapPends(pid, id int) bool {
-	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/status", pid, id))
-	has := func(name string) bool {
-		_, rest, _ := bytes.Cut(status, []byte("\n"+name+":\t"))
-		line, _, _ := bytes.Cut(rest, []byte("\n"))
-		set, err := strconv.ParseUint(string(line), 16, 64)
-		return err == nil && set>>(unix.SIGTRAP-1)&1 != 0
-	}
+	status := fmt.Sprintf("/proc/%d/task/%d/status", pid, id)
+	has := func(name string) bool { return statusNumber(status, name, 16)>>(unix.SIGTRAP-1)&1 != 0 }
 	return has("SigPnd") && !has("SigBlk")
 }
 

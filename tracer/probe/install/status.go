@@ -27,7 +27,7 @@ func statusNumber(file, name string, base int) int {
 	for line := range strings.Lines(string(status)) {
 		if text, ok := strings.CutPrefix(line, name+":"); ok {
 			if fields := strings.Fields(text); len(fields) > 0 {
-				n, _ := strconv.ParseInt(fields[0], base, 64) // 0 is nothing
+				n, _ := strconv.ParseUint(fields[0], base, 64) // 0 is nothing; all bits of a set of signals
 				return int(n)
 			}
 		}
