@@ -171,7 +171,7 @@ func (p *probes) switchOff(each []float64, own float64, held bool) error {
 
 // disable takes probes out of a program that may just be ending, or becoming another one.
 func (p *probes) disable(functions []int, part install.Part, held bool) error {
-	err := p.installed.Disable(functions, part, held)
+	err := p.way.stopping(func() error { return p.installed.Disable(functions, part, held) })
 	if err != nil && (!lives(p.process.pid) || p.installed.Gone()) {
 		return nil
 	}

@@ -4,11 +4,13 @@ package tracer
 
 import (
 	"fmt"
+	"os/exec"
 	"slices"
 	"strings"
 	"testing"
 
 	"smiley/internal/stress"
+	"smiley/recording"
 )
 
 // pauseFigures are what the program that measures its own pauses prints, in µs.
@@ -33,27 +35,53 @@ func pauseFigures(t *testing.T, stdout string) (p50, p95 float64) {
 	return p50, p95
 }
 
-// TestStressPauses records a program that collects garbage while tight loops call a leaf function: the world stands still about as
-// long as without smiley, pair by pair in turn. The ratio is checked at full length only, where there are enough of them.
+// TestStressPauses records a program that collects garbage while tight loops call a leaf function, launched and attached to: the world stands
+// still about as long as without smiley, turn by turn. The ratio is checked at full length only, where there are enough of them.
 func TestStressPauses(t *testing.T) {
 	times := stress.Times(1, 20)
 	path := fixture(t, installs+"pauses")
-	var halves, tails []float64
+	var launched, attached pauseRatios
 	for range times {
-		alone50, alone95 := func() (float64, float64) { out, _, _ := alone(t, path); return pauseFigures(t, out) }()
+		out, _, _ := alone(t, path)
+		p50, p95 := pauseFigures(t, out)
 		r := tally(t, Options{Target: path, Engine: EngineProbe, Include: []string{"main.leaf"}})
-		p50, p95 := pauseFigures(t, r.stdout)
 		if r.result.Status() != 0 || r.calls["main.leaf"] == 0 {
 			t.Errorf("status %d, %v", r.result.Status(), r.calls)
 		}
-		halves, tails = append(halves, p50/alone50), append(tails, p95/alone95)
+		launched.add(t, r.stdout, p50, p95)
+
+		program := exec.CommandContext(t.Context(), path)
+		var stdout strings.Builder
+		program.Stdout = &stdout
+		if err := program.Start(); err != nil {
+			t.Fatal(err)
+		}
+		sink := &counting{names: map[recording.FunctionID]string{}, calls: map[string]uint64{}}
+		_, err := Attach(t.Context(), program.Process.Pid, Options{Include: []string{"main.leaf"}, Bounds: recording.DefaultBounds()}, sink)
+		if ended := program.Wait(); err != nil || ended != nil || sink.calls["main.leaf"] == 0 {
+			t.Errorf("%v; %v; %v", err, ended, sink.calls)
+		}
+		attached.add(t, stdout.String(), p50, p95)
 	}
-	slices.Sort(halves)
-	slices.Sort(tails)
-	half, tail := halves[len(halves)/2], tails[len(tails)/2]
+	launched.check(t, "pauses of collections in a program of tight loops over a probed leaf function")
+	attached.check(t, "the same, attached to")
+}
+
+// pauseRatios are how many times as long as alone the world stood still.
+type pauseRatios struct{ halves, tails []float64 }
+
+// add adds a turn of a program that printed that; alone it had those figures.
+func (r *pauseRatios) add(t *testing.T, stdout string, alone50, alone95 float64) {
+	p50, p95 := pauseFigures(t, stdout)
+	r.halves, r.tails = append(r.halves, p50/alone50), append(r.tails, p95/alone95)
+}
+
+func (r *pauseRatios) check(t *testing.T, name string) {
+	slices.Sort(r.halves)
+	slices.Sort(r.tails)
+	half, tail := r.halves[len(r.halves)/2], r.tails[len(r.tails)/2]
 	if stress.Full() && (half > 3 || tail > 3) {
-		t.Errorf("the world stands still %.1f times as long in the median, %.1f times at p95", half, tail)
+		t.Errorf("%s: the world stands still %.2f times as long in the median, %.2f times at p95", name, half, tail)
 	}
-	stress.Row(t, "pauses of collections in a program of tight loops over a probed leaf function", times,
-		fmt.Sprintf("%.2f times as long as without smiley in the median, %.2f times at p95 (goal 3)", half, tail))
+	stress.Row(t, name, len(r.halves), fmt.Sprintf("%.2f times as long as without smiley in the median, %.2f times at p95 (goal 3)", half, tail))
 }

@@ -3,20 +3,32 @@
 package tracer
 
 import (
+	"fmt"
 	"os"
 	"runtime"
 	"strconv"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
+// standing is where this process stands among those that want a processor.
+type standing int
+
 const (
-	// revocableNiceness is what this process adds to its own while probes record, where it may take it back. At less, a program whose
+	asStarted standing = iota
+	nice               // at a higher niceness
+	behindAll          // Linux's SCHED_IDLE: whoever else wakes has the processor at once
+)
+
+const (
+	// revocableNiceness is what this process adds to its own where it is nice, and may take it back. At less, a program whose
 	// collector stops the world waits for threads of its own that wait for a processor: at the 95th percentile 16 times as long as
-	// alone with 5, 4 times with 10, twice with 15. At more, a program that keeps all processors busy would leave the tracer nearly nothing.
+	// alone with 5, 4 times with 10, two to four times with 15. At more, a program that keeps all processors busy would leave the tracer nearly
+	// nothing.
 	revocableNiceness = 15
-	// lastingNiceness is the same for who is not root. Where others want the processors, too, the tracer must go on.
+	// lastingNiceness is the same for who may not take it back. Where others want the processors, too, the tracer must go on.
 	lastingNiceness = 10
 	// shortSlice is how long a thread that gives way runs at a time. Linux lets those go first whose slice ends first, counted in time that
 	// passes the more slowly the nicer a thread is; with an ordinary slice of 3 ms it may wait for seconds on a busy machine until it runs at
@@ -32,66 +44,166 @@ const (
 
 // precedence lets the program go first where both want a processor: when it makes more than can be kept it waits for room in its rings,
 // and the tracer has the processor then. Other processes may want it, too, and would get it before the tracer; so it gives way only
-// while it gets on. A nil precedence is one that never changes. It is not safe for concurrent use.
+// while it gets on. A nil precedence is one that never changes.
 type precedence struct {
 	own       int  // niceness of this process
 	revocable bool // what is given away can be had again
-	giving    bool
-	again     time.Time     // when it gives way again
-	absence   time.Duration // from the next time it is starved to when it gives way again
+	crowded   func() bool
 
-	looked time.Time // the last look, the processor time this process had had then, and how long the program had waited
+	mu      sync.Mutex
+	now     standing
+	most    standing      // how far it gives way where it gets on
+	again   time.Time     // when it gives way further
+	absence time.Duration // from the next time it is starved to when it gives way again
+	spared  int           // the thread that stays as it was started
+	stops   bool          // the program is being stopped
+
+	looked time.Time // the last look, the processor time this process had had then, how long the program had waited, and the turns
 	used   time.Duration
 	waited time.Duration
+	turns  uint64
 }
 
-// giveWay begins to give way. The program must have been started: it would inherit this.
-func giveWay() *precedence {
+// giveWay begins to give way. The program must have been started: it would inherit this. waits says that it waits for room in its rings: what
+// is dropped instead lets nobody see in time that the tracer is starved. lasting says that this process may give way for good, where it cannot
+// take it back.
+func giveWay(waits, lasting bool) *precedence {
 	own, err := unix.Getpriority(unix.PRIO_PROCESS, 0)
 	if err != nil {
 		return nil
 	}
-	p := &precedence{own: 20 - own, absence: firstAbsence, looked: time.Now()} // as the system call has it
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	p.revocable = schedule(0, p.own+1, 0) == nil && schedule(0, p.own, 0) == nil
-	p.give()
+	return giveWayFrom(20-own, waits, lasting, mayTakeBack(20-own)) // as the system call has it
+}
+
+// giveWayFrom is giveWay of a process of that niceness, which can have again what it gives away, or not.
+func giveWayFrom(niceness int, waits, lasting, revocable bool) *precedence {
+	if !revocable && !lasting {
+		return nil
+	}
+	now := time.Now()
+	p := &precedence{
+		own: niceness, revocable: revocable, crowded: crowded, most: nice, again: now.Add(firstAbsence), absence: firstAbsence, looked: now,
+	}
+	if revocable && waits {
+		p.most = behindAll
+	}
+	if p.crowded() {
+		p.take(nice)
+	} else {
+		p.take(p.most)
+	}
 	return p
 }
 
-func (p *precedence) give() {
-	more := lastingNiceness
-	if p.revocable {
-		more = revocableNiceness
-	}
-	scheduleAll(p.own+more, shortSlice)
-	p.giving = true
+// mayTakeBack tries whether this process may have again what it gives away, with a thread that ends then.
+func mayTakeBack(niceness int) bool {
+	may := make(chan bool)
+	go func() {
+		runtime.LockOSThread() // to the end
+		may <- schedule(0, niceness+1, 0) == nil && schedule(0, niceness, 0) == nil
+	}()
+	return <-may
 }
 
-// look takes the place before others back when the program waits for a tracer that does not get the processor. waited is how long threads of
-// the program have waited for room so far, all together. Two looks must lie far enough apart to tell, as two heartbeats do.
-func (p *precedence) look(now time.Time, waited time.Duration) {
+// crowded reports whether others have more to do than there are processors, beside what the program and this process may have. Who comes
+// behind all hardly gets a processor then, and it takes a second and more until that is seen.
+func crowded() bool {
+	processors := runtime.NumCPU()
+	ours := processors + 2
+	var load [3]float64
+	var want int
+	text, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return true
+	}
+	if n, _ := fmt.Sscanf(string(text), "%g %g %g %d/", &load[0], &load[1], &load[2], &want); n < 4 {
+		return true
+	}
+	return want-ours > processors
+}
+
+// take takes a place.
+func (p *precedence) take(now standing) {
+	p.now = now
+	switch {
+	case now == asStarted:
+		p.scheduleAll(p.own, 0)
+	case now == behindAll:
+		p.scheduleAll(lastOfAll, shortSlice)
+	case p.revocable:
+		p.scheduleAll(p.own+revocableNiceness, shortSlice)
+	default:
+		p.scheduleAll(p.own+lastingNiceness, shortSlice)
+	}
+}
+
+// spare keeps the calling thread, to which its goroutine must be bound, as the process was started: it is who looks whether others are starved.
+func (p *precedence) spare() {
 	if p == nil || !p.revocable {
 		return
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.spared = unix.Gettid()
+	_ = schedule(p.spared, p.own, 0)
+}
+
+// look takes the place before others back when the tracer does not get the processor: the program waits for it, or it does not come round.
+// waited is how long threads of the program have waited for room so far, all together, and turns how often the rings were read. Two looks
+// must lie far enough apart to tell, as two heartbeats do.
+func (p *precedence) look(now time.Time, waited time.Duration, turns uint64) {
+	if p == nil || !p.revocable {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	used := processorTime()
 	took := now.Sub(p.looked)
-	starved := waited-p.waited > took/2 && used-p.used < took/2
-	p.looked, p.used, p.waited = now, used, waited
+	starved := used-p.used < took/2 && (waited-p.waited > took/2 || turns == p.turns)
+	p.looked, p.used, p.waited, p.turns = now, used, waited, turns
 	switch {
-	case p.giving && starved:
-		scheduleAll(p.own, 0)
-		p.giving, p.again = false, now.Add(p.absence)
+	case p.most == asStarted || p.stops:
+	case p.now > asStarted && starved:
+		p.take(p.now - 1)
+		p.again = now.Add(p.absence)
 		p.absence = min(2*p.absence, longestAbsence)
-	case !p.giving && now.After(p.again):
-		p.give()
+	case p.now < p.most && now.After(p.again):
+		p.again = now.Add(firstAbsence)
+		if p.now == asStarted || !p.crowded() {
+			p.take(p.now + 1)
+		}
 	}
+}
+
+// stopping has this process be as it was started while f stops the program, which stands still until f gets the processor it wants.
+func (p *precedence) stopping(f func() error) error {
+	if p == nil || !p.revocable {
+		return f()
+	}
+	p.mu.Lock()
+	before := p.now
+	p.stops = true
+	p.take(asStarted)
+	p.mu.Unlock()
+	defer func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.stops = false
+		p.take(min(before, p.most))
+	}()
+	return f()
 }
 
 // end takes back what was given, where the system allows that: else what this process starts afterwards gives way as well.
 func (p *precedence) end() {
-	if p != nil && p.giving {
-		scheduleAll(p.own, 0)
+	if p == nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.most = asStarted
+	if p.now > asStarted {
+		p.take(asStarted)
 	}
 }
 
@@ -104,31 +216,37 @@ func processorTime() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// scheduleAll sets niceness and slice of all threads: Linux has them for each, and those that it starts inherit them. The second time is for
-// those that were being started the first.
-func scheduleAll(niceness int, slice time.Duration) {
+// scheduleAll sets niceness and slice of all threads but the one that is spared: Linux has them for each, and those that it starts inherit
+// them. The second time is for those that were being started the first.
+func (p *precedence) scheduleAll(niceness int, slice time.Duration) {
 	for range 2 {
 		threads, err := os.ReadDir("/proc/self/task")
 		if err != nil {
 			return
 		}
 		for _, t := range threads {
-			if id, err := strconv.Atoi(t.Name()); err == nil {
+			if id, err := strconv.Atoi(t.Name()); err == nil && id != p.spared {
 				_ = schedule(id, niceness, slice) // to more niceness nobody objects; to less only root can
 			}
 		}
 	}
 }
 
+// lastOfAll is the niceness of who comes last: beyond all that there are.
+const lastOfAll = 20
+
 // schedule sets niceness and slice of one thread, 0 being the calling one; a slice of 0 is the system's own.
 func schedule(thread, niceness int, slice time.Duration) error {
 	attr, err := unix.SchedGetAttr(thread, 0)
 	if err == nil {
-		attr.Nice, attr.Runtime = int32(niceness), uint64(slice)
+		attr.Policy, attr.Nice, attr.Runtime = unix.SCHED_NORMAL, int32(niceness), uint64(slice)
+		if niceness == lastOfAll {
+			attr.Policy, attr.Nice = unix.SCHED_IDLE, 0
+		}
 		err = unix.SchedSetAttr(thread, attr, 0)
 	}
 	if err != nil { // a sandbox that does not know these calls
-		err = unix.Setpriority(unix.PRIO_PROCESS, thread, niceness)
+		err = unix.Setpriority(unix.PRIO_PROCESS, thread, min(niceness, 19))
 	}
 	return err
 }

@@ -3,9 +3,13 @@
 package tracer
 
 import (
+	"errors"
 	"fmt"
+	"io"
+	"os"
 	"os/exec"
 	"runtime"
+	"strconv"
 	"testing"
 	"time"
 
@@ -14,54 +18,155 @@ import (
 	"smiley/internal/stress"
 )
 
-// niceness is that of the calling thread.
-func niceness(t *testing.T) int {
+// scheduled says how the system schedules a thread, 0 being the calling one.
+func scheduled(t *testing.T, thread int) string {
+	t.Helper()
+	attr, err := unix.SchedGetAttr(thread, 0)
+	if err != nil {
+		t.Skipf("this system does not say how threads are scheduled: %v", err)
+	}
+	if attr.Policy == unix.SCHED_IDLE {
+		return "behind all"
+	}
+	return fmt.Sprintf("policy %d, niceness %d", attr.Policy, attr.Nice)
+}
+
+// niceBy is what scheduled returns of a thread whose niceness is that much more than this one's.
+func niceBy(t *testing.T, more int) string {
 	t.Helper()
 	n, err := unix.Getpriority(unix.PRIO_PROCESS, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return fmt.Sprintf("policy 0, niceness %d", min(20-n+more, 19))
+}
+
+// ownNiceness is that of this process. The test is skipped where it may not be had again.
+func ownNiceness(t *testing.T) int {
+	t.Helper()
+	n, err := unix.Getpriority(unix.PRIO_PROCESS, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !mayTakeBack(20 - n) {
+		t.Skip("this user may not take back what it gives away")
+	}
 	return 20 - n
 }
 
-// TestPrecedence gives way, is starved, takes it back, and gives way again.
+// TestPrecedence gives way, is starved, takes it back, and gives way again, behind all last.
 func TestPrecedence(t *testing.T) {
+	ownNiceness(t)
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	own := niceness(t)
-	way := giveWay()
-	defer func() {
-		way.end()
-		if got := niceness(t); way.revocable && got != own {
-			t.Errorf("niceness %d in the end, and %d before", got, own)
-		}
-	}()
-	if !way.revocable {
-		if got := niceness(t); got != min(own+lastingNiceness, 19) {
-			t.Errorf("niceness %d, and %d before", got, own)
-		}
-		t.Skip("this user may not take back what it gives away")
-	}
-	nicer := min(own+revocableNiceness, 19)
-	now, waited := way.looked, time.Duration(0)
+	own, nicer, last := niceBy(t, 0), niceBy(t, revocableNiceness), "behind all"
+	way := giveWay(true, false)
+	busy := false
+	way.crowded = func() bool { return busy }
+	way.take(behindAll)
+	now, waited, turns := way.looked, time.Duration(0), uint64(0)
 	for _, step := range []struct {
 		what           string
 		passes, waited time.Duration
-		niceness       int
+		turns          uint64
+		busy           bool
+		want           string
 	}{
-		{"nobody waits", time.Hour, 0, nicer},
-		{"the program waits, and the tracer hardly ran", time.Hour, time.Hour, own},
-		{"too early to give way again", firstAbsence / 2, 0, own},
-		{"later", firstAbsence, 0, nicer},
-		{"the program waits again", time.Hour, time.Hour, own},
-		{"not as early as the first time", firstAbsence * 3 / 2, 0, own},
-		{"much later", time.Hour, 0, nicer},
+		{"nobody waits", time.Hour, 0, 1, false, last},
+		{"the program waits, and the tracer hardly ran", time.Hour, time.Hour, 1, false, nicer},
+		{"it still does", time.Hour, time.Hour, 1, false, own},
+		{"too early to give way again", firstAbsence, 0, 1, false, own},
+		{"later", firstAbsence * 3 / 2, 0, 1, false, nicer},
+		{"others want the processors", firstAbsence * 3 / 2, 0, 1, true, nicer},
+		{"nobody does any more", firstAbsence * 3 / 2, 0, 1, false, last},
+		{"the tracer did not come round", time.Hour, 0, 0, false, nicer},
+		{"not as early as the first time", firstAbsence * 3, 0, 1, false, nicer},
+		{"much later", time.Hour, 0, 1, false, last},
 	} {
-		now, waited = now.Add(step.passes), waited+step.waited
-		way.look(now, waited)
-		if got := niceness(t); got != step.niceness {
-			t.Fatalf("%s: niceness %d, want %d", step.what, got, step.niceness)
+		now, waited, turns, busy = now.Add(step.passes), waited+step.waited, turns+step.turns, step.busy
+		way.look(now, waited, turns)
+		if got := scheduled(t, 0); got != step.want {
+			t.Fatalf("%s: %s, want %s", step.what, got, step.want)
 		}
+	}
+	err := way.stopping(func() error {
+		way.look(now.Add(2*time.Hour), waited+time.Hour, turns) // starved, but for a reason
+		if got := scheduled(t, 0); got != own {
+			t.Errorf("while the program is stopped: %s", got)
+		}
+		return io.EOF
+	})
+	if got := scheduled(t, 0); !errors.Is(err, io.EOF) || got != last {
+		t.Errorf("after the program was stopped: %s, %v", got, err)
+	}
+	way.end()
+	way.look(now.Add(3*time.Hour), waited, turns+1)
+	if err := way.stopping(func() error { return nil }); err != nil || scheduled(t, 0) != own {
+		t.Errorf("%s in the end, and %s before; %v", scheduled(t, 0), own, err)
+	}
+}
+
+// TestPrecedenceOfAll gives way with all threads but the one that looks, and goes no further than it may.
+func TestPrecedenceOfAll(t *testing.T) {
+	if n := ownNiceness(t); n+lastingNiceness > 19 {
+		t.Skipf("this process is nice already: %d", n)
+	}
+	own := niceBy(t, 0)
+	for _, waits := range []bool{true, false} {
+		way := giveWay(waits, true)
+		if way.take(way.most); (way.most == behindAll) != waits {
+			t.Errorf("where the program waits (%t) this process goes as far as %d", waits, way.most)
+		}
+		runtime.LockOSThread()
+		way.spare()
+		want := map[bool]string{true: "behind all", false: niceBy(t, revocableNiceness)}[waits]
+		threads, err := os.ReadDir("/proc/self/task")
+		if err != nil {
+			t.Fatal(err)
+		}
+		others := 0
+		for _, thread := range threads {
+			id, err := strconv.Atoi(thread.Name())
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := scheduled(t, id)
+			switch {
+			case id == unix.Gettid() && got != own:
+				t.Errorf("who looks: %s, want %s", got, own)
+			case id != unix.Gettid() && got != want:
+				t.Errorf("another thread: %s, want %s", got, want)
+			case id != unix.Gettid():
+				others++
+			}
+		}
+		if others == 0 {
+			t.Error("there is no other thread")
+		}
+		runtime.UnlockOSThread()
+		way.end()
+	}
+}
+
+// TestLastingPrecedence gives way where it may not be taken back: for good, if at all.
+func TestLastingPrecedence(t *testing.T) {
+	niceness := ownNiceness(t)
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	own, nicer := niceBy(t, 0), niceBy(t, lastingNiceness)
+	if way := giveWayFrom(niceness, true, false, false); way != nil || scheduled(t, 0) != own {
+		t.Errorf("%s, where nothing should have been given for good", scheduled(t, 0))
+	}
+	way := giveWayFrom(niceness, true, true, false)
+	defer way.end()
+	for range 3 {
+		way.look(way.looked.Add(time.Hour), way.waited+time.Hour, way.turns)
+		if got := scheduled(t, 0); got != nicer {
+			t.Errorf("starved: %s, want %s", got, nicer)
+		}
+	}
+	if err := way.stopping(func() error { return nil }); err != nil || scheduled(t, 0) != nicer {
+		t.Errorf("after the program was stopped: %s, %v", scheduled(t, 0), err)
 	}
 }
 

@@ -81,7 +81,9 @@ func (s *session) recordAttached(ctx context.Context, pid int) error {
 		defer close(ticked)
 		s.tick(ticks)
 	}()
-	s.probes.pump(over, nil)
+	s.probes.way = giveWay(!s.opt.DropWhenFull, false)
+	s.probes.pump(over)
+	s.probes.way.end()
 	stopWaiting()
 	<-over
 	close(ticks)
@@ -246,7 +248,7 @@ func (s *session) armAttached(ctx context.Context, pid int, img *places.Image, b
 		return errors.Join(err, s.putBack(pid, img))
 	}
 	s.out.begin()
-	defer s.probes.beating(nil)() // long sources of many functions, or a slow sink, take their time
+	defer s.probes.beating()() // long sources of many functions, or a slow sink, take their time
 	_, refused = s.breakpointsFor(refused)
 	return s.noteUntraced(slices.Concat(s.chosen.untraced, refused, s.probes.unhooked))
 }

@@ -4,7 +4,9 @@ package tracer
 
 import (
 	"fmt"
+	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"smiley/recording"
@@ -35,6 +37,8 @@ type probes struct {
 	retries   int      // how often late functions were tried again
 	retryAt   time.Time
 	lossy     bool
+	way       *precedence   // nil: this process does not give way
+	turns     atomic.Uint64 // how often the rings were read
 	budget    budget
 	foreseen  foreseen
 	nodes     *nodes
@@ -113,7 +117,7 @@ func (p *probes) runBeside() (ending, error) {
 	over, pumped := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(pumped)
-		p.pump(over, nil)
+		p.pump(over)
 	}()
 	end, err := p.engine.run()
 	close(over)
@@ -132,21 +136,21 @@ func (p *probes) run() (ending, error) {
 	}
 	ended := make(chan outcome, 1)
 	over := make(chan struct{})
+	p.way = giveWay(!p.opt.DropWhenFull, true)
 	go func() {
 		end, err := p.process.wait()
+		p.way.end() // there is nobody left to give way to
 		ended <- outcome{end, err}
 		close(over)
 	}()
-	way := giveWay()
-	p.pump(over, way)
-	way.end()
+	p.pump(over)
 	o := <-ended
 	return o.ending, o.error
 }
 
 // pump reads until over is closed and nothing is left.
-func (p *probes) pump(over <-chan struct{}, way *precedence) {
-	defer p.beating(way)()
+func (p *probes) pump(over <-chan struct{}) {
+	defer p.beating()()
 	calibrated, tidied := time.Now(), time.Now()
 	pause := time.Duration(0)
 	for {
@@ -169,6 +173,7 @@ func (p *probes) pump(over <-chan struct{}, way *precedence) {
 			return
 		}
 		p.installed.Reader.Beat()
+		p.turns.Add(1)
 		if pause = nextPause(pause, p.drain()); pause > 0 {
 			rest(pause)
 		}
@@ -209,11 +214,11 @@ func (p *probes) clock() int64 {
 }
 
 // beating has the program told that somebody reads, until stop is called.
-func (p *probes) beating(way *precedence) (stop func()) {
+func (p *probes) beating() (stop func()) {
 	end := make(chan struct{})
 	second := p.installed.Clock.Ticks(time.Second)
 	var beat sync.WaitGroup
-	beat.Go(func() { p.beat(end, way, second) })
+	beat.Go(func() { p.beat(end, second) })
 	return func() {
 		close(end)
 		beat.Wait()
@@ -222,7 +227,10 @@ func (p *probes) beating(way *precedence) (stop func()) {
 
 // beat tells the program that somebody reads, until stop is closed, and sees to it that somebody can. second
 // is a second in ticks.
-func (p *probes) beat(stop <-chan struct{}, way *precedence, second uint64) {
+func (p *probes) beat(stop <-chan struct{}, second uint64) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	p.way.spare()
 	ticker := time.NewTicker(heartbeat)
 	defer ticker.Stop()
 	for {
@@ -232,7 +240,7 @@ func (p *probes) beat(stop <-chan struct{}, way *precedence, second uint64) {
 			return
 		case <-ticker.C:
 		}
-		way.look(time.Now(), time.Duration(float64(p.installed.Reader.Waited())/float64(second)*1e9))
+		p.way.look(time.Now(), time.Duration(float64(p.installed.Reader.Waited())/float64(second)*1e9), p.turns.Load())
 	}
 }
 

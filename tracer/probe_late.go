@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"smiley/tracer/probe/install"
 	places "smiley/tracer/probe/site"
 )
 
@@ -32,10 +33,15 @@ func (p *probes) tryLate() error {
 	}
 	p.retryAt = time.Now().Add(lateFirst << p.retries)
 	p.retries++
-	placed, refused, err := p.installed.TryAgain(func(f *places.Function) bool {
-		// One that an event refers to is defined already, and not as what would be recorded of it.
-		l, ok := p.late[f]
-		return !ok || l.traced == nil || !p.program.defines(l.symbol.Entry)
+	var placed []*places.Function
+	var refused []install.Skipped
+	err := p.way.stopping(func() (err error) {
+		placed, refused, err = p.installed.TryAgain(func(f *places.Function) bool {
+			// One that an event refers to is defined already, and not as what would be recorded of it.
+			l, ok := p.late[f]
+			return !ok || l.traced == nil || !p.program.defines(l.symbol.Entry)
+		})
+		return err
 	})
 	for i := range refused {
 		if l, ok := p.late[refused[i].Function]; ok {
