@@ -74,12 +74,24 @@ type Settings struct {
 	Elements      int      `json:"elements"`
 	Follow        int      `json:"follow"`
 	Engine        string   `json:"engine"`
+
+	// A recording by an earlier smiley does not say these, which are missing then.
+	OnFull      string   `json:"on_full,omitempty"`
+	Lines       []string `json:"lines,omitzero"`
+	MaxOverhead *float64 `json:"max_overhead,omitempty"` // 0: any
+	RingBytes   int      `json:"ring_bytes,omitempty"`   // missing also without probes
 }
 
 func settings(s *recording.Settings) Settings {
-	return Settings{
+	set := Settings{
 		Include: append([]string{}, s.Include...), Exclude: append([]string{}, s.Exclude...),
 		IncludeDeps: s.IncludeDeps, IncludeStdlib: s.IncludeStdlib, MaxDepth: s.MaxDepth,
 		StringBytes: s.Bounds.StringBytes, Elements: s.Bounds.Elements, Follow: s.Bounds.Follow, Engine: s.Engine,
+		OnFull: s.OnFull, RingBytes: s.RingBytes,
 	}
+	if s.OnFull != "" {
+		overhead := s.MaxOverhead
+		set.Lines, set.MaxOverhead = append([]string{}, s.Lines...), &overhead
+	}
+	return set
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -181,6 +182,11 @@ func TestDefinitionsSurvive(t *testing.T) {
 		run.Args = rapid.SliceOfN(rapid.String(), 1, 3).Draw(t, "args")
 		run.PID = int(rapid.Int32().Draw(t, "pid"))
 		run.Start = time.Unix(rapid.Int64Range(-1e12, 1e12).Draw(t, "start"), 7).UTC()
+		if run.Settings.OnFull = rapid.StringN(0, 4, -1).Draw(t, "on full"); run.Settings.OnFull != "" {
+			run.Settings.Lines = rapid.SliceOfN(rapid.String(), 1, 3).Draw(t, "lines")
+			run.Settings.MaxOverhead = rapid.Float64Range(0, 1e9).Draw(t, "overhead")
+			run.Settings.RingBytes = int(rapid.Int32().Draw(t, "ring bytes"))
+		}
 		end := RunEnd{
 			End: run.Start.Add(time.Second), Duration: rapid.Int64Min(0).Draw(t, "duration"),
 			ExitCode: int(rapid.Int32().Draw(t, "exit")), Error: rapid.String().Draw(t, "error"),
@@ -293,6 +299,70 @@ func TestQuietGoroutines(t *testing.T) {
 	must(t, err)
 	if without.Summary.Quiet != 5 || len(without.Definitions.Files[0].Body) != 0 {
 		t.Errorf("without bodies it has %d quiet goroutines", without.Summary.Quiet)
+	}
+}
+
+// TestSettingsAreOptional: a reader that was made before there was a section of settings takes the block without it, and one that knows
+// some of them the block with more.
+func TestSettingsAreOptional(t *testing.T) {
+	run := testRun()
+	run.Settings.OnFull, run.Settings.Lines = "drop", []string{"main.f", "main.g"}
+	run.Settings.MaxOverhead, run.Settings.RingBytes = 0.3, 1<<20
+	c := newCollector(t)
+	b := NewBuilder(run, c.emit)
+	body := []byte("package main")
+	must(t, b.Define(Definitions{Files: []File{{ID: 1, Name: "main.go", Body: body, Hash: sha256.Sum256(body)}}}))
+	must(t, b.Finish(RunEnd{}))
+	if got := c.blocks[0].Start.Settings; !reflect.DeepEqual(got, run.Settings) {
+		t.Errorf("%+v became %+v", run.Settings, got)
+	}
+	without, err := Decode(c.blocks[0].WithoutFileBodies(c.encoded[0]))
+	must(t, err)
+	if got := without.Start.Settings; !reflect.DeepEqual(got, run.Settings) {
+		t.Errorf("without bodies of files %+v became %+v", run.Settings, got)
+	}
+
+	// as has the block once more, with what change makes of the section.
+	as := func(block *Block, change func(s section) section) ([]byte, section) {
+		var there section
+		out := appendHeader(nil, &block.Header, len(block.sections))
+		for _, s := range block.sections {
+			if s.kind == sectionSettings {
+				there = s
+				s = change(s)
+			}
+			out = append(appendSectionHead(out, s.kind, s.plane, s.flags, len(s.stored), len(s.stored)), s.stored...)
+			if s.flags&sectionZstd != 0 {
+				binary.LittleEndian.PutUint32(out[len(out)-len(s.stored)-8:], uint32(s.length))
+			}
+		}
+		return reseal(append(out, 0, 0, 0, 0)), there
+	}
+	older, section9 := as(c.blocks[0], func(s section) section { s.kind = 200; return s })
+	if section9.flags&sectionOptional == 0 {
+		t.Errorf("the section has flags %b", section9.flags)
+	}
+	unknown, err := Decode(older)
+	must(t, err)
+	if got, want := unknown.Start.Settings, testRun().Settings; !reflect.DeepEqual(got, want) {
+		t.Errorf("who does not know the section reads %+v, not %+v", got, want)
+	}
+	newer, _ := as(c.blocks[0], func(s section) section { s.stored = append(bytes.Clone(s.stored), "more"...); return s })
+	more, err := Decode(newer)
+	must(t, err)
+	if got := more.Start.Settings; !reflect.DeepEqual(got, run.Settings) {
+		t.Errorf("with more behind it %+v became %+v", run.Settings, got)
+	}
+	for name, content := range map[string][]byte{
+		"cut": section9.stored[:len(section9.stored)-1], "nothing": nil,
+		"not a number": append(appendUint([]byte{0, 0}, math.Float64bits(math.NaN())), 0),
+		"endless":      append(appendUint([]byte{0, 0}, math.Float64bits(math.Inf(1))), 0),
+		"negative":     append(appendUint([]byte{0, 0}, math.Float64bits(-1)), 0),
+	} {
+		bad, _ := as(c.blocks[0], func(s section) section { s.stored = content; return s })
+		if _, err := Decode(bad); CodeOf(err) != CodeDamaged {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 

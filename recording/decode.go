@@ -77,7 +77,7 @@ func (b *Block) split(body []byte) error {
 }
 
 func (k sectionKind) known() bool {
-	return k >= sectionRun && k <= sectionQuiet || k >= sectionTables && k <= sectionUnwinds ||
+	return k >= sectionRun && k <= sectionSettings || k >= sectionTables && k <= sectionUnwinds ||
 		k >= sectionGroups && k <= sectionRepeats
 }
 
@@ -112,8 +112,9 @@ func (b *Block) find(kind sectionKind, plane uint8) ([]byte, error) {
 
 // decodeTables decodes the sections that every reader needs: run, definitions and summary.
 func (b *Block) decodeTables() error {
+	var more *Settings
 	for i := range b.sections {
-		if b.sections[i].kind > sectionQuiet {
+		if b.sections[i].kind > sectionSettings {
 			continue
 		}
 		raw, err := b.sections[i].bytes()
@@ -140,13 +141,19 @@ func (b *Block) decodeTables() error {
 			b.Summary.Quiet = quiet
 		case sectionQuiet:
 			b.Summary.Quiet = s.uint()
+		case sectionSettings:
+			more = s.settings()
 		}
 		if !s.done() {
 			return b.damaged("tables")
 		}
 	}
-	if (b.Start != nil) != (b.Number == 0) || (b.End != nil) != b.Final {
+	if (b.Start != nil) != (b.Number == 0) || (b.End != nil) != b.Final || more != nil && b.Start == nil {
 		return b.damaged("tables")
+	}
+	if more != nil {
+		s := &b.Start.Settings
+		s.OnFull, s.Lines, s.MaxOverhead, s.RingBytes = more.OnFull, more.Lines, more.MaxOverhead, more.RingBytes
 	}
 	return nil
 }

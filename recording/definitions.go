@@ -54,6 +54,25 @@ func (s *scanner) run() *Run {
 	return r
 }
 
+// appendSettings appends the section of the settings that the run's own does not hold, which a reader need not know.
+func appendSettings(dst []byte, r *Settings) []byte {
+	raw := appendString(nil, r.OnFull)
+	raw = appendStrings(raw, r.Lines)
+	raw = appendUint(raw, math.Float64bits(r.MaxOverhead))
+	raw = appendInt(raw, int64(r.RingBytes))
+	return append(appendSectionHead(dst, sectionSettings, 0, sectionOptional, len(raw), len(raw)), raw...)
+}
+
+// settings reads what appendSettings wrote, and leaves out what a later version may have written behind it.
+func (s *scanner) settings() *Settings {
+	r := &Settings{OnFull: s.string(), Lines: s.strings(), MaxOverhead: math.Float64frombits(s.uint())}
+	if r.RingBytes = s.plain(); !(r.MaxOverhead >= 0) || math.IsInf(r.MaxOverhead, 1) {
+		s.fail()
+	}
+	s.rest = nil
+	return r
+}
+
 // plain reads a signed number that fits an int on every platform.
 func (s *scanner) plain() int {
 	v := s.int()

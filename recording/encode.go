@@ -97,6 +97,10 @@ func (e *encoder) section(dst []byte, kind sectionKind, raw []byte) []byte {
 func (e *encoder) definitions(dst []byte, d *draftState, near bool) []byte {
 	if d.start != nil {
 		dst = e.section(dst, sectionRun, appendRun(e.scratch[:0], d.start))
+		if d.start.Settings.OnFull != "" {
+			e.sections++
+			dst = appendSettings(dst, &d.start.Settings)
+		}
 	}
 	if d.end != nil {
 		dst = e.section(dst, sectionEnd, appendRunEnd(e.scratch[:0], d.end))

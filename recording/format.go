@@ -46,6 +46,7 @@ const (
 	sectionGoroutines sectionKind = 6
 	sectionSummary    sectionKind = 7
 	sectionQuiet      sectionKind = 8 // optional
+	sectionSettings   sectionKind = 9 // optional; those that the run's section has no room for
 
 	sectionTables  sectionKind = 16 // functions, goroutines and entry stacks of the block
 	sectionCodes   sectionKind = 17

@@ -47,6 +47,12 @@ type Settings struct {
 	MaxDepth      int      `json:",omitempty"` // 0: no limit
 	Bounds        Bounds
 	Engine        string // "breakpoint", "probe" or "auto"
+
+	// A recording says these four or, when OnFull is "", does not say them: those of an earlier smiley do not.
+	OnFull      string   `json:",omitempty"` // what becomes of events that find no room: "wait" or "drop"
+	Lines       []string `json:",omitempty"` // the functions that were recorded line by line
+	MaxOverhead float64  `json:",omitempty"` // share of the program's own processor time that probes may cost; 0: any
+	RingBytes   int      `json:",omitempty"` // room of each thread of the program for what nobody has read yet; 0: not said, or no probes
 }
 
 // Bounds limit what is copied of a value. They are part of the layout: a value can only be decoded with the bounds it

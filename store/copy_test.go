@@ -120,6 +120,7 @@ func wantSame(t *testing.T, s *Store, f *fixture) {
 	run, err := s.runRow(t.Context(), s.db, f.run.ID)
 	check(t, err)
 	equal(t, "blocks", int(run.blocks), len(f.blocks))
+	equal(t, "settings", fmt.Sprintf("%+v", run.Settings), fmt.Sprintf("%+v", f.run.Settings))
 	for number, want := range f.blocks {
 		body, err := readBody(t.Context(), s.db, run.key, uint32(number))
 		check(t, err)

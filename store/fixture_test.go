@@ -40,8 +40,11 @@ func newRun(t tb, n int) recording.Run {
 	return recording.Run{
 		ID: id, Program: "/home/gopher/shop", Args: []string{"-v", "two words"}, Cwd: "/home/gopher", Host: "den", PID: 4711,
 		GoVersion: "go1.26.8", GoOS: "linux", GoArch: "amd64", Module: "example.com/shop", Revision: "abc+dirty",
-		Start:    testStart.Add(time.Duration(n) * time.Second),
-		Settings: recording.Settings{Include: []string{"example.com/..."}, Bounds: recording.DefaultBounds(), Engine: "breakpoint"},
+		Start: testStart.Add(time.Duration(n) * time.Second),
+		Settings: recording.Settings{
+			Include: []string{"example.com/..."}, Bounds: recording.DefaultBounds(), Engine: "breakpoint",
+			OnFull: "drop", Lines: []string{"main.leaf"}, MaxOverhead: 0.3, RingBytes: 1 << 20,
+		},
 	}
 }
 

@@ -70,6 +70,9 @@ func TestLines(t *testing.T) {
 				}
 			}
 			checkSeen(t, got, strings.Split(r.stdout, "\n"), build.lost)
+			if s := r.run.Settings; s.OnFull != "wait" || len(s.Lines) != 5 || s.Lines[4] != "main.one" || s.MaxOverhead != 0 {
+				t.Errorf("settings %+v", s)
+			}
 			if r.result.Ledger.Dropped != 0 || r.result.unmatched != 0 || r.result.repeated != 0 {
 				t.Errorf("%+v", r.result)
 			}

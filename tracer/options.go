@@ -120,6 +120,21 @@ func (r Result) Status() int {
 	return 128 + signalNumber(r.Signal)
 }
 
+// settings are what a run says of how it was recorded.
+func (o *Options) settings(engine Engine) recording.Settings {
+	s := recording.Settings{
+		Include: o.Include, Exclude: o.Exclude, IncludeDeps: o.IncludeDeps, IncludeStdlib: o.IncludeStdlib, MaxDepth: o.MaxDepth,
+		Bounds: o.Bounds, Engine: string(engine), OnFull: "wait", Lines: o.Lines, MaxOverhead: o.MaxOverhead,
+	}
+	if o.DropWhenFull {
+		s.OnFull = "drop"
+	}
+	if engine != EngineBreakpoint {
+		s.RingBytes = int(o.RingBytes)
+	}
+	return s
+}
+
 func (o *Options) engine() Engine {
 	if o.Engine == "" {
 		return EngineAuto

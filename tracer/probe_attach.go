@@ -206,10 +206,7 @@ func (s *session) find(pid int) (*places.Image, uint64, error) {
 		ID: id, Program: path, Args: args, Cwd: cwd, Host: host, PID: pid,
 		GoVersion: info.GoVersion, GoOS: runtime.GOOS, GoArch: runtime.GOARCH,
 		Module: info.Main.Path, Revision: revision(info), Start: time.Now(),
-		Settings: recording.Settings{
-			Include: s.opt.Include, Exclude: s.opt.Exclude, IncludeDeps: s.opt.IncludeDeps,
-			IncludeStdlib: s.opt.IncludeStdlib, MaxDepth: s.opt.MaxDepth, Bounds: s.opt.Bounds, Engine: string(EngineProbe),
-		},
+		Settings: s.opt.settings(EngineProbe),
 	}
 	return img, bias, nil
 }

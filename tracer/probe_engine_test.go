@@ -285,7 +285,7 @@ func TestAttach(t *testing.T) {
 	for range 2 {
 		ctx, cancel := context.WithCancel(context.Background())
 		sink := &enough{blocks: &blocks{}, want: 3, reached: cancel}
-		result, err := Attach(ctx, program.Pid, Options{Bounds: recording.DefaultBounds(), RingBytes: MinRingBytes}, sink)
+		result, err := Attach(ctx, program.Pid, Options{Bounds: recording.DefaultBounds(), RingBytes: MinRingBytes, MaxOverhead: 2.5}, sink)
 		cancel()
 		if err != nil {
 			t.Fatal(err)
@@ -305,6 +305,9 @@ func TestAttach(t *testing.T) {
 		}
 		if want, err := os.ReadFile(source); err != nil || !bytes.Equal(r.sources[source], want) {
 			t.Errorf("%d bytes of %s are there, of %d, %v", len(r.sources[source]), source, len(want), err)
+		}
+		if s := r.run.Settings; s.OnFull != "wait" || s.RingBytes != MinRingBytes || s.MaxOverhead != 2.5 || s.Lines != nil || s.Engine != "probe" {
+			t.Errorf("settings %+v", s)
 		}
 		t.Logf("%d events, %+v", len(r.events), result.Ledger)
 	}

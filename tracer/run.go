@@ -229,10 +229,7 @@ func (s *session) launch() error {
 		ID: id, Program: s.target.name, Args: s.opt.Args, Cwd: cwd, Host: host, PID: s.process.pid,
 		GoVersion: info.GoVersion, GoOS: runtime.GOOS, GoArch: runtime.GOARCH,
 		Module: info.Main.Path, Revision: revision(info), Start: time.Now(),
-		Settings: recording.Settings{
-			Include: s.opt.Include, Exclude: s.opt.Exclude, IncludeDeps: s.opt.IncludeDeps,
-			IncludeStdlib: s.opt.IncludeStdlib, MaxDepth: s.opt.MaxDepth, Bounds: s.opt.Bounds, Engine: string(s.opt.engine()),
-		},
+		Settings: s.opt.settings(s.opt.engine()),
 	}
 	if s.opt.Guardian != nil {
 		if s.note, err = testament(&s.run, s.opt.Store); err != nil {

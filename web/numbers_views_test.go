@@ -506,7 +506,8 @@ func (n *numbers) mostOfAll() {
 	text := textOf(page.root)
 	for _, want := range []string{
 		"up to " + export.Plural(uint64(settings.StringBytes), "byte"), "up to " + export.Plural(uint64(settings.Elements), "element"),
-		"followed " + itoa(settings.Follow) + " deep",
+		"followed " + itoa(settings.Follow) + " deep", "up to 7 % of the program's own time",
+		export.Plural(uint64(settings.RingBytes), "byte") + " a thread", "events are dropped and counted", "Line by line" + shown(settings.Lines[0], 400),
 	} {
 		if !strings.Contains(text, want) {
 			n.Errorf("the summary does not say %q", want)

@@ -2,6 +2,7 @@ package web
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -108,7 +109,20 @@ func settingsFacts(s *analysis.Summary) []fact {
 		{Name: "Strings", Text: "up to " + export.Plural(uint64(max(0, set.StringBytes)), "byte")},
 		{Name: "Slices", Text: "up to " + export.Plural(uint64(max(0, set.Elements)), "element")},
 		{Name: "Pointers", Text: "followed " + itoa(set.Follow) + " deep"},
+		{Name: "Line by line", Text: shown(strings.Join(set.Lines, " "), 400)},
 		{Name: "Engine", Text: shown(set.Engine, 40)},
+	}
+	if set.MaxOverhead != nil && *set.MaxOverhead > 0 {
+		facts = append(facts, fact{Name: "Overhead", Text: fmt.Sprintf("up to %.6g %% of the program's own time", 100**set.MaxOverhead)})
+	}
+	if set.RingBytes > 0 {
+		facts = append(facts, fact{Name: "Rings", Text: export.Plural(uint64(set.RingBytes), "byte") + " a thread"})
+	}
+	switch set.OnFull {
+	case "wait":
+		facts = append(facts, fact{Name: "When full", Text: "the program waits"})
+	case "drop":
+		facts = append(facts, fact{Name: "When full", Text: "events are dropped and counted"})
 	}
 	return slices.DeleteFunc(facts, func(f fact) bool { return f.Text == "" })
 }

@@ -119,6 +119,18 @@ func settingsWords(s *analysis.Settings) string {
 	if s.MaxDepth > 0 {
 		words = append(words, fmt.Sprintf("--max-depth %d", s.MaxDepth))
 	}
+	for _, pattern := range s.Lines {
+		words = append(words, "--lines "+pattern)
+	}
+	if s.MaxOverhead != nil && *s.MaxOverhead > 0 {
+		words = append(words, fmt.Sprintf("--max-overhead %.6g%%", 100**s.MaxOverhead))
+	}
+	if s.OnFull == "drop" {
+		words = append(words, "--on-full drop")
+	}
+	if s.RingBytes > 0 && s.RingBytes != defaultRingBytes {
+		words = append(words, fmt.Sprintf("--ring-bytes %d", s.RingBytes))
+	}
 	words = append(words, fmt.Sprintf("--string-bytes %d --elements %d --follow %d", s.StringBytes, s.Elements, s.Follow))
 	return strings.Join(words, " ") + ", " + s.Engine + " engine"
 }

@@ -209,8 +209,11 @@ func newRun(t testing.TB, v *Vocabulary, n int) recording.Run {
 	return recording.Run{
 		ID: id, Program: v.program, Args: []string{"-v", v.argument}, Cwd: v.directory, Host: "den", PID: 4711,
 		GoVersion: "go1.26.8", GoOS: "linux", GoArch: "amd64", Module: v.module, Revision: "abc+dirty",
-		Start:    time.Date(2026, 3, 1, 12, 0, n, 0, time.UTC),
-		Settings: recording.Settings{Include: []string{"example.com/..."}, Bounds: recording.Bounds{StringBytes: max(200, len(v.long)), Elements: 8, Follow: 1}, Engine: "probe"},
+		Start: time.Date(2026, 3, 1, 12, 0, n, 0, time.UTC),
+		Settings: recording.Settings{
+			Include: []string{"example.com/..."}, Bounds: recording.Bounds{StringBytes: max(200, len(v.long)), Elements: 8, Follow: 1}, Engine: "probe",
+			OnFull: "drop", Lines: []string{v.argument}, MaxOverhead: 0.07, RingBytes: 1 << 20,
+		},
 	}
 }
 
