@@ -32,8 +32,9 @@ const willMax = 4 << 10
 
 // appoint has a guardian take over when this tracer is killed. Only a program that nothing but probes records leaves anything. That
 // there is no guardian harms nothing as long as nobody is killed. A program that has ended before guardianAfter, which is when done is
-// closed, gets none: to start one takes as much as much else at the start of a large program.
-func (s *session) appoint(done <-chan struct{}) {
+// closed, gets none: to start one takes as much as much else at the start of a large program. The guardian has the place among those that want a
+// processor that this process was started with: it is not to come last where this one gives way.
+func (s *session) appoint(done <-chan struct{}, own scheduling) {
 	if s.opt.Guardian == nil || s.probes == nil || s.process.group != nil {
 		return
 	}
@@ -42,7 +43,9 @@ func (s *session) appoint(done <-chan struct{}) {
 		return
 	case <-time.After(guardianAfter):
 	}
-	socket, err := s.opt.Guardian()
+	var socket *os.File
+	var err error
+	own.start(func() { socket, err = s.opt.Guardian() })
 	if err == nil {
 		s.guardian = socket
 		err = s.bequeath()

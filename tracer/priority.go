@@ -46,7 +46,7 @@ const (
 // and the tracer has the processor then. Other processes may want it, too, and would get it before the tracer; so it gives way only
 // while it gets on. A nil precedence is one that never changes.
 type precedence struct {
-	own       int  // niceness of this process
+	own       scheduling
 	revocable bool // what is given away can be had again
 	crowded   func() bool
 
@@ -68,21 +68,21 @@ type precedence struct {
 // is dropped instead lets nobody see in time that the tracer is starved. lasting says that this process may give way for good, where it cannot
 // take it back.
 func giveWay(waits, lasting bool) *precedence {
-	own, err := unix.Getpriority(unix.PRIO_PROCESS, 0)
-	if err != nil {
-		return nil
+	own, err := ownScheduling()
+	if err != nil || own.policy != unix.SCHED_NORMAL && own.policy != unix.SCHED_BATCH {
+		return nil // whoever started it has given it a place, the last of all or one of the first
 	}
-	return giveWayFrom(20-own, waits, lasting, mayTakeBack(20-own)) // as the system call has it
+	return giveWayFrom(own, waits, lasting, own.mayTakeBack())
 }
 
-// giveWayFrom is giveWay of a process of that niceness, which can have again what it gives away, or not.
-func giveWayFrom(niceness int, waits, lasting, revocable bool) *precedence {
+// giveWayFrom is giveWay of a process that is scheduled so, which can have again what it gives away, or not.
+func giveWayFrom(own scheduling, waits, lasting, revocable bool) *precedence {
 	if !revocable && !lasting {
 		return nil
 	}
 	now := time.Now()
 	p := &precedence{
-		own: niceness, revocable: revocable, crowded: crowded, most: nice, again: now.Add(firstAbsence), absence: firstAbsence, looked: now,
+		own: own, revocable: revocable, crowded: crowded, most: nice, again: now.Add(firstAbsence), absence: firstAbsence, looked: now,
 	}
 	if revocable && waits {
 		p.most = behindAll
@@ -95,14 +95,16 @@ func giveWayFrom(niceness int, waits, lasting, revocable bool) *precedence {
 	return p
 }
 
-// mayTakeBack tries whether this process may have again what it gives away, with a thread that ends then.
-func mayTakeBack(niceness int) bool {
-	may := make(chan bool)
-	go func() {
-		runtime.LockOSThread() // to the end
-		may <- schedule(0, niceness+1, 0) == nil && schedule(0, niceness, 0) == nil
-	}()
-	return <-may
+// mayTakeBack tries whether this process may have again what it gives away.
+func (s scheduling) mayTakeBack() (may bool) {
+	other := s.nicer(1)
+	if other == s {
+		other.niceness--
+	}
+	onThread(func() {
+		may = other.set(0, 0) == nil && s.set(0, 0) == nil
+	})
+	return may
 }
 
 // crowded reports whether others have more to do than there are processors, beside what the program and this process may have. Who comes
@@ -129,11 +131,11 @@ func (p *precedence) take(now standing) {
 	case now == asStarted:
 		p.scheduleAll(p.own, 0)
 	case now == behindAll:
-		p.scheduleAll(lastOfAll, shortSlice)
+		p.scheduleAll(scheduling{unix.SCHED_IDLE, 0}, shortSlice)
 	case p.revocable:
-		p.scheduleAll(p.own+revocableNiceness, shortSlice)
+		p.scheduleAll(p.own.nicer(revocableNiceness), shortSlice)
 	default:
-		p.scheduleAll(p.own+lastingNiceness, shortSlice)
+		p.scheduleAll(p.own.nicer(lastingNiceness), shortSlice)
 	}
 }
 
@@ -145,7 +147,7 @@ func (p *precedence) spare() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.spared = unix.Gettid()
-	_ = schedule(p.spared, p.own, 0)
+	_ = p.own.set(p.spared, 0)
 }
 
 // look takes the place before others back when the tracer does not get the processor: the program waits for it, or it does not come round.
@@ -216,9 +218,9 @@ func processorTime() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// scheduleAll sets niceness and slice of all threads but the one that is spared: Linux has them for each, and those that it starts inherit
-// them. The second time is for those that were being started the first.
-func (p *precedence) scheduleAll(niceness int, slice time.Duration) {
+// scheduleAll has all threads scheduled so but the one that is spared: Linux has that for each, and those that it starts inherit
+// it. The second time is for those that were being started the first.
+func (p *precedence) scheduleAll(as scheduling, slice time.Duration) {
 	for range 2 {
 		threads, err := os.ReadDir("/proc/self/task")
 		if err != nil {
@@ -226,27 +228,66 @@ func (p *precedence) scheduleAll(niceness int, slice time.Duration) {
 		}
 		for _, t := range threads {
 			if id, err := strconv.Atoi(t.Name()); err == nil && id != p.spared {
-				_ = schedule(id, niceness, slice) // to more niceness nobody objects; to less only root can
+				_ = as.set(id, slice) // to more niceness nobody objects; to less only root can
 			}
 		}
 	}
 }
 
-// lastOfAll is the niceness of who comes last: beyond all that there are.
-const lastOfAll = 20
+// scheduling is how Linux schedules a thread.
+type scheduling struct {
+	policy   uint32
+	niceness int
+}
 
-// schedule sets niceness and slice of one thread, 0 being the calling one; a slice of 0 is the system's own.
-func schedule(thread, niceness int, slice time.Duration) error {
+const mostNiceness = 19
+
+// ownScheduling is that of the calling thread, which this process was started with as long as it gives nothing away.
+func ownScheduling() (scheduling, error) {
+	if attr, err := unix.SchedGetAttr(0, 0); err == nil {
+		return scheduling{attr.Policy, int(attr.Nice)}, nil
+	}
+	own, err := unix.Getpriority(unix.PRIO_PROCESS, 0) // a sandbox that does not know the other call
+	return scheduling{unix.SCHED_NORMAL, 20 - own}, err
+}
+
+// nicer is the same with more niceness, as far as there is more.
+func (s scheduling) nicer(by int) scheduling {
+	return scheduling{s.policy, min(s.niceness+by, mostNiceness)}
+}
+
+// set has a thread scheduled so, 0 being the calling one; a slice of 0 is the system's own.
+func (s scheduling) set(thread int, slice time.Duration) error {
 	attr, err := unix.SchedGetAttr(thread, 0)
 	if err == nil {
-		attr.Policy, attr.Nice, attr.Runtime = unix.SCHED_NORMAL, int32(niceness), uint64(slice)
-		if niceness == lastOfAll {
-			attr.Policy, attr.Nice = unix.SCHED_IDLE, 0
-		}
+		attr.Policy, attr.Nice, attr.Runtime = s.policy, int32(s.niceness), uint64(slice)
 		err = unix.SchedSetAttr(thread, attr, 0)
 	}
 	if err != nil { // a sandbox that does not know these calls
-		err = unix.Setpriority(unix.PRIO_PROCESS, thread, min(niceness, 19))
+		niceness := s.niceness
+		if s.policy == unix.SCHED_IDLE {
+			niceness = mostNiceness
+		}
+		err = unix.Setpriority(unix.PRIO_PROCESS, thread, niceness)
 	}
 	return err
+}
+
+// start calls f on a thread that is scheduled so, where that may be: a process that f starts inherits it.
+func (s scheduling) start(f func()) {
+	onThread(func() {
+		_ = s.set(0, 0)
+		f()
+	})
+}
+
+// onThread calls f on a thread that ends then, so that nothing else runs as f had it scheduled.
+func onThread(f func()) {
+	done := make(chan struct{})
+	go func() {
+		runtime.LockOSThread() // to the end
+		defer close(done)
+		f()
+	}()
+	<-done
 }

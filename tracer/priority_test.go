@@ -34,29 +34,29 @@ func scheduled(t *testing.T, thread int) string {
 // niceBy is what scheduled returns of a thread whose niceness is that much more than this one's.
 func niceBy(t *testing.T, more int) string {
 	t.Helper()
-	n, err := unix.Getpriority(unix.PRIO_PROCESS, 0)
+	own, err := ownScheduling()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return fmt.Sprintf("policy 0, niceness %d", min(20-n+more, 19))
+	return fmt.Sprintf("policy %d, niceness %d", own.policy, min(own.niceness+more, mostNiceness))
 }
 
-// ownNiceness is that of this process. The test is skipped where it may not be had again.
-func ownNiceness(t *testing.T) int {
+// takesBack is how this process is scheduled. The test is skipped where it may not be had again.
+func takesBack(t *testing.T) scheduling {
 	t.Helper()
-	n, err := unix.Getpriority(unix.PRIO_PROCESS, 0)
+	own, err := ownScheduling()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !mayTakeBack(20 - n) {
+	if !own.mayTakeBack() {
 		t.Skip("this user may not take back what it gives away")
 	}
-	return 20 - n
+	return own
 }
 
 // TestPrecedence gives way, is starved, takes it back, and gives way again, behind all last.
 func TestPrecedence(t *testing.T) {
-	ownNiceness(t)
+	takesBack(t)
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	own, nicer, last := niceBy(t, 0), niceBy(t, revocableNiceness), "behind all"
@@ -108,8 +108,8 @@ func TestPrecedence(t *testing.T) {
 
 // TestPrecedenceOfAll gives way with all threads but the one that looks, and goes no further than it may.
 func TestPrecedenceOfAll(t *testing.T) {
-	if n := ownNiceness(t); n+lastingNiceness > 19 {
-		t.Skipf("this process is nice already: %d", n)
+	if own := takesBack(t); own.niceness+lastingNiceness > mostNiceness {
+		t.Skipf("this process is nice already: %d", own.niceness)
 	}
 	own := niceBy(t, 0)
 	for _, waits := range []bool{true, false} {
@@ -150,14 +150,14 @@ func TestPrecedenceOfAll(t *testing.T) {
 
 // TestLastingPrecedence gives way where it may not be taken back: for good, if at all.
 func TestLastingPrecedence(t *testing.T) {
-	niceness := ownNiceness(t)
+	started := takesBack(t)
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	own, nicer := niceBy(t, 0), niceBy(t, lastingNiceness)
-	if way := giveWayFrom(niceness, true, false, false); way != nil || scheduled(t, 0) != own {
+	if way := giveWayFrom(started, true, false, false); way != nil || scheduled(t, 0) != own {
 		t.Errorf("%s, where nothing should have been given for good", scheduled(t, 0))
 	}
-	way := giveWayFrom(niceness, true, true, false)
+	way := giveWayFrom(started, true, true, false)
 	defer way.end()
 	for range 3 {
 		way.look(way.looked.Add(time.Hour), way.waited+time.Hour, way.turns)
@@ -167,6 +167,93 @@ func TestLastingPrecedence(t *testing.T) {
 	}
 	if err := way.stopping(func() error { return nil }); err != nil || scheduled(t, 0) != nicer {
 		t.Errorf("after the program was stopped: %s, %v", scheduled(t, 0), err)
+	}
+}
+
+// TestPrecedenceOfTheStarted gives way, and takes it back, where this process was started as something else than usual: who comes last, and with
+// it who can never take that back, is nobody who was only to be nicer.
+func TestPrecedenceOfTheStarted(t *testing.T) {
+	usual := takesBack(t)
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	defer new(precedence).scheduleAll(usual, 0)
+	for _, started := range []scheduling{
+		{unix.SCHED_NORMAL, mostNiceness + 1 - revocableNiceness}, // one more would be beyond all niceness
+		{unix.SCHED_NORMAL, mostNiceness + 1 - lastingNiceness},
+		{unix.SCHED_NORMAL, mostNiceness},
+		{unix.SCHED_BATCH, 0},
+	} {
+		for _, revocable := range []bool{true, false} {
+			if err := started.set(0, 0); err != nil {
+				t.Fatal(err)
+			}
+			before := scheduled(t, 0)
+			nicer := niceBy(t, map[bool]int{true: revocableNiceness, false: lastingNiceness}[revocable])
+			way := giveWayFrom(started, false, true, revocable)
+			if got := scheduled(t, 0); got != nicer {
+				t.Errorf("started as %s: %s, want %s", before, got, nicer)
+			}
+			if way.end(); revocable && scheduled(t, 0) != before {
+				t.Errorf("started as %s: %s in the end", before, scheduled(t, 0))
+			}
+		}
+	}
+	for _, started := range []scheduling{{unix.SCHED_IDLE, 0}, {unix.SCHED_RR, 0}} {
+		attr, err := unix.SchedGetAttr(0, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if attr.Policy = started.policy; started.policy == unix.SCHED_RR {
+			attr.Priority = 1
+		}
+		if err := unix.SchedSetAttr(0, attr, 0); err != nil {
+			t.Logf("not with policy %d: %v", started.policy, err)
+			continue
+		}
+		before := scheduled(t, 0)
+		if way := giveWay(true, true); way != nil || scheduled(t, 0) != before {
+			t.Errorf("started as %s: %s", before, scheduled(t, 0))
+		}
+		attr.Policy, attr.Priority = unix.SCHED_NORMAL, 0
+		if err := unix.SchedSetAttr(0, attr, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestGuardianKeepsThePlace: a guardian does not come last where the tracer that starts it gives way.
+func TestGuardianKeepsThePlace(t *testing.T) {
+	takesBack(t)
+	own := niceBy(t, 0)
+	reader, writer, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close()
+	guardian := func() (*os.File, error) {
+		defer writer.Close() // the program ends
+		for givesWay := false; !givesWay && t.Context().Err() == nil; runtime.Gosched() {
+			threads, _ := os.ReadDir("/proc/self/task")
+			for _, thread := range threads {
+				id, _ := strconv.Atoi(thread.Name())
+				attr, err := unix.SchedGetAttr(id, 0)
+				givesWay = givesWay || err == nil && (attr.Policy == unix.SCHED_IDLE || attr.Nice > 0)
+			}
+		}
+		status, err := exec.Command("awk", "{ print $19, $41 }", "/proc/self/stat").Output()
+		if err != nil {
+			t.Error(err)
+		}
+		var niceness, policy int
+		_, _ = fmt.Sscan(string(status), &niceness, &policy)
+		if got := fmt.Sprintf("policy %d, niceness %d", policy, niceness); got != own {
+			t.Errorf("%s, want %s", got, own)
+		}
+		return nil, io.EOF
+	}
+	r := tally(t, Options{Target: fixture(t, "stdin"), Stdin: reader, Engine: EngineProbe, Include: []string{"main.line"}, Guardian: guardian})
+	if r.result.Status() != 0 {
+		t.Errorf("status %d", r.result.Status())
 	}
 }
 

@@ -330,11 +330,12 @@ func (s *session) hearIgnored() chan os.Signal {
 // returned function ends all of it and waits for it.
 func (s *session) attend(ctx context.Context, ignored chan os.Signal) (stop func()) {
 	done := make(chan struct{})
+	own, _ := ownScheduling() // before anything is given away
 	var all sync.WaitGroup
 	all.Add(4)
 	go func() {
 		defer all.Done()
-		s.appoint(done)
+		s.appoint(done, own)
 	}()
 	go func() {
 		defer all.Done()
