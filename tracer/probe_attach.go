@@ -219,6 +219,7 @@ func (s *session) armAttached(ctx context.Context, pid int, img *places.Image, b
 	if err := s.choose(fmt.Sprintf("process %d", pid)); err != nil {
 		return err
 	}
+	s.inlined = s.program.inlinedInPart() // nobody is warned: it is built as it is, but those who look at the run are told
 	s.sendSources()
 	release, err := install.Claim(pid)
 	if err != nil {
