@@ -215,30 +215,26 @@ func (p *probes) clock() int64 {
 
 // beating has the program told that somebody reads, until stop is called.
 func (p *probes) beating() (stop func()) {
-	end := make(chan struct{})
+	var end alarm
 	second := p.installed.Clock.Ticks(time.Second)
 	var beat sync.WaitGroup
-	beat.Go(func() { p.beat(end, second) })
+	beat.Go(func() { p.beat(&end, second) })
 	return func() {
-		close(end)
+		end.ring()
 		beat.Wait()
 	}
 }
 
-// beat tells the program that somebody reads, until stop is closed, and sees to it that somebody can. second
+// beat tells the program that somebody reads, until stop rings, and sees to it that somebody can. second
 // is a second in ticks.
-func (p *probes) beat(stop <-chan struct{}, second uint64) {
+func (p *probes) beat(stop *alarm, second uint64) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	p.way.spare()
-	ticker := time.NewTicker(heartbeat)
-	defer ticker.Stop()
 	for {
 		p.installed.Reader.Beat()
-		select {
-		case <-stop:
+		if stop.within(heartbeat) {
 			return
-		case <-ticker.C:
 		}
 		p.way.look(time.Now(), time.Duration(float64(p.installed.Reader.Waited())/float64(second)*1e9), p.turns.Load())
 	}
