@@ -6,8 +6,10 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"sync/atomic"
 	"syscall"
@@ -235,12 +237,32 @@ func (t *thread) wait() (bool, error) {
 		s.gaveUp.Store(true)
 		s.finish(s.doesNotStop(t.id))
 	})
+	var over atomic.Bool
+	s.bury(slices.Collect(maps.Keys(s.threads)), t.id, &over)
 	alive, _, err := t.look(0)
+	over.Store(true)
 	limit.Stop()
 	if s.gaveUp.Load() {
 		runtime.Goexit() // nobody waits for us; the program goes on when this thread ends
 	}
 	return alive, err
+}
+
+// bury takes notice now and then, until over, of those of the threads that have ended, but of one. A program that is killed has ended for
+// its parent, and its first thread for us, only when we have: without it both would wait until that thread is given up.
+func (s *stopped) bury(ids []int, one int, over *atomic.Bool) {
+	const often = 10 * time.Millisecond // a step takes less than one, usually
+	time.AfterFunc(often, func() {
+		if over.Load() {
+			return
+		}
+		for _, id := range ids {
+			if id != one {
+				_ = unix.Waitid(unix.P_PID, id, nil, unix.WEXITED|unix.WNOHANG|unix.WALL, nil)
+			}
+		}
+		s.bury(ids, one, over)
+	})
 }
 
 // look sees whether the thread has stopped, or ended.

@@ -94,6 +94,53 @@ func TestStepThatDoesNotEnd(t *testing.T) {
 	}
 }
 
+// TestKilledInAStep kills a program of which one thread is waited for while the others stand still: it ends, and the wait with
+// it, though what we trace has ended only when we take notice.
+func TestKilledInAStep(t *testing.T) {
+	path := fixture(t, "busy")
+	program := exec.Command(path)
+	stdin, err := program.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := program.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = stdin.Close() }()
+	pid := program.Process.Pid
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
+		if ids, err := threadsOf(pid); err != nil || time.Now().After(deadline) {
+			t.Fatal("the program has one thread", err)
+		} else if len(ids) > 2 {
+			break
+		}
+	}
+	usual := stopPatience
+	stopPatience = time.Minute
+	defer func() { stopPatience = usual }()
+	err = whileStopped(pid, func(s *stopped) error {
+		one := s.threads[pid] // which has not ended until all others have
+		if err := unix.PtraceCont(one.id, 0); err != nil {
+			return err
+		}
+		if err := unix.Kill(pid, unix.SIGKILL); err != nil {
+			return err
+		}
+		alive, err := one.wait()
+		if alive {
+			t.Error("it stopped")
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = program.Wait() // it is our child, too, and our wait has taken its end
+	if ids, err := threadsOf(pid); err == nil {
+		t.Errorf("there still are its threads %v", ids)
+	}
+}
+
 // traced reports whether a thread of a process has a tracer.
 func traced(t *testing.T, pid int) bool {
 	t.Helper()
