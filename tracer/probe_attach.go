@@ -40,7 +40,7 @@ func Attach(ctx context.Context, pid int, opt Options, sink recording.Sink) (Res
 	switch {
 	case failure != nil && s.probes == nil:
 		s.discard()
-		return Result{}, failure
+		return Result{}, unlessEnded(pid, failure)
 	case failure != nil:
 		failure = errors.Join(failure, s.leave(pid))
 	default:
@@ -92,11 +92,12 @@ func (s *session) recordAttached(ctx context.Context, pid int) error {
 }
 
 // Detach takes out what a tracer that was killed left in a running program. heir is Options.Heir.
-func Detach(pid int, heir func(*Inheritance) error) (Cleaned, error) {
+func Detach(pid int, heir func(*Inheritance) error) (c Cleaned, err error) {
 	path, err := findProcess(pid)
 	if err != nil {
 		return Cleaned{}, err
 	}
+	defer func() { err = unlessEnded(pid, err) }()
 	img, err := places.LoadAs(fmt.Sprintf("/proc/%d/exe", pid), path)
 	if err != nil {
 		return Cleaned{}, err
@@ -166,11 +167,12 @@ func takeOver(pid int, img *places.Image, heir func(*Inheritance) error) (c Clea
 }
 
 // find reads everything about the program that can be read while it runs.
-func (s *session) find(pid int) (*places.Image, uint64, error) {
+func (s *session) find(pid int) (img *places.Image, bias uint64, err error) {
 	path, err := findProcess(pid)
 	if err != nil {
 		return nil, 0, err
 	}
+	defer func() { err = unlessEnded(pid, err) }()
 	if err := unownedNow(pid); err != nil {
 		return nil, 0, err
 	}
@@ -182,12 +184,10 @@ func (s *session) find(pid int) (*places.Image, uint64, error) {
 	if s.program, err = beginProgram(file, path, s.loadImage); err != nil {
 		return nil, 0, err
 	}
-	img, err := s.image.wait()
-	if err != nil {
+	if img, err = s.image.wait(); err != nil {
 		return nil, 0, err
 	}
-	bias, err := install.Bias(pid, img)
-	if err != nil {
+	if bias, err = install.Bias(pid, img); err != nil {
 		return nil, 0, err
 	}
 	s.program.SetBias(bias)
@@ -279,6 +279,9 @@ func (s *session) leave(pid int) error {
 	}
 	err := s.probes.installed.Remove()
 	s.probes.readOut()
+	if err != nil && hasEnded(pid) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -290,7 +293,7 @@ func (s *session) leave(pid int) error {
 	_, whole, err := install.Settle(pid, img)
 	s.probes.drain() // what the last threads wrote on their way out
 	switch {
-	case gone():
+	case gone() || err != nil && hasEnded(pid):
 		return nil
 	case err == nil && !whole:
 		warn(s.opt, StillLeaving(pid))

@@ -3,11 +3,13 @@
 package tracer
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -53,20 +55,25 @@ func findProcess(pid int) (path string, err error) {
 
 // noProcess says why the program of a process cannot be told.
 func noProcess(pid int, err error) error {
-	switch state, flags := processState(pid); {
+	state, flags := processState(pid)
+	over := state == "Z" || state == "X" || flags&exiting != 0
+	switch parent := install.StatusNumber(pid, "PPid"); {
 	case flags&kernelThread != 0:
 		return recording.Errorf(recording.CodeUnsupported, "process %d is a thread of the kernel and runs no program", pid).WithHint("pgrep NAME finds programs")
-	case state == "Z" || state == "X":
-		return recording.Errorf(recording.CodeNotFound, "process %d has ended; its parent, process %d, has not taken notice yet", pid, install.StatusNumber(pid, "PPid")).
+	case over && parent != 0:
+		return recording.Errorf(recording.CodeNotFound, "process %d has ended; its parent, process %d, has not taken notice yet", pid, parent).
 			WithHint("pgrep NAME finds programs that run; smiley run records one from its beginning")
-	case state != "" || errors.Is(unix.Kill(pid, 0), unix.EPERM): // it is there, perhaps where /proc hides it
+	case state != "" && !over || errors.Is(unix.Kill(pid, 0), unix.EPERM): // it is there, perhaps where /proc hides it
 		return install.Forbidden(pid, fmt.Sprintf("process %d", pid), err)
 	}
 	return recording.Errorf(recording.CodeNotFound, "there is no process %d: %w", pid, err).WithHint("pgrep NAME finds one")
 }
 
-// kernelThread is the flag of threads that have no program (PF_KTHREAD).
-const kernelThread = 0x00200000
+// Flags of threads.
+const (
+	exiting      = 0x00000004 // it is about to end (PF_EXITING)
+	kernelThread = 0x00200000 // it has no program (PF_KTHREAD)
+)
 
 // processState returns the letter of a process's state and its flags; "" when the system says nothing.
 func processState(pid int) (state string, flags uint64) {
@@ -84,4 +91,35 @@ func processState(pid int) (state string, flags uint64) {
 func lives(pid int) bool {
 	state, _ := processState(pid)
 	return state != "" && state != "Z" && state != "X"
+}
+
+// hasEnded reports whether a process that something could not be done to has ended, or is about to: the system is done with its memory, and
+// says odd things of it, a moment before it says so.
+func hasEnded(pid int) bool {
+	if _, flags := processState(pid); flags&exiting != 0 || !lives(pid) {
+		return true
+	}
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		return errors.Is(err, unix.ESRCH)
+	}
+	defer func() { _ = unix.Close(fd) }()
+	ended, _ := awaitEnd(context.Background(), fd, 100*time.Millisecond)
+	return ended
+}
+
+// unlessEnded is err, why something could not be done to a process that was there when it began, or that it has ended, which then is why.
+func unlessEnded(pid int, err error) error {
+	if err == nil {
+		return nil
+	}
+	switch recording.CodeOf(err) {
+	case recording.CodeInvalid, recording.CodeCanceled, recording.CodeFull: // nothing of the process
+		return err
+	}
+	if !hasEnded(pid) {
+		return err
+	}
+	return recording.Errorf(recording.CodeNotFound, "process %d has ended meanwhile", pid).
+		WithHint("pgrep NAME finds programs that run; smiley run records one from its beginning")
 }

@@ -160,3 +160,38 @@ func TestProgramsThatBringRightsAlong(t *testing.T) {
 		t.Errorf("with CAP_SYS_PTRACE %v it says %q", may, said)
 	}
 }
+
+// TestEndIsTheReason: what could not be done to a process that has ended could not be done because of that, whether its parent has taken notice
+// or not; what has nothing to do with the process is said as it is, and so is everything of one that lives.
+func TestEndIsTheReason(t *testing.T) {
+	program := exec.Command("sleep", "600")
+	if err := program.Start(); err != nil {
+		t.Fatal(err)
+	}
+	pid := program.Process.Pid
+	denied := recording.Errorf(recording.CodePermission, "the system does not let smiley trace it")
+	pattern := recording.Errorf(recording.CodeInvalid, "the pattern matches no function")
+	if err := unlessEnded(pid, denied); err != denied {
+		t.Errorf("while it lives: %v", err)
+	}
+	if err := program.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	for lives(pid) {
+		runtime.Gosched()
+	}
+	check := func(when string) {
+		if err := unlessEnded(pid, denied); recording.CodeOf(err) != recording.CodeNotFound || !strings.Contains(err.Error(), "has ended meanwhile") {
+			t.Errorf("%s: %v", when, err)
+		}
+		if err := unlessEnded(pid, pattern); err != pattern {
+			t.Errorf("%s: %v", when, err)
+		}
+		if err := unlessEnded(pid, nil); err != nil {
+			t.Errorf("%s: %v", when, err)
+		}
+	}
+	check("its parent has not taken notice")
+	_ = program.Wait()
+	check("its parent has taken notice")
+}
