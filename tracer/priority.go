@@ -42,6 +42,10 @@ const (
 	longestAbsence = 5 * time.Minute
 )
 
+// fewTurns is how often the rings are read between two looks by who hardly gets a processor: others rest for 10 ms at most between two times, and
+// who takes longer has more to read, and the processor for it.
+const fewTurns = 3
+
 // precedence lets the program go first where both want a processor: when it makes more than can be kept it waits for room in its rings,
 // and the tracer has the processor then. Other processes may want it, too, and would get it before the tracer; so it gives way only
 // while it gets on. A nil precedence is one that never changes.
@@ -150,7 +154,7 @@ func (p *precedence) spare() {
 	_ = p.own.set(p.spared, 0)
 }
 
-// look takes the place before others back when the tracer does not get the processor: the program waits for it, or it does not come round.
+// look takes the place before others back when the tracer does not get the processor: the program waits for it, or it hardly comes round.
 // waited is how long threads of the program have waited for room so far, all together, and turns how often the rings were read. Two looks
 // must lie far enough apart to tell, as two heartbeats do.
 func (p *precedence) look(now time.Time, waited time.Duration, turns uint64) {
@@ -161,7 +165,7 @@ func (p *precedence) look(now time.Time, waited time.Duration, turns uint64) {
 	defer p.mu.Unlock()
 	used := processorTime()
 	took := now.Sub(p.looked)
-	starved := used-p.used < took/2 && (waited-p.waited > took/2 || turns == p.turns)
+	starved := used-p.used < took/2 && (waited-p.waited > took/2 || turns-p.turns < fewTurns)
 	p.looked, p.used, p.waited, p.turns = now, used, waited, turns
 	switch {
 	case p.most == asStarted || p.stops:

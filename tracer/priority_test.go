@@ -72,16 +72,16 @@ func TestPrecedence(t *testing.T) {
 		busy           bool
 		want           string
 	}{
-		{"nobody waits", time.Hour, 0, 1, false, last},
-		{"the program waits, and the tracer hardly ran", time.Hour, time.Hour, 1, false, nicer},
-		{"it still does", time.Hour, time.Hour, 1, false, own},
-		{"too early to give way again", firstAbsence, 0, 1, false, own},
-		{"later", firstAbsence * 3 / 2, 0, 1, false, nicer},
-		{"others want the processors", firstAbsence * 3 / 2, 0, 1, true, nicer},
-		{"nobody does any more", firstAbsence * 3 / 2, 0, 1, false, last},
-		{"the tracer did not come round", time.Hour, 0, 0, false, nicer},
-		{"not as early as the first time", firstAbsence * 3, 0, 1, false, nicer},
-		{"much later", time.Hour, 0, 1, false, last},
+		{"nobody waits", time.Hour, 0, 20, false, last},
+		{"the program waits, and the tracer hardly ran", time.Hour, time.Hour, 20, false, nicer},
+		{"it still does", time.Hour, time.Hour, 20, false, own},
+		{"too early to give way again", firstAbsence, 0, 20, false, own},
+		{"later", firstAbsence * 3 / 2, 0, 20, false, nicer},
+		{"others want the processors", firstAbsence * 3 / 2, 0, 20, true, nicer},
+		{"nobody does any more", firstAbsence * 3 / 2, 0, 20, false, last},
+		{"the tracer hardly came round", time.Hour, 0, 2, false, nicer},
+		{"not as early as the first time", firstAbsence * 3, 0, 20, false, nicer},
+		{"much later", time.Hour, 0, 20, false, last},
 	} {
 		now, waited, turns, busy = now.Add(step.passes), waited+step.waited, turns+step.turns, step.busy
 		way.look(now, waited, turns)
@@ -100,7 +100,7 @@ func TestPrecedence(t *testing.T) {
 		t.Errorf("after the program was stopped: %s, %v", got, err)
 	}
 	way.end()
-	way.look(now.Add(3*time.Hour), waited, turns+1)
+	way.look(now.Add(3*time.Hour), waited, turns+20)
 	if err := way.stopping(func() error { return nil }); err != nil || scheduled(t, 0) != own {
 		t.Errorf("%s in the end, and %s before; %v", scheduled(t, 0), own, err)
 	}
