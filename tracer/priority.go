@@ -43,7 +43,7 @@ const (
 )
 
 // fewTurns is how often the rings are read between two looks by who hardly gets a processor: others rest for 10 ms at most between two times, and
-// who takes longer has more to read, and the processor for it.
+// who takes longer has more to read, and the processor for it. Once it says little: a program that begins to work has many firsts in store.
 const fewTurns = 3
 
 // precedence lets the program go first where both want a processor: when it makes more than can be kept it waits for room in its rings,
@@ -66,6 +66,7 @@ type precedence struct {
 	used   time.Duration
 	waited time.Duration
 	turns  uint64
+	few    bool // there were few turns between the last look and the one before
 }
 
 // giveWay begins to give way. The program must have been started: it would inherit this. waits says that it waits for room in its rings: what
@@ -86,7 +87,7 @@ func giveWayFrom(own scheduling, waits, lasting, revocable bool) *precedence {
 	}
 	now := time.Now()
 	p := &precedence{
-		own: own, revocable: revocable, crowded: crowded, most: nice, again: now.Add(firstAbsence), absence: firstAbsence, looked: now,
+		own: own, revocable: revocable, crowded: crowded, most: nice, again: now, absence: firstAbsence, looked: now,
 	}
 	if revocable && waits {
 		p.most = behindAll
@@ -165,8 +166,9 @@ func (p *precedence) look(now time.Time, waited time.Duration, turns uint64) {
 	defer p.mu.Unlock()
 	used := processorTime()
 	took := now.Sub(p.looked)
-	starved := used-p.used < took/2 && (waited-p.waited > took/2 || turns-p.turns < fewTurns)
-	p.looked, p.used, p.waited, p.turns = now, used, waited, turns
+	few := turns-p.turns < fewTurns
+	starved := used-p.used < took/2 && (waited-p.waited > took/2 || turns == p.turns || few && p.few)
+	p.looked, p.used, p.waited, p.turns, p.few = now, used, waited, turns, few
 	switch {
 	case p.most == asStarted || p.stops:
 	case p.now > asStarted && starved:

@@ -79,8 +79,11 @@ func TestPrecedence(t *testing.T) {
 		{"later", firstAbsence * 3 / 2, 0, 20, false, nicer},
 		{"others want the processors", firstAbsence * 3 / 2, 0, 20, true, nicer},
 		{"nobody does any more", firstAbsence * 3 / 2, 0, 20, false, last},
-		{"the tracer hardly came round", time.Hour, 0, 2, false, nicer},
+		{"the tracer hardly came round", time.Second, 0, 2, false, last},
+		{"once more", time.Second, 0, 2, false, nicer},
 		{"not as early as the first time", firstAbsence * 3, 0, 20, false, nicer},
+		{"much later", time.Hour, 0, 20, false, last},
+		{"the tracer did not come round at all", time.Second, 0, 0, false, nicer},
 		{"much later", time.Hour, 0, 20, false, last},
 	} {
 		now, waited, turns, busy = now.Add(step.passes), waited+step.waited, turns+step.turns, step.busy
