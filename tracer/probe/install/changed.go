@@ -109,7 +109,7 @@ const (
 // islandAt reports whether an island can lie at an address of the file to which a site's bytes at another may lead: in padding, or behind the jump
 // of a host, which is in the same function.
 func islandAt(img *site.Image, at, from uint64) bool {
-	if string(img.Text(at, at+site.JumpLen)) == "\xcc\xcc\xcc\xcc\xcc" {
+	if text := img.Text(at, at+site.JumpLen); text != nil && bytes.Count(text, []byte{padding}) == site.JumpLen {
 		return true
 	}
 	f := img.FunctionAt(from)

@@ -6,10 +6,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"runtime"
-	"slices"
 	"strconv"
 	"sync/atomic"
 	"syscall"
@@ -238,7 +236,7 @@ func (t *thread) wait() (bool, error) {
 		s.finish(s.doesNotStop(t.id))
 	})
 	var over atomic.Bool
-	s.bury(slices.Collect(maps.Keys(s.threads)), t.id, &over)
+	bury(s.pid, t.id, &over)
 	alive, _, err := t.look(0)
 	over.Store(true)
 	limit.Stop()
@@ -248,20 +246,21 @@ func (t *thread) wait() (bool, error) {
 	return alive, err
 }
 
-// bury takes notice now and then, until over, of those of the threads that have ended, but of one. A program that is killed has ended for
+// bury takes notice now and then, until over, of the threads of a program that have ended, but of one. A program that is killed has ended for
 // its parent, and its first thread for us, only when we have: without it both would wait until that thread is given up.
-func (s *stopped) bury(ids []int, one int, over *atomic.Bool) {
+func bury(pid, but int, over *atomic.Bool) {
 	const often = 10 * time.Millisecond // a step takes less than one, usually
 	time.AfterFunc(often, func() {
 		if over.Load() {
 			return
 		}
+		ids, _ := threadsOf(pid)
 		for _, id := range ids {
-			if id != one {
+			if id != but { // of who is not traced there is nothing to be told
 				_ = unix.Waitid(unix.P_PID, id, nil, unix.WEXITED|unix.WNOHANG|unix.WALL, nil)
 			}
 		}
-		s.bury(ids, one, over)
+		bury(pid, but, over)
 	})
 }
 
