@@ -56,7 +56,7 @@ func findProcess(pid int) (path string, err error) {
 // noProcess says why the program of a process cannot be told.
 func noProcess(pid int, err error) error {
 	state, flags := processState(pid)
-	over := state == "Z" || state == "X" || flags&exiting != 0
+	over := isOver(state, flags)
 	switch parent := install.StatusNumber(pid, "PPid"); {
 	case flags&kernelThread != 0:
 		return recording.Errorf(recording.CodeUnsupported, "process %d is a thread of the kernel and runs no program", pid).WithHint("pgrep NAME finds programs")
@@ -93,10 +93,15 @@ func lives(pid int) bool {
 	return state != "" && state != "Z" && state != "X"
 }
 
+// isOver reports whether a process of that state and those flags has ended, or is about to.
+func isOver(state string, flags uint64) bool {
+	return state == "Z" || state == "X" || flags&exiting != 0
+}
+
 // hasEnded reports whether a process that something could not be done to has ended, or is about to: the system is done with its memory, and
 // says odd things of it, a moment before it says so.
 func hasEnded(pid int) bool {
-	if _, flags := processState(pid); flags&exiting != 0 || !lives(pid) {
+	if state, flags := processState(pid); state == "" || isOver(state, flags) {
 		return true
 	}
 	fd, err := unix.PidfdOpen(pid, 0)
